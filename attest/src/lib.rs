@@ -1,1 +1,64 @@
-//! attest
+//! What is written down, and how it is checked. Pure: bytes, storage and the time are passed in; `SPEC.md` comes before this code.
+//!
+//! A session is one [`Ledger`]: [`Ledger::resume`] reads what is there, [`Resumed::begin`] starts a session under a fresh key,
+//! [`Ledger::record`] makes an entry durable before it hands its cargo on, [`Ledger::end`] closes with a signed checkpoint.
+//! [`verify()`] is the other side: it trusts only [`Roots`].
+
+mod canon;
+mod chain;
+mod checkpoint;
+mod digest;
+mod entry;
+mod error;
+mod evidence;
+mod hex;
+mod keys;
+mod ledger;
+mod quote;
+mod roots;
+mod sealed;
+mod storage;
+mod verify;
+
+pub use checkpoint::Checkpoint;
+pub use digest::Digest;
+pub use entry::Entry;
+pub use entry::body::{
+    Body, CallIntent, CallOutcome, Change, ChangeOp, Consent, ConsentAnswer, ConsentBy, Decision,
+    DecisionKind, Effects, FileState, Interrupted, Note, Plan, Recovery, Refusal, Release,
+    Released, Request, Resource, SessionEnd, SessionStart, Step, Torn, Unended,
+};
+pub use error::AttestError;
+pub use evidence::{
+    Attestation, Binding, Challenge, Evidence, LedgerHead, SessionEvidence, SessionId, Statement,
+    UnixMillis,
+};
+pub use keys::{AdminKey, AdminPublic, SessionKey, SessionPublic};
+pub use ledger::{Closed, Ledger, Receipt, Recorded, Resumed};
+pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
+pub use roots::{EnrolledKey, Roots};
+pub use sealed::{Purpose, seal, unseal};
+pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
+pub use verify::{Report, Verdict, verify, verify_evidence};
+
+/// Bounds on what is written and read. A reader refuses what is beyond them, so a writer does too.
+pub(crate) struct Limits {
+    /// One entry's line, bytes. 1 MiB: a plan or an effects entry that names some five thousand files.
+    pub(crate) line: usize,
+    /// A checkpoint file, bytes. It is about 250; anything much longer is not ours.
+    pub(crate) checkpoint: usize,
+    /// An evidence file or `roots.json`, bytes. 1 MiB: about a thousand enrolled keys.
+    pub(crate) document: usize,
+    /// A challenge, bytes. Longer ones add nothing over a 32-byte hash; 64 is generous.
+    pub(crate) challenge: usize,
+    /// Reasons listed in a report. More would not be read; the number of the rest is given.
+    pub(crate) reasons: usize,
+}
+
+pub(crate) const LIMITS: Limits = Limits {
+    line: 1 << 20,
+    checkpoint: 4096,
+    document: 1 << 20,
+    challenge: 64,
+    reasons: 16,
+};

@@ -1,0 +1,248 @@
+//! Walks a ledger line by line and knows what may come next. Shared by the writer that resumes and the reader that verifies. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::LIMITS;
+use crate::digest::Digest;
+use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
+use crate::entry::{Entry, Unchecked, VERSION, line_hash};
+use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
+use crate::keys::SessionPublic;
+
+/// The session that is being walked.
+#[derive(Debug, Clone)]
+pub(crate) struct Current {
+    pub(crate) id: SessionId,
+    pub(crate) public: SessionPublic,
+    att: Attestation,
+    not_after: UnixMillis,
+    first: u64,
+    pub(crate) last_ts: UnixMillis,
+    /// Intents without an outcome yet: number, and the step or the effects that the outcome will name.
+    open: Vec<(u64, String)>,
+}
+
+/// Where a walk stands after some lines.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Chain {
+    next: u64,
+    head: Digest,
+    log: Option<Digest>,
+    current: Option<Current>,
+    /// Sessions without an end that no recovery has named yet.
+    unended: Vec<Unended>,
+    /// The second entry of the current session must be a recovery.
+    awaits_recovery: bool,
+    /// Torn lines that some recovery named, by file.
+    torn: BTreeMap<String, Digest>,
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl Chain {
+    pub(crate) fn at(&self) -> LedgerHead {
+        LedgerHead {
+            head: self.head,
+            size: self.next,
+        }
+    }
+
+    /// Hash of the first line, which names the log.
+    pub(crate) fn log(&self) -> Option<Digest> {
+        self.log
+    }
+
+    pub(crate) fn current(&self) -> Option<&Current> {
+        self.current.as_ref()
+    }
+
+    pub(crate) fn torn(&self) -> &BTreeMap<String, Digest> {
+        &self.torn
+    }
+
+    /// Takes the next line, without its newline. Signatures and quotes are the caller's to check, with the session's key
+    /// as it is in [`Chain::current`] afterwards, or as the session that the line ended had it.
+    pub(crate) fn accept(&mut self, line: &[u8]) -> Result<Accepted, String> {
+        if line.len() > LIMITS.line {
+            return Err(format!("the entry is longer than {} bytes", LIMITS.line));
+        }
+        let unchecked = Unchecked::parse(line).map_err(|error| error.to_string())?;
+        let entry = &unchecked.entry;
+        self.check_place(entry)?;
+        let public = match &entry.body {
+            Body::SessionStart(start) => self.start(entry, start)?,
+            _ => self.step(entry)?,
+        };
+        self.head = line_hash(line);
+        self.log.get_or_insert(self.head);
+        self.next = self.next.checked_add(1).ok_or("the ledger is full")?;
+        Ok(Accepted { unchecked, public })
+    }
+
+    fn check_place(&self, entry: &Entry) -> Result<(), String> {
+        if entry.v != VERSION {
+            return Err(format!(
+                "version {} of the entry format is not known",
+                entry.v
+            ));
+        }
+        if entry.seq != self.next {
+            return Err(format!(
+                "the entry is numbered {}, expected {}",
+                entry.seq, self.next
+            ));
+        }
+        if entry.prev != self.head {
+            return Err("the entry does not follow the line before it (`prev` differs)".to_owned());
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, entry: &Entry, start: &SessionStart) -> Result<SessionPublic, String> {
+        let statement = &start.statement;
+        if let Some(fault) = statement.fault() {
+            return Err(fault.to_owned());
+        }
+        if statement.session() != entry.session {
+            return Err("the statement is another session's".to_owned());
+        }
+        if statement.ledger() != self.at() {
+            return Err("the statement was made for another place in the ledger".to_owned());
+        }
+        if start.evidence.attestation() != entry.att {
+            return Err(format!(
+                "the entry says `{}`, its evidence is `{}`",
+                entry.att,
+                start.evidence.attestation()
+            ));
+        }
+        if entry.ts > statement.not_after() {
+            return Err("the session began after its own end".to_owned());
+        }
+        self.unended.extend(self.unended_now());
+        self.awaits_recovery = !self.unended.is_empty();
+        self.current = Some(Current {
+            id: entry.session,
+            public: *statement.public(),
+            att: entry.att,
+            not_after: statement.not_after(),
+            first: entry.seq,
+            last_ts: entry.ts,
+            open: Vec::new(),
+        });
+        Ok(*statement.public())
+    }
+
+    fn step(&mut self, entry: &Entry) -> Result<SessionPublic, String> {
+        let current = self
+            .current
+            .as_mut()
+            .ok_or("an entry stands outside a session")?;
+        if entry.session != current.id || entry.att != current.att {
+            return Err("the entry is another session's".to_owned());
+        }
+        if entry.ts < current.last_ts {
+            return Err("the clock went back within the session".to_owned());
+        }
+        if entry.ts > current.not_after && entry.body.starts_something() {
+            return Err(format!(
+                "`{}` after the end of the session's time",
+                entry.body.kind()
+            ));
+        }
+        current.last_ts = entry.ts;
+        let public = current.public;
+        let second = entry.seq == current.first.saturating_add(1);
+        match &entry.body {
+            Body::Recovery(recovery) if second => self.recover(recovery)?,
+            Body::Recovery(_) => {
+                return Err("a recovery that does not follow the session's start".to_owned());
+            }
+            _ if self.awaits_recovery => {
+                return Err("sessions without an end are not recorded as recovered".to_owned());
+            }
+            Body::CallIntent(call) => current.open.push((entry.seq, call.step.clone())),
+            Body::CallOutcome(call) => current.open.retain(|(_, step)| *step != call.step),
+            Body::Release(release) => current.open.push((entry.seq, release.effects.to_string())),
+            Body::Released(done) => current
+                .open
+                .retain(|(_, effects)| *effects != done.effects.to_string()),
+            Body::SessionEnd(end) => self.end(end)?,
+            _ => {}
+        }
+        Ok(public)
+    }
+
+    fn recover(&mut self, recovery: &Recovery) -> Result<(), String> {
+        if recovery.unended != self.unended {
+            return Err("the recovery names other sessions than those without an end".to_owned());
+        }
+        for torn in &recovery.torn {
+            if self.torn.insert(torn.file.clone(), torn.sha256).is_some() {
+                return Err(format!("`{}` is recovered twice", torn.file));
+            }
+        }
+        self.unended.clear();
+        self.awaits_recovery = false;
+        Ok(())
+    }
+
+    fn end(&mut self, end: &SessionEnd) -> Result<(), String> {
+        let entries = self
+            .current
+            .as_ref()
+            .map(|current| self.next.saturating_sub(current.first));
+        if entries != Some(end.entries) {
+            return Err("the session's end counts other entries than there are".to_owned());
+        }
+        self.current = None;
+        Ok(())
+    }
+
+    /// Entries of the current session so far.
+    pub(crate) fn entries_of_session(&self) -> u64 {
+        self.current
+            .as_ref()
+            .map_or(0, |current| self.next.saturating_sub(current.first))
+    }
+
+    /// Every session without an end that no recovery has named, the current one included.
+    pub(crate) fn all_unended(&self) -> Vec<Unended> {
+        self.unended
+            .iter()
+            .cloned()
+            .chain(self.unended_now())
+            .collect()
+    }
+
+    fn unended_now(&self) -> Option<Unended> {
+        let current = self.current.as_ref()?;
+        let open = current.open.iter().map(|(seq, _)| *seq).collect();
+        Some(Unended {
+            session: current.id,
+            last: self.next.saturating_sub(1),
+            open,
+        })
+    }
+}
+
+/// A line that is in its place.
+pub(crate) struct Accepted {
+    pub(crate) unchecked: Unchecked,
+    public: SessionPublic,
+}
+
+impl Accepted {
+    /// The session's key, once it has signed this line.
+    pub(crate) fn check_signature(&self) -> Result<SessionPublic, String> {
+        match self.unchecked.signed_by(&self.public) {
+            Ok(true) => Ok(self.public),
+            Ok(false) => Err("the entry's signature is not the session key's".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

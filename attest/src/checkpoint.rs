@@ -1,0 +1,173 @@
+//! The signed checkpoint: a C2SP signed note that says how long the ledger is and where it ends (SPEC.md section 8). Pure.
+
+use base64ct::{Base64, Encoding};
+
+use crate::LIMITS;
+use crate::digest::Digest;
+use crate::evidence::{LedgerHead, SessionId};
+use crate::keys::{SessionKey, SessionPublic};
+
+/// First part of a checkpoint's origin; the log's first line hash follows.
+const ORIGIN: &str = "cloister-ledger/v1/";
+/// Ed25519 in C2SP signed-note.
+const NOTE_ED25519: u8 = 1;
+
+/// A checkpoint as written: `origin`, size and head, signed by the session that ended there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    log: Digest,
+    at: LedgerHead,
+    text: String,
+}
+
+/// A checkpoint as read; whose it is remains to be checked.
+pub(crate) struct Unchecked {
+    checkpoint: Checkpoint,
+    note_end: usize,
+    signer: String,
+    key_id: [u8; 4],
+    signature: [u8; 64],
+}
+
+impl Checkpoint {
+    /// Signs where the ledger stands. `log` is the hash of the ledger's first line.
+    pub(crate) fn sign(log: Digest, at: LedgerHead, key: &SessionKey) -> Self {
+        let note = note(&log, at);
+        let signer = signer(&key.public());
+        let blob = [
+            key_id(&signer, &key.public()).as_slice(),
+            &key.sign(note.as_bytes()),
+        ]
+        .concat();
+        let text = format!(
+            "{note}\n\u{2014} {signer} {}\n",
+            Base64::encode_string(&blob)
+        );
+        Self { log, at, text }
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the ledger stood.
+    pub fn at(&self) -> LedgerHead {
+        self.at
+    }
+
+    /// Hash of the ledger's first line, which names the ledger.
+    pub fn log(&self) -> Digest {
+        self.log
+    }
+}
+
+impl Unchecked {
+    /// Reads a checkpoint; its text must be exactly what we would write.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
+        const FORM: &str = "it is not a checkpoint of a ledger";
+        if bytes.len() > LIMITS.checkpoint {
+            return Err("it is too long for a checkpoint");
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| FORM)?;
+        let (note_text, rest) = text.split_once("\n\n").ok_or(FORM)?;
+        let mut lines = note_text.split('\n');
+        let (Some(origin), Some(size), Some(head), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
+        else {
+            return Err(FORM);
+        };
+        let log = origin
+            .strip_prefix(ORIGIN)
+            .and_then(crate::hex::decode_array)
+            .map(Digest::from_bytes)
+            .ok_or(FORM)?;
+        let mut raw = [0_u8; 32];
+        let decoded = Base64::decode(head, &mut raw).map_err(|_| FORM)?.len();
+        let at = LedgerHead {
+            head: Digest::from_bytes(raw),
+            size: size.parse().map_err(|_| FORM)?,
+        };
+        let line = rest
+            .strip_prefix("\u{2014} ")
+            .and_then(|line| line.strip_suffix('\n'))
+            .ok_or(FORM)?;
+        let (signer, blob) = line.split_once(' ').ok_or(FORM)?;
+        let blob: [u8; 68] = Base64::decode_vec(blob)
+            .ok()
+            .and_then(|blob| blob.try_into().ok())
+            .ok_or(FORM)?;
+        let (key_id, signature) = blob.split_first_chunk::<4>().ok_or(FORM)?;
+        let unchecked = Self {
+            note_end: note_text.len().saturating_add(1),
+            signer: signer.to_owned(),
+            key_id: *key_id,
+            signature: signature.try_into().map_err(|_| FORM)?,
+            checkpoint: Checkpoint {
+                log,
+                at,
+                text: text.to_owned(),
+            },
+        };
+        // A second spelling (leading zero, sloppy base64) would let bytes change without notice.
+        let spelling = format!(
+            "{}\n\u{2014} {} {}\n",
+            note(&log, at),
+            signer,
+            Base64::encode_string(&blob)
+        );
+        if decoded != 32 || spelling != text {
+            Err(FORM)
+        } else {
+            Ok(unchecked)
+        }
+    }
+
+    pub(crate) fn at(&self) -> LedgerHead {
+        self.checkpoint.at
+    }
+
+    pub(crate) fn log(&self) -> Digest {
+        self.checkpoint.log
+    }
+
+    /// The checkpoint, if `public` signed it.
+    pub(crate) fn signed_by(self, public: &SessionPublic) -> Result<Checkpoint, &'static str> {
+        let name = signer(public);
+        if self.signer != name || self.key_id != key_id(&name, public) {
+            return Err(
+                "the checkpoint is signed by another session than the one that ended there",
+            );
+        }
+        let note = self
+            .checkpoint
+            .text
+            .as_bytes()
+            .get(..self.note_end)
+            .unwrap_or_default();
+        if !public.signed(note, &self.signature) {
+            return Err("the checkpoint's signature is not the session key's");
+        }
+        Ok(self.checkpoint)
+    }
+}
+
+fn note(log: &Digest, at: LedgerHead) -> String {
+    format!(
+        "{ORIGIN}{}\n{}\n{}\n",
+        log.hex(),
+        at.size,
+        Base64::encode_string(at.head.as_bytes())
+    )
+}
+
+fn signer(public: &SessionPublic) -> String {
+    format!("session-{}", SessionId::of(public))
+}
+
+/// C2SP signed-note: the first four bytes of SHA-256 over name, newline, algorithm and key.
+fn key_id(name: &str, public: &SessionPublic) -> [u8; 4] {
+    let digest = Digest::of_parts(&[name.as_bytes(), b"\n", &[NOTE_ED25519], public.as_bytes()]);
+    let [a, b, c, d, ..] = *digest.as_bytes();
+    [a, b, c, d]
+}

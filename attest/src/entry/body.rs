@@ -1,0 +1,388 @@
+//! What an entry can say, one type a kind. Contents and arguments are digests; the request's text is kept. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::evidence::{Evidence, SessionId, Statement};
+
+/// What happened. In JSON: `"kind"` and `"body"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all = "kebab-case")]
+pub enum Body {
+    /// A session begins; written by [`crate::Resumed::begin`] alone.
+    SessionStart(Box<SessionStart>),
+    /// What the person asked for.
+    Request(Request),
+    /// The plan that the model made.
+    Plan(Plan),
+    /// What the policy said to one call.
+    Decision(Decision),
+    /// A call is about to run in the cage.
+    CallIntent(CallIntent),
+    /// How that call ended.
+    CallOutcome(CallOutcome),
+    /// What would change, as shown to the person.
+    Effects(Effects),
+    /// What the person, or the policy in their place, answered.
+    Consent(Consent),
+    /// The effects are about to be released.
+    Release(Release),
+    /// They have been released.
+    Released(Released),
+    /// Something was refused.
+    Refusal(Refusal),
+    /// The session was broken off.
+    Interrupted(Interrupted),
+    /// Anything else worth knowing: the protection in force, a model loaded.
+    Note(Note),
+    /// Earlier sessions that never ended, and what was found of them; written by [`crate::Resumed::begin`] alone.
+    Recovery(Recovery),
+    /// A session ends; written by [`crate::Ledger::end`] alone.
+    SessionEnd(SessionEnd),
+}
+
+impl Body {
+    /// The kind as written in the entry.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::SessionStart(_) => "session-start",
+            Self::Request(_) => "request",
+            Self::Plan(_) => "plan",
+            Self::Decision(_) => "decision",
+            Self::CallIntent(_) => "call-intent",
+            Self::CallOutcome(_) => "call-outcome",
+            Self::Effects(_) => "effects",
+            Self::Consent(_) => "consent",
+            Self::Release(_) => "release",
+            Self::Released(_) => "released",
+            Self::Refusal(_) => "refusal",
+            Self::Interrupted(_) => "interrupted",
+            Self::Note(_) => "note",
+            Self::Recovery(_) => "recovery",
+            Self::SessionEnd(_) => "session-end",
+        }
+    }
+
+    /// Whether this starts something new, which a session may not do after its `not_after`. Saying how something went is never too late.
+    pub(crate) const fn starts_something(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionStart(_)
+                | Self::Request(_)
+                | Self::Plan(_)
+                | Self::Decision(_)
+                | Self::CallIntent(_)
+                | Self::Consent(_)
+                | Self::Release(_)
+        )
+    }
+}
+
+/// A session begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionStart {
+    /// What the session claims to be.
+    pub statement: Statement,
+    /// What vouches for the claim.
+    pub evidence: Evidence,
+    /// Agent name of the manifest.
+    pub agent: String,
+    /// Version of the manifest.
+    pub agent_version: String,
+    /// Name of the model in the registry; its digest is in the statement.
+    pub model: String,
+    /// Account that started the session.
+    pub user: String,
+    /// What protects the process: `full`, `none`, or `partial` with what is missing.
+    pub confinement: String,
+    /// The rule that lets this manifest run unattended, when it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unattended: Option<String>,
+}
+
+/// What the person asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The prompt, as typed.
+    pub intent: String,
+}
+
+/// The plan that the model made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Digest of the plan's canonical form.
+    pub hash: Digest,
+    /// Its calls, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One call of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// `$1`, `$2`, …
+    pub id: String,
+    /// `sheet.summarize`
+    pub tool: String,
+    /// Digest of the arguments' canonical JSON.
+    pub args: Digest,
+}
+
+/// What the policy said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecisionKind {
+    /// It may run, and what it makes may be released.
+    Permit,
+    /// It may run, and a person looks before the release.
+    Ask,
+    /// It may not.
+    Forbid,
+}
+
+/// What the policy said to one call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Decision {
+    /// The call.
+    pub step: String,
+    /// The answer.
+    pub decision: DecisionKind,
+    /// The rule that gave it.
+    pub rule: String,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// A path and what a call does to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// `read`, `write`, `move` or `delete`.
+    pub op: String,
+    /// The path.
+    pub path: String,
+    /// Digest of the bytes before the call, when there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+}
+
+/// A call is about to run in the cage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallIntent {
+    /// The call.
+    pub step: String,
+    /// The tool and function.
+    pub tool: String,
+    /// Digest of the component that will run.
+    pub component: Digest,
+    /// Digest of the arguments' canonical JSON.
+    pub args: Digest,
+    /// What it is handed.
+    pub resources: Vec<Resource>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallOutcome {
+    /// The call.
+    pub step: String,
+    /// `returned`, `failed`, `trapped`, `out of fuel`, …
+    pub outcome: String,
+    /// Digest of what it returned, when it returned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Digest>,
+}
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeOp {
+    /// A new file.
+    Create,
+    /// New bytes under an old name.
+    Replace,
+    /// A new name for the same bytes.
+    Move,
+    /// The file goes.
+    Delete,
+}
+
+/// One thing that would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// What happens.
+    pub op: ChangeOp,
+    /// To which path.
+    pub path: String,
+    /// Where to, for a move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Digest before, when there was a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// Digest after, when there will be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+}
+
+/// What would change, as shown to the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effects {
+    /// The hash the answer is bound to.
+    pub hash: Digest,
+    /// Each change.
+    pub changes: Vec<Change>,
+}
+
+/// Who answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentBy {
+    /// A person at the terminal.
+    Person,
+    /// The policy's rule for unattended sessions, or for effects that need no question.
+    Policy,
+    /// There was nobody to ask.
+    Nobody,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentAnswer {
+    /// Yes.
+    Allow,
+    /// No.
+    Decline,
+    /// Nobody was asked, which is no.
+    Unasked,
+}
+
+/// What the person, or the policy in their place, answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    /// Hash of the effects that were shown.
+    pub effects: Digest,
+    /// Who answered.
+    pub by: ConsentBy,
+    /// What.
+    pub answer: ConsentAnswer,
+    /// The rule, when a policy answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+}
+
+/// The effects are about to be released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// Hash of the effects, as consented to.
+    pub effects: Digest,
+}
+
+/// A file as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileState {
+    /// Its path.
+    pub path: String,
+    /// Digest of its bytes.
+    pub sha256: Digest,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// The effects have been released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Released {
+    /// Hash of the effects.
+    pub effects: Digest,
+    /// What now stands where.
+    pub files: Vec<FileState>,
+}
+
+/// Something was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// A capability, a call, a release.
+    pub what: String,
+    /// The rule that refused it.
+    pub rule: String,
+    /// Why, for a person.
+    pub reason: String,
+}
+
+/// The session was broken off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interrupted {
+    /// What was being done.
+    pub stage: String,
+    /// A signal, a lost TPM, …
+    pub reason: String,
+}
+
+/// Anything else worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// What it is about, a word.
+    pub about: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A session that never ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unended {
+    /// Which.
+    pub session: SessionId,
+    /// Number of its last entry.
+    pub last: u64,
+    /// Numbers of its `call-intent` and `release` entries whose outcome is unknown.
+    pub open: Vec<u64>,
+}
+
+/// A torn last line that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Torn {
+    /// Name of the file in the ledger folder that holds it.
+    pub file: String,
+    /// Digest of its bytes.
+    pub sha256: Digest,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// Earlier sessions that never ended, and what was found of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// Every session since the last recovery that has no end.
+    pub unended: Vec<Unended>,
+    /// Every torn line put aside since the last recovery.
+    pub torn: Vec<Torn>,
+}
+
+/// A session ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionEnd {
+    /// `done`, `refused`, `failed`, …
+    pub outcome: String,
+    /// Entries of this session before this one.
+    pub entries: u64,
+}

@@ -1,0 +1,420 @@
+//! The writer: nothing counts before its entry is durable, and what cannot be recorded does not happen. Pure; storage and time are passed in.
+
+use crate::LIMITS;
+use crate::chain::Chain;
+use crate::checkpoint::{self, Checkpoint};
+use crate::digest::Digest;
+use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Torn};
+use crate::entry::{Entry, VERSION, line_hash};
+use crate::error::AttestError;
+use crate::evidence::{LedgerHead, UnixMillis};
+use crate::keys::SessionKey;
+use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Storage};
+
+/// A ledger as found, whole so far, on which a session can begin.
+pub struct Resumed<S> {
+    storage: S,
+    chain: Chain,
+    recovery: Recovery,
+}
+
+/// A ledger with a session in progress. Entries are durable when [`Ledger::record`] returns.
+pub struct Ledger<S> {
+    storage: S,
+    chain: Chain,
+    key: SessionKey,
+    start: Entry,
+    poisoned: bool,
+}
+
+/// Proof that what it carries was recorded. Only [`Ledger::record`] makes one:
+///
+/// ```compile_fail
+/// let forged = cloister_attest::Recorded { carried: (), receipt: todo!() };
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Recorded<T> {
+    carried: T,
+    receipt: Receipt,
+}
+
+/// Where something was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    seq: u64,
+    hash: Digest,
+}
+
+/// A session that has ended.
+pub struct Closed<S> {
+    storage: S,
+    checkpoint: Checkpoint,
+}
+
+impl<T> Recorded<T> {
+    /// What was recorded, and where.
+    pub fn into_parts(self) -> (T, Receipt) {
+        (self.carried, self.receipt)
+    }
+
+    /// Where.
+    pub fn receipt(&self) -> Receipt {
+        self.receipt
+    }
+
+    /// A look at what was recorded.
+    pub fn get(&self) -> &T {
+        &self.carried
+    }
+}
+
+impl Receipt {
+    /// Number of the entry.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Hash of its line.
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+}
+
+impl<S: Storage> Ledger<S> {
+    /// Reads a ledger folder, empty or not, and makes it ready for a session. A torn last line is put aside and cut off;
+    /// the next session records that, and every session that never ended.
+    ///
+    /// # Errors
+    /// [`AttestError::Tampered`] when the chain, the last session's signatures or the checkpoint do not hold, or entries
+    /// that the checkpoint counts are missing; [`AttestError::Storage`] when a torn line cannot be put aside.
+    pub fn resume(files: Files<&[u8]>, mut storage: S) -> Result<Resumed<S>, AttestError> {
+        let (whole, torn_line) = split_torn(files.entries);
+        let chain = walk(whole, files.checkpoint.as_deref())?;
+        let mut torn: Vec<Torn> = files
+            .others
+            .iter()
+            .filter(|(name, bytes)| **name == torn_name(bytes) && !chain.torn().contains_key(*name))
+            .map(|(_, bytes)| torn_of(bytes))
+            .collect();
+        if !torn_line.is_empty() {
+            let found = torn_of(torn_line);
+            storage
+                .replace(&found.file, torn_line)
+                .map_err(AttestError::Storage)?;
+            // A crash from now on leaves the same line in both places; the next resume puts it aside under the same name.
+            storage
+                .cut(whole.len() as u64)
+                .map_err(AttestError::Storage)?;
+            if !torn.contains(&found) && !chain.torn().contains_key(&found.file) {
+                torn.push(found);
+            }
+        }
+        let recovery = Recovery {
+            unended: chain.all_unended(),
+            torn,
+        };
+        Ok(Resumed {
+            storage,
+            chain,
+            recovery,
+        })
+    }
+
+    /// Makes an entry durable and only then hands on what depends on it. `now` is the device's clock; should it have gone
+    /// back, the entry carries the time of the one before.
+    ///
+    /// # Errors
+    /// [`AttestError::Storage`] the first time a write fails and [`AttestError::Poisoned`] ever after;
+    /// [`AttestError::Expired`], [`AttestError::EntryTooLong`] and [`AttestError::NotYours`] leave the ledger usable.
+    pub fn record<T>(
+        &mut self,
+        body: Body,
+        now: UnixMillis,
+        carried: T,
+    ) -> Result<Recorded<T>, AttestError> {
+        if matches!(
+            body,
+            Body::SessionStart(_) | Body::Recovery(_) | Body::SessionEnd(_)
+        ) {
+            return Err(AttestError::NotYours { kind: body.kind() });
+        }
+        let receipt = self.write(body, now)?;
+        Ok(Recorded { carried, receipt })
+    }
+
+    /// Records something on which nothing depends.
+    ///
+    /// # Errors
+    /// As [`Ledger::record`].
+    pub fn note(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
+        self.record(body, now, ()).map(|recorded| recorded.receipt)
+    }
+
+    /// Ends the session and signs a checkpoint over the whole ledger. The session's key is wiped.
+    ///
+    /// # Errors
+    /// As [`Ledger::record`].
+    pub fn end(mut self, outcome: String, now: UnixMillis) -> Result<Closed<S>, AttestError> {
+        let entries = self.chain.entries_of_session();
+        self.write(Body::SessionEnd(SessionEnd { outcome, entries }), now)?;
+        // A crash from now on leaves an ended session under an older checkpoint: whole, but not anchored.
+        let log = self.chain.log().unwrap_or(Digest::ZERO);
+        let checkpoint = Checkpoint::sign(log, self.chain.at(), &self.key);
+        self.storage
+            .replace(CHECKPOINT_FILE, checkpoint.text().as_bytes())
+            .map_err(AttestError::Storage)?;
+        Ok(Closed {
+            storage: self.storage,
+            checkpoint,
+        })
+    }
+
+    /// Where the ledger stands.
+    pub fn head(&self) -> LedgerHead {
+        self.chain.at()
+    }
+
+    /// The session's first entry, with its statement.
+    pub fn start(&self) -> &Entry {
+        &self.start
+    }
+
+    /// The storage, to look at.
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    fn write(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
+        if self.poisoned {
+            return Err(AttestError::Poisoned);
+        }
+        let (now, not_after) = (not_before_last(&self.chain, now), self.not_after());
+        if now > not_after && body.starts_something() {
+            return Err(AttestError::Expired {
+                not_after: not_after.get(),
+                now: now.get(),
+                kind: body.kind(),
+            });
+        }
+        let line = next_line(&self.chain, &self.start, body, now, &self.key)?;
+        let receipt = Receipt {
+            seq: self.chain.at().size,
+            hash: line_hash(&line),
+        };
+        self.poisoned = true; // until the line is known to be durable
+        advance(&mut self.chain, &line)?;
+        self.storage
+            .append(&[line.as_slice(), b"\n"].concat())
+            .map_err(AttestError::Storage)?;
+        self.storage.sync().map_err(AttestError::Storage)?;
+        self.poisoned = false;
+        Ok(receipt)
+    }
+
+    fn not_after(&self) -> UnixMillis {
+        match &self.start.body {
+            Body::SessionStart(start) => start.statement.not_after(),
+            _ => UnixMillis::new(0),
+        }
+    }
+}
+
+impl<S: Storage> Resumed<S> {
+    /// Where the ledger stands; the statement of the session that begins here must say the same.
+    pub fn head(&self) -> LedgerHead {
+        self.chain.at()
+    }
+
+    /// What the next session will record of earlier ones that did not end well.
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Begins a session under `key`, which lives until the session ends. Its start, and the recovery if there is one, are
+    /// durable when this returns.
+    ///
+    /// # Errors
+    /// [`AttestError::Evidence`] when statement, quote, key and ledger do not belong together; [`AttestError::Storage`].
+    pub fn begin(
+        self,
+        key: SessionKey,
+        start: SessionStart,
+        now: UnixMillis,
+    ) -> Result<Ledger<S>, AttestError> {
+        if *start.statement.public() != key.public() {
+            return Err(AttestError::Evidence(
+                "the statement is another session's".to_owned(),
+            ));
+        }
+        if let Some(quote) = start.evidence.quote() {
+            quote
+                .check(&start.statement.qualifying()?)
+                .map_err(|why| AttestError::Evidence(why.to_owned()))?;
+        }
+        let Self {
+            mut storage,
+            mut chain,
+            recovery,
+        } = self;
+        let entry = Entry {
+            att: start.evidence.attestation(),
+            session: start.statement.session(),
+            body: Body::SessionStart(Box::new(start)),
+            prev: chain.at().head,
+            seq: chain.at().size,
+            ts: now,
+            v: VERSION,
+        };
+        let mut lines = entry.clone().sign(&key)?;
+        advance(&mut chain, &lines)?;
+        lines.push(b'\n');
+        if recovery != Recovery::default() {
+            let line = next_line(&chain, &entry, Body::Recovery(recovery), now, &key)?;
+            advance(&mut chain, &line)?;
+            lines.extend_from_slice(&line);
+            lines.push(b'\n');
+        }
+        storage.append(&lines).map_err(AttestError::Storage)?;
+        storage.sync().map_err(AttestError::Storage)?;
+        Ok(Ledger {
+            storage,
+            chain,
+            key,
+            start: entry,
+            poisoned: false,
+        })
+    }
+}
+
+impl<S> Closed<S> {
+    /// The checkpoint that was written: what one would carry to a witness.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The storage, for the next session.
+    pub fn into_storage(self) -> S {
+        self.storage
+    }
+}
+
+/// The line that comes next in the session that `start` began.
+fn next_line(
+    chain: &Chain,
+    start: &Entry,
+    body: Body,
+    now: UnixMillis,
+    key: &SessionKey,
+) -> Result<Vec<u8>, AttestError> {
+    let LedgerHead { head, size } = chain.at();
+    let ts = not_before_last(chain, now);
+    let line = Entry {
+        att: start.att,
+        body,
+        prev: head,
+        seq: size,
+        session: start.session,
+        ts,
+        v: VERSION,
+    }
+    .sign(key)?;
+    if line.len() > LIMITS.line {
+        return Err(AttestError::EntryTooLong {
+            bytes: line.len(),
+            limit: LIMITS.line,
+        });
+    }
+    Ok(line)
+}
+
+/// `now`, or the time of the session's last entry should the clock have gone back.
+fn not_before_last(chain: &Chain, now: UnixMillis) -> UnixMillis {
+    chain
+        .current()
+        .map_or(now, |current| now.max(current.last_ts))
+}
+
+/// Lets our own reader take the line first: a writer writes nothing that a reader would refuse.
+fn advance(chain: &mut Chain, line: &[u8]) -> Result<(), AttestError> {
+    chain.accept(line).map(drop).map_err(AttestError::Evidence)
+}
+
+/// Whole lines, and what follows the last newline.
+fn split_torn(entries: &[u8]) -> (&[u8], &[u8]) {
+    let whole = entries
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at.saturating_add(1));
+    entries.split_at_checked(whole).unwrap_or((entries, &[]))
+}
+
+/// Name under which a torn line is put aside: by its content, so that doing it twice changes nothing.
+pub(crate) fn torn_name(bytes: &[u8]) -> String {
+    format!("torn-{}.bin", Digest::of(bytes).hex())
+}
+
+fn torn_of(bytes: &[u8]) -> Torn {
+    Torn {
+        file: torn_name(bytes),
+        sha256: Digest::of(bytes),
+        bytes: bytes.len() as u64,
+    }
+}
+
+/// Walks the whole chain, then checks the last session's signatures and the checkpoint. Earlier signatures are the verifier's.
+fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
+    let tampered = |byte: usize, what: String| AttestError::Tampered {
+        file: ENTRIES_FILE.to_owned(),
+        byte: byte as u64,
+        what,
+    };
+    let broken = |what: &str| AttestError::Tampered {
+        file: CHECKPOINT_FILE.to_owned(),
+        byte: 0,
+        what: what.to_owned(),
+    };
+    let mut checkpoint = checkpoint
+        .map(checkpoint::Unchecked::parse)
+        .transpose()
+        .map_err(broken)?;
+    let (mut chain, mut last_session, mut at) = (Chain::default(), Vec::new(), 0_usize);
+    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+        let accepted = chain
+            .accept(line.strip_suffix(b"\n").unwrap_or(line))
+            .map_err(|what| tampered(at, what))?;
+        if matches!(accepted.unchecked.entry.body, Body::SessionStart(_)) {
+            last_session.clear();
+        }
+        if let Some(found) = checkpoint.take_if(|found| found.at().size == chain.at().size) {
+            let public = accepted
+                .check_signature()
+                .map_err(|what| tampered(at, what))?;
+            if found.at() != chain.at()
+                || Some(found.log()) != chain.log()
+                || chain.current().is_some()
+            {
+                return Err(broken("it is not of this ledger"));
+            }
+            found.signed_by(&public).map_err(broken)?;
+        }
+        last_session.push((at, accepted));
+        at = at.saturating_add(line.len());
+    }
+    if let Some(missing) = checkpoint {
+        return Err(tampered(
+            at,
+            format!(
+                "{} entries of {} are missing",
+                missing.at().size.saturating_sub(chain.at().size),
+                missing.at().size
+            ),
+        ));
+    }
+    for (at, accepted) in last_session {
+        accepted
+            .check_signature()
+            .map_err(|what| tampered(at, what))?;
+    }
+    Ok(chain)
+}

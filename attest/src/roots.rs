@@ -1,0 +1,212 @@
+//! What a verifier trusts, from a path that the auditor trusts: `roots.json` (SPEC.md section 10). Pure.
+
+use serde::{Deserialize, Serialize};
+
+use crate::LIMITS;
+use crate::error::AttestError;
+use crate::evidence::Attestation;
+use crate::hex;
+use crate::keys::AdminPublic;
+use crate::quote::{PcrSelection, attestation_key_name};
+
+/// An attestation key that the admin has enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "EnrolledWire", into = "EnrolledWire")]
+pub struct EnrolledKey {
+    wire: EnrolledWire,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnrolledWire {
+    /// Name of the device, as in the sessions' statements.
+    device: String,
+    /// The key's name, in hex.
+    #[serde(with = "hex::bytes")]
+    name: Vec<u8>,
+    /// Its public area, in hex.
+    #[serde(with = "hex::bytes")]
+    public: Vec<u8>,
+    kind: Attestation,
+    pcrs: PcrSelection,
+    how: How,
+}
+
+/// How the admin came to trust a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum How {
+    /// The admin stood at the device and copied the key from it.
+    PinnedInPerson,
+}
+
+impl EnrolledKey {
+    /// Pins a key that the admin copied from the device in person.
+    ///
+    /// # Errors
+    /// [`AttestError::Evidence`] when the key could sign something that is no quote, or `kind` is `none`.
+    pub fn pinned_in_person(
+        device: String,
+        public_area: Vec<u8>,
+        kind: Attestation,
+        pcrs: PcrSelection,
+    ) -> Result<Self, AttestError> {
+        let name = attestation_key_name(&public_area)?;
+        EnrolledWire {
+            device,
+            name,
+            public: public_area,
+            kind,
+            pcrs,
+            how: How::PinnedInPerson,
+        }
+        .try_into()
+    }
+
+    /// Name of the device.
+    pub fn device(&self) -> &str {
+        &self.wire.device
+    }
+
+    /// The key's name.
+    pub fn name(&self) -> &[u8] {
+        &self.wire.name
+    }
+
+    /// What stands behind it.
+    pub fn kind(&self) -> Attestation {
+        self.wire.kind
+    }
+
+    /// Which PCRs a quote by it must be over, exactly.
+    pub fn pcrs(&self) -> &PcrSelection {
+        &self.wire.pcrs
+    }
+}
+
+impl TryFrom<EnrolledWire> for EnrolledKey {
+    type Error = AttestError;
+
+    fn try_from(wire: EnrolledWire) -> Result<Self, AttestError> {
+        if attestation_key_name(&wire.public)? != wire.name {
+            return Err(AttestError::Evidence(format!(
+                "`{}` is not the name of its key",
+                hex::encode(&wire.name)
+            )));
+        }
+        if wire.kind == Attestation::None {
+            return Err(AttestError::Evidence(
+                "an enrolled key cannot be of kind `none`".to_owned(),
+            ));
+        }
+        Ok(Self { wire })
+    }
+}
+
+impl From<EnrolledKey> for EnrolledWire {
+    fn from(key: EnrolledKey) -> Self {
+        key.wire
+    }
+}
+
+/// What a verifier trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    wire: RootsWire,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootsWire {
+    v: u64,
+    admin: AdminPublic,
+    /// Kinds of attestation that count as attested; `none` never does.
+    accept: Vec<Attestation>,
+    keys: Vec<EnrolledKey>,
+}
+
+impl Roots {
+    /// Roots with no key enrolled yet, that accept TPMs of their own only.
+    pub fn new(admin: AdminPublic) -> Self {
+        Self {
+            wire: RootsWire {
+                v: 1,
+                admin,
+                accept: vec![Attestation::Tpm2Hardware],
+                keys: Vec::new(),
+            },
+        }
+    }
+
+    /// The same roots with one more key; a key with the same name is replaced.
+    pub fn enrolling(mut self, key: EnrolledKey) -> Self {
+        self.wire.keys.retain(|other| other.name() != key.name());
+        self.wire.keys.push(key);
+        self
+    }
+
+    /// The same roots, that take quotes by TPMs in software for attested too.
+    pub fn accepting_software(mut self) -> Self {
+        if !self.accepts(Attestation::Tpm2Software) {
+            self.wire.accept.push(Attestation::Tpm2Software);
+        }
+        self
+    }
+
+    /// Reads `roots.json`. Unknown and repeated keys are refused.
+    ///
+    /// # Errors
+    /// [`AttestError::Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, AttestError> {
+        let malformed = |why: String| AttestError::Malformed {
+            what: "`roots.json`",
+            why,
+        };
+        if bytes.len() > LIMITS.document {
+            return Err(malformed("it is too long".to_owned()));
+        }
+        let wire: RootsWire =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        if wire.v != 1 {
+            return Err(malformed(format!("version {} is not known", wire.v)));
+        }
+        if wire.accept.contains(&Attestation::None) {
+            return Err(malformed(
+                "`none` cannot be accepted as attested".to_owned(),
+            ));
+        }
+        Ok(Self { wire })
+    }
+
+    /// The text of `roots.json`.
+    ///
+    /// # Errors
+    /// None in practice; serialisation is fallible by type.
+    pub fn to_json(&self) -> Result<String, AttestError> {
+        let text =
+            serde_json::to_string_pretty(&self.wire).map_err(|error| AttestError::Malformed {
+                what: "`roots.json`",
+                why: error.to_string(),
+            })?;
+        Ok(text + "\n")
+    }
+
+    /// The admin's key.
+    pub fn admin(&self) -> &AdminPublic {
+        &self.wire.admin
+    }
+
+    /// The enrolled keys.
+    pub fn keys(&self) -> &[EnrolledKey] {
+        &self.wire.keys
+    }
+
+    /// Whether a session with this attestation counts as attested.
+    pub fn accepts(&self, attestation: Attestation) -> bool {
+        self.wire.accept.contains(&attestation)
+    }
+
+    pub(crate) fn key(&self, name: &[u8]) -> Option<&EnrolledKey> {
+        self.wire.keys.iter().find(|key| key.name() == name)
+    }
+}

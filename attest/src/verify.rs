@@ -1,0 +1,505 @@
+//! The reader that trusts only the roots: one pass, bounded memory, and the first thing that is wrong (SPEC.md section 11). Pure.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use serde::Serialize;
+
+use crate::LIMITS;
+use crate::chain::{Accepted, Chain};
+use crate::checkpoint;
+use crate::digest::Digest;
+use crate::entry::body::Body;
+use crate::evidence::{
+    Attestation, Challenge, Evidence, LedgerHead, SessionEvidence, SessionId, Statement,
+};
+use crate::ledger::torn_name;
+use crate::roots::Roots;
+use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
+
+/// What a verifier concludes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+pub enum Verdict {
+    /// Whole, closed by a checkpoint, and every session attested by an enrolled key of an accepted kind.
+    Sound,
+    /// Something was changed, and this is the first place.
+    Tampered {
+        /// Number of the entry, when it is about one.
+        seq: Option<u64>,
+        /// File of the ledger folder.
+        file: String,
+        /// Offset in it, bytes: where the bad entry begins.
+        byte: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// Nothing contradicts itself, but not all of it is vouched for.
+    Unanchored {
+        /// Why, at most 16 reasons.
+        why: Vec<String>,
+    },
+}
+
+/// A verdict and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The verdict.
+    #[serde(flatten)]
+    verdict: Verdict,
+    /// Entries read and found good.
+    entries: u64,
+    /// Sessions begun among them.
+    sessions: u64,
+    /// Sessions attested by an enrolled key of an accepted kind.
+    attested: u64,
+    /// Hash of the last good line.
+    head: Digest,
+}
+
+impl Report {
+    /// The verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Entries read and found good.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Sessions begun among them.
+    pub fn sessions(&self) -> u64 {
+        self.sessions
+    }
+
+    /// Sessions attested by an enrolled key of an accepted kind.
+    pub fn attested(&self) -> u64 {
+        self.attested
+    }
+
+    /// Hash of the last good line.
+    pub fn head(&self) -> Digest {
+        self.head
+    }
+
+    /// 0 sound, 1 tampered, 2 not anchored or not attested. (3, no trust roots, is the caller's.)
+    pub fn exit_code(&self) -> u8 {
+        match self.verdict {
+            Verdict::Sound => 0,
+            Verdict::Tampered { .. } => 1,
+            Verdict::Unanchored { .. } => 2,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.verdict {
+            Verdict::Sound => writeln!(
+                f,
+                "sound       every entry is whole, in its place and attested"
+            )?,
+            Verdict::Tampered {
+                seq: Some(seq),
+                file,
+                byte,
+                what,
+            } => {
+                writeln!(
+                    f,
+                    "tampered    entry {seq}, file `{file}`, byte {byte}: {what}"
+                )?;
+            }
+            Verdict::Tampered {
+                seq: None,
+                file,
+                byte,
+                what,
+            } => {
+                writeln!(f, "tampered    file `{file}`, byte {byte}: {what}")?;
+            }
+            Verdict::Unanchored { why } => {
+                for reason in why {
+                    writeln!(f, "unanchored  {reason}")?;
+                }
+            }
+        }
+        let Self {
+            entries,
+            sessions,
+            attested,
+            head,
+            ..
+        } = self;
+        writeln!(
+            f,
+            "            {entries} entries, {sessions} sessions, {attested} attested; head {head}"
+        )
+    }
+}
+
+/// Checks a ledger folder. With a `challenge`, the last session must have been begun in answer to it.
+///
+/// # Errors
+/// The reader's own; whatever is in the bytes is a verdict, never an error.
+pub fn verify<R: BufRead>(
+    files: Files<R>,
+    roots: &Roots,
+    challenge: Option<&Challenge>,
+) -> io::Result<Report> {
+    let Files {
+        mut entries,
+        checkpoint,
+        others,
+    } = files;
+    let mut walk = Walk::new(roots, challenge);
+    if let Some(bytes) = checkpoint {
+        match checkpoint::Unchecked::parse(&bytes) {
+            Ok(found) => walk.checkpoint = Some(found),
+            Err(what) => return Ok(walk.tampered(Fault::file(CHECKPOINT_FILE, what))),
+        }
+    } else {
+        walk.doubt("there is no checkpoint".to_owned());
+    }
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let most = LIMITS.line.saturating_add(2) as u64;
+        entries.by_ref().take(most).read_until(b'\n', &mut line)?;
+        let fault = match line.as_slice() {
+            [] => walk.finish(&others),
+            [line @ .., b'\n'] => match walk.line(line) {
+                Ok(()) => continue,
+                Err(fault) => Err(fault),
+            },
+            torn if torn.len() > LIMITS.line => {
+                Err(walk.here("the entry is longer than any we write"))
+            }
+            _ => walk.torn().and_then(|()| walk.finish(&others)),
+        };
+        return Ok(match fault {
+            Ok(()) => walk.report(),
+            Err(fault) => walk.tampered(fault),
+        });
+    }
+}
+
+/// Checks an evidence file by itself, without a ledger.
+pub fn verify_evidence(bytes: &[u8], roots: &Roots, challenge: Option<&Challenge>) -> Report {
+    let mut walk = Walk::new(roots, challenge);
+    let checked = SessionEvidence::read(bytes)
+        .map_err(|error| error.to_string())
+        .and_then(|found| {
+            walk.sessions = 1;
+            walk.answers(found.statement());
+            walk.session(found.statement(), found.evidence())
+        });
+    match checked {
+        Ok(()) => {
+            walk.freshness();
+            walk.report()
+        }
+        Err(what) => walk.tampered(Fault::file("evidence", &what)),
+    }
+}
+
+/// The first thing that is wrong.
+struct Fault {
+    seq: Option<u64>,
+    file: String,
+    byte: u64,
+    what: String,
+}
+
+impl Fault {
+    fn file(file: &str, what: &str) -> Self {
+        Self {
+            seq: None,
+            file: file.to_owned(),
+            byte: 0,
+            what: what.to_owned(),
+        }
+    }
+}
+
+struct Walk<'a> {
+    roots: &'a Roots,
+    challenge: Option<&'a Challenge>,
+    chain: Chain,
+    /// Where the ledger stood after the last line in which nothing was wrong.
+    good: LedgerHead,
+    /// Offset of the next line, bytes.
+    byte: u64,
+    checkpoint: Option<checkpoint::Unchecked>,
+    /// The walk has passed the checkpoint and it held.
+    anchored: bool,
+    sessions: u64,
+    attested: u64,
+    /// The last session answered the challenge.
+    fresh: bool,
+    /// Reset and restart counts last seen of each attestation key.
+    resets: HashMap<Vec<u8>, (u32, u32)>,
+    doubts: Vec<String>,
+    more_doubts: u64,
+}
+
+impl<'a> Walk<'a> {
+    fn new(roots: &'a Roots, challenge: Option<&'a Challenge>) -> Self {
+        Self {
+            roots,
+            challenge,
+            chain: Chain::default(),
+            good: Chain::default().at(),
+            byte: 0,
+            checkpoint: None,
+            anchored: false,
+            sessions: 0,
+            attested: 0,
+            fresh: false,
+            resets: HashMap::new(),
+            doubts: Vec::new(),
+            more_doubts: 0,
+        }
+    }
+
+    fn here(&self, what: &str) -> Fault {
+        Fault {
+            seq: Some(self.good.size),
+            file: ENTRIES_FILE.to_owned(),
+            byte: self.byte,
+            what: what.to_owned(),
+        }
+    }
+
+    fn doubt(&mut self, why: String) {
+        if self.doubts.len() < LIMITS.reasons {
+            self.doubts.push(why);
+        } else {
+            self.more_doubts = self.more_doubts.saturating_add(1);
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
+        let start = self.here("");
+        let at = |what: String| Fault { what, ..start };
+        match self.take(line) {
+            Ok(accepted) => self.pass_checkpoint(&accepted)?,
+            Err(what) => return Err(at(what)),
+        }
+        self.good = self.chain.at();
+        self.byte = self
+            .byte
+            .saturating_add(line.len() as u64)
+            .saturating_add(1);
+        Ok(())
+    }
+
+    fn take(&mut self, line: &[u8]) -> Result<Accepted, String> {
+        let accepted = self.chain.accept(line)?;
+        accepted.check_signature()?;
+        if let Body::SessionStart(start) = &accepted.unchecked.entry.body {
+            self.answers(&start.statement);
+            self.session(&start.statement, &start.evidence)?;
+            self.sessions = self.sessions.saturating_add(1);
+        }
+        Ok(accepted)
+    }
+
+    fn answers(&mut self, statement: &Statement) {
+        self.fresh = statement.challenge() == self.challenge;
+    }
+
+    /// Checks what vouches for a session: first that it holds, then whether we trust it.
+    fn session(&mut self, statement: &Statement, evidence: &Evidence) -> Result<(), String> {
+        let (id, kind) = (statement.session(), evidence.attestation());
+        let Some(quote) = evidence.quote() else {
+            self.doubt(format!("session {id} is not attested"));
+            return Ok(());
+        };
+        let qualifying = statement.qualifying().map_err(|error| error.to_string())?;
+        let quoted = quote.check(&qualifying)?;
+        let Some(key) = self.roots.key(&quoted.name) else {
+            self.doubt(format!(
+                "session {id} is attested by a key that is not enrolled"
+            ));
+            return Ok(());
+        };
+        if key.kind() != kind {
+            return Err(format!(
+                "the session says `{kind}`, its key is enrolled as `{}`",
+                key.kind()
+            ));
+        }
+        if key.device() != statement.device() {
+            return Err(format!(
+                "the session says device `{}`, its key is that of `{}`",
+                statement.device(),
+                key.device()
+            ));
+        }
+        if !quote
+            .pcrs()
+            .iter()
+            .map(|pcr| pcr.index)
+            .eq(key.pcrs().indices().iter().copied())
+        {
+            return Err("the quote is over other PCRs than those enrolled".to_owned());
+        }
+        let before = self.resets.insert(quoted.name, quoted.resets);
+        if before.is_some_and(|before| before > quoted.resets) {
+            return Err("the TPM has been reset less often than in an earlier session".to_owned());
+        }
+        self.trust(id, kind);
+        Ok(())
+    }
+
+    fn trust(&mut self, id: SessionId, kind: Attestation) {
+        if self.roots.accepts(kind) {
+            self.attested = self.attested.saturating_add(1);
+        } else {
+            self.doubt(format!(
+                "session {id} is attested by `{kind}`, which the roots do not accept"
+            ));
+        }
+    }
+
+    fn pass_checkpoint(&mut self, accepted: &Accepted) -> Result<(), Fault> {
+        let at = self.chain.at();
+        if let Some(found) = self.checkpoint.take_if(|found| found.at().size == at.size) {
+            if found.at().head != at.head {
+                return Err(Fault::file(
+                    CHECKPOINT_FILE,
+                    "its head is not the ledger's at that size",
+                ));
+            }
+            if Some(found.log()) != self.chain.log() {
+                return Err(Fault::file(CHECKPOINT_FILE, "it is another ledger's"));
+            }
+            if self.chain.current().is_some() {
+                return Err(Fault::file(
+                    CHECKPOINT_FILE,
+                    "no session ends where it stands",
+                ));
+            }
+            let public = accepted
+                .check_signature()
+                .map_err(|what| self.here(&what))?;
+            found
+                .signed_by(&public)
+                .map_err(|what| Fault::file(CHECKPOINT_FILE, what))?;
+            self.anchored = true;
+        } else {
+            self.anchored = false;
+        }
+        Ok(())
+    }
+
+    fn torn(&mut self) -> Result<(), Fault> {
+        let byte = self.byte;
+        self.doubt(format!(
+            "the last line of `{ENTRIES_FILE}` is torn off, from byte {byte}"
+        ));
+        Ok(())
+    }
+
+    fn finish(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
+        if let Some(missing) = self.checkpoint.take() {
+            let (have, want) = (self.chain.at().size, missing.at().size);
+            return Err(self.here(&format!(
+                "the checkpoint counts {want} entries, there are {have}"
+            )));
+        }
+        if self.chain.at().size == 0 {
+            self.doubt("the ledger is empty".to_owned());
+        } else if let Some(current) = self.chain.current() {
+            let id = current.id;
+            self.doubt(format!("session {id} has not ended"));
+        } else if !self.anchored {
+            self.doubt("the checkpoint is older than the last session".to_owned());
+        }
+        self.freshness();
+        self.others(others)
+    }
+
+    fn freshness(&mut self) {
+        if self.challenge.is_some() && !self.fresh {
+            self.doubt("the last session was not begun in answer to the challenge".to_owned());
+        }
+    }
+
+    fn others(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
+        for (name, digest) in self.chain.torn() {
+            match others.get(name) {
+                None => {
+                    return Err(Fault::file(
+                        name,
+                        "this torn line was put aside and is gone",
+                    ));
+                }
+                Some(bytes) if Digest::of(bytes) != *digest => {
+                    return Err(Fault::file(name, "its bytes were changed"));
+                }
+                Some(_) => {}
+            }
+        }
+        for (name, bytes) in others
+            .iter()
+            .filter(|(name, _)| !self.chain.torn().contains_key(*name))
+        {
+            if *name != torn_name(bytes) {
+                return Err(Fault::file(name, "this file does not belong to a ledger"));
+            }
+        }
+        let unrecorded = others.len().saturating_sub(self.chain.torn().len());
+        if unrecorded > 0 {
+            self.doubt(format!(
+                "{unrecorded} torn lines were put aside and not recorded yet"
+            ));
+        }
+        Ok(())
+    }
+
+    fn report(self) -> Report {
+        if self.doubts.is_empty() {
+            return self.concluding(Verdict::Sound);
+        }
+        let mut why = self.doubts.clone();
+        if self.more_doubts > 0 {
+            why.push(format!("and {} more of the kind", self.more_doubts));
+        }
+        self.concluding(Verdict::Unanchored { why })
+    }
+
+    fn tampered(self, fault: Fault) -> Report {
+        let Fault {
+            seq,
+            file,
+            byte,
+            what,
+        } = fault;
+        self.concluding(Verdict::Tampered {
+            seq,
+            file,
+            byte,
+            what,
+        })
+    }
+
+    fn concluding(self, verdict: Verdict) -> Report {
+        let Self {
+            sessions,
+            attested,
+            good,
+            ..
+        } = self;
+        Report {
+            verdict,
+            entries: good.size,
+            sessions,
+            attested,
+            head: good.head,
+        }
+    }
+}
