@@ -1,0 +1,6 @@
+//! What bytes, dates and numbers mean, for every tool that reads documents. Pure: no file, no clock.
+
+pub mod date;
+pub mod number;
+pub mod source;
+pub mod text;

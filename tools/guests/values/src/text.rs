@@ -1,0 +1,74 @@
+//! Bytes to text: UTF-8, UTF-16 with a mark, otherwise Windows-1252, which office programs still write.
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
+/// The text of `bytes` without its byte-order mark, or `None` where they are not text (they hold NUL).
+pub fn decode(bytes: &[u8]) -> Option<String> {
+    let (encoding, bytes) = match Encoding::for_bom(bytes) {
+        Some((encoding, mark)) => (encoding, bytes.get(mark..)?),
+        None if std::str::from_utf8(bytes).is_ok() => (UTF_8, bytes),
+        None => (WINDOWS_1252, bytes),
+    };
+    let (text, _) = encoding.decode_without_bom_handling(bytes);
+    (!text.contains('\0')).then(|| text.into_owned())
+}
+
+/// At most the first `limit` bytes of `text`, ending between characters.
+pub fn first_bytes(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+/// Lower case, without outer and doubled blanks: what two headings or words have in common when a person calls them the same.
+pub fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn encodings_of_offices() {
+        for bytes in [
+            "Größe €".as_bytes().to_vec(),
+            [b"\xef\xbb\xbf".as_slice(), "Größe €".as_bytes()].concat(),
+            b"Gr\xf6\xdfe \x80".to_vec(),
+            [0xff, 0xfe].into_iter().chain("Größe €".encode_utf16().flat_map(u16::to_le_bytes)).collect(),
+            [0xfe, 0xff].into_iter().chain("Größe €".encode_utf16().flat_map(u16::to_be_bytes)).collect(),
+        ] {
+            assert_eq!(decode(&bytes).as_deref(), Some("Größe €"));
+        }
+    }
+
+    #[test]
+    fn nul_is_not_text() {
+        assert_eq!(decode(b"MZ\0\0"), None);
+    }
+
+    #[test]
+    fn folding() {
+        assert_eq!(folded("  Net \t AMOUNT "), "net amount");
+    }
+
+    proptest! {
+        #[test]
+        fn first_bytes_is_a_prefix_within_the_limit(text in ".*", limit in 0usize..40) {
+            let first = first_bytes(&text, limit);
+            prop_assert!(text.starts_with(first) && first.len() <= limit);
+        }
+
+        #[test]
+        fn any_bytes_decode_or_hold_nul(bytes: Vec<u8>) {
+            prop_assert!(decode(&bytes).is_some() || bytes.contains(&0));
+        }
+    }
+}
