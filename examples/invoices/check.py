@@ -23,7 +23,7 @@ def expected(folder):
     """Month number -> sum of `Amount`, for each month of the year that has invoices."""
     totals = {}
     for path in sorted(Path(folder).glob("*.xlsx")):
-        rows = openpyxl.load_workbook(path, read_only=True, data_only=True)["Invoices"].iter_rows(values_only=True)
+        rows = openpyxl.load_workbook(path, data_only=True)["Invoices"].iter_rows(values_only=True)
         heading = next(rows)
         date, amount = heading.index("Date"), heading.index("Amount")
         for row in rows:

@@ -1,0 +1,209 @@
+"""What the end-to-end tests share: the built binaries, homes, a TPM simulator, runs and what they leave behind.
+
+CLOISTER_BIN (default: target/release/cloister) and CLOISTER_TEST_MODEL (default: the one in the cache) say what is tested.
+One home with the model is made for the whole run; a test that changes it takes a copy, in which the model is a hard link.
+"""
+import atexit
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parent.parent
+PROJECT = EXAMPLES.parent
+INVOICES = EXAMPLES / "invoices"
+sys.path[:0] = [str(EXAMPLES), str(INVOICES)]
+from free_ports import free_pair
+
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or PROJECT / "target")
+BIN = Path(os.environ.get("CLOISTER_BIN") or TARGET / "release/cloister").resolve()
+VERIFY = BIN.with_name("cloister-verify")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "cloister")
+MODEL = Path(os.environ.get("CLOISTER_TEST_MODEL") or CACHE / "models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf")
+REQUEST = (INVOICES / "request.txt").read_text(encoding="utf-8").strip()
+REPORT = "reports/q4-summary.xlsx"
+BIG = 1 << 24  # bytes from which a file is a model and is linked, not copied
+SECONDS = 300  # for one run
+
+DONE, FAILED, REFUSED, INTEGRITY, NO_PLAN = 0, 1, 3, 4, 5
+SOUND, TAMPERED, UNATTESTED = 0, 1, 2
+
+# What these tests ask of `cloister init` beyond the contract.
+UNATTENDED = ["--unattended-agents", "invoice-helper"]
+TPM_WANTED = ["--attestation", "tpm2-software"]  # a policy under which no session runs without at least a simulated TPM
+
+
+def clean_env(tcti=None, **more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CLOISTER_") and k != "TERM"}
+    env.update(NO_COLOR="1", TERM="dumb", ACCESSIBLE="1", **more)
+    return env | ({"CLOISTER_TCTI": tcti} if tcti else {})
+
+
+class Run:
+    """How a command ended: `code`, `out`, `err`, and `doc`, the document of --json."""
+
+    def __init__(self, done):
+        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    @property
+    def doc(self):
+        return json.loads(self.out)
+
+    def __str__(self):
+        return f"exit code {self.code}\n{self.out[-2000:]}\n{self.err[-2000:]}"
+
+
+class Tpm:
+    """A simulator on its own loopback ports, its state in a folder that goes with it."""
+
+    def __init__(self):
+        self.state = tempfile.mkdtemp()
+        self.port = free_pair()
+        self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self.process = subprocess.Popen(
+            ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}", "--server", f"type=tcp,port={self.port}",
+             "--ctrl", f"type=tcp,port={self.port + 1}", "--flags", "not-need-init,startup-clear"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        atexit.register(self.stop)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+class Home:
+    """A home of cloister, and the TPM that it is to use (None: there is none)."""
+
+    def __init__(self, path, tcti=None):
+        self.path, self.tcti = Path(path), tcti
+        self.ledger = self.path / "ledger"
+
+    def call(self, *args, cwd=None, wrap=()):
+        command = [*wrap, str(BIN), "--home", str(self.path), *map(str, args)]
+        return Run(subprocess.run(command, cwd=cwd, env=clean_env(self.tcti), stdin=subprocess.DEVNULL, capture_output=True,
+                                  text=True, errors="replace", timeout=SECONDS, check=False))
+
+    def must(self, *args):
+        run = self.call(*args)
+        if run.code != DONE:
+            raise AssertionError(f"cloister {' '.join(map(str, args))}: {run}")
+        return run
+
+    def run(self, folder, prompt=REQUEST, unattended=("--unattended",), wrap=()):
+        return self.call("--json", "run", "--manifest", "manifest.json", *unattended, prompt, cwd=folder, wrap=wrap)
+
+    def verify(self):
+        command = [str(VERIFY), str(self.ledger), "--roots", str(self.path / "keys/roots.json")]
+        return Run(subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False))
+
+    def copy(self, into):
+        """The same home in another place, `into`."""
+        shutil.copytree(self.path, into, symlinks=True, copy_function=link_if_big)
+        return Home(into, self.tcti)
+
+    def model(self):
+        """The model's file, which no other home shares from now on."""
+        path = next(p for p in (self.path / "models").rglob("*") if p.is_file() and p.stat().st_size >= BIG)
+        own = path.with_name("own")
+        shutil.copyfile(path, own)
+        own.replace(path)
+        return path
+
+
+def link_if_big(source, target):
+    if os.stat(source).st_size >= BIG:
+        try:
+            os.link(source, target)
+            return target
+        except OSError:  # another file system
+            pass
+    return shutil.copy2(source, target)
+
+
+def make_home(path, tcti=None, options=(), model=MODEL):
+    home = Home(path, tcti)
+    home.must("init", *UNATTENDED, *options)
+    if model:
+        home.must("models", "import", model, "--name", "test-model")
+    return home
+
+
+@functools.cache
+def scratch():
+    """A folder that goes when the tests end."""
+    folder = tempfile.mkdtemp(prefix="cloister-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@functools.cache
+def plain_home():
+    """A home without a TPM, its model pinned. Shared: whoever changes it or its ledger takes a copy."""
+    return make_home(scratch() / "plain-home")
+
+
+@functools.cache
+def attested_home():
+    """A home enrolled with a simulator that runs until the tests end. Shared like `plain_home`."""
+    return make_home(scratch() / "attested-home", Tpm().tcti)
+
+
+def invoices(folder, **changes):
+    """A fresh copy of the example; `changes` go into its manifest."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in INVOICES.glob("*.xlsx"):
+        shutil.copy2(path, folder)
+    manifest = json.loads((INVOICES / "manifest.json").read_text(encoding="utf-8")) | changes
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+def snapshot(folder):
+    """Every file below a folder: relative path -> hash."""
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).rglob("*") if p.is_file()}
+
+
+def flip(path, offset, by=1):
+    """Change one byte of a file in place, by an exclusive or."""
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        old = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([old ^ by]))
+
+
+class Case(unittest.TestCase):
+    """A test with a folder of its own, which goes with it."""
+
+    def setUp(self):
+        self.assertTrue(BIN.is_file(), f"no binary at {BIN}: run `make build`")
+        self.assertTrue(MODEL.is_file(), f"no model at {MODEL}: run `examples/fetch-model.py`")
+        folder = tempfile.TemporaryDirectory(dir=scratch())
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def assert_code(self, run, *codes):
+        self.assertIn(run.code, codes, str(run))
+        self.assertNotIn("panicked", run.err)
+
+    def assert_clear(self, run, culprit):
+        """One sentence naming the culprit in backticks, and no backtrace."""
+        named = re.compile(f"`[^`]*{re.escape(culprit)}[^`]*`")
+        self.assertTrue(named.search(run.err), f"nobody named `{culprit}`: {run}")
+        self.assertNotIn("stack backtrace", run.err)
+
+    def assert_sound(self, home):
+        """Whatever happened, the ledger holds together; without a TPM it is not attested, which is said and is no fault."""
+        self.assert_code(home.verify(), SOUND, UNATTESTED)
+
+    def assert_untouched(self, folder, before):
+        self.assertEqual(snapshot(folder), before, "the folder was changed")
