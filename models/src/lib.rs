@@ -1,1 +1,27 @@
-//! models
+//! Tokens in, tokens out: a model's bytes become an [`Engine`], a prompt becomes a [`Session`], and a [`Constraint`] decides what may be said.
+//! No file, no clock, no network: bytes come verified, and whoever waits passes a [`Watch`].
+
+mod arch;
+mod decode;
+mod engine;
+mod error;
+mod gguf;
+mod grammar;
+mod registry;
+mod sampler;
+mod session;
+mod template;
+mod tokenizer;
+mod watch;
+
+pub use decode::{Decoded, Forward, Mark, Stop, Weight};
+pub use engine::{DeviceChoice, Engine};
+pub use error::ModelError;
+pub use gguf::{FromValue, Gguf, Numbers, Strings, TensorInfo, Value};
+pub use grammar::{Constraint, End, Mask, Matcher, Vocabulary};
+pub use registry::{Lock, ModelDigest, ModelName, Pin, Verified};
+pub use sampler::{Sampler, Sampling};
+pub use session::{Session, Tally};
+pub use template::{Ended, Prompt, Template};
+pub use tokenizer::Tokenizer;
+pub use watch::{Progress, Unwatched, Watch};

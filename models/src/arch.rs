@@ -1,0 +1,201 @@
+//! From a file's metadata to a graph: which architecture, with which numbers, on which tensors. Computes on the device, touches nothing else.
+//!
+//! One decoder serves all four; a file per architecture says only what differs. A file with tensors that the graph would not use is
+//! refused, because leaving one out would give a model that is quietly wrong.
+
+mod block;
+mod cache;
+mod decoder;
+mod gemma3;
+mod linear;
+mod llama;
+mod loader;
+mod qwen2;
+mod qwen3;
+mod rope;
+
+pub(crate) use cache::Cache;
+pub(crate) use decoder::Decoder;
+
+use crate::{Gguf, ModelError};
+
+/// What a model may be. Reaching any of these refuses the file.
+struct Limits {
+    /// Decoder layers. The largest open models have 126.
+    layers: usize,
+    /// Any width: hidden, feed-forward, heads × head size; in elements. The widest open models have 53 248.
+    width: usize,
+    /// Positions. A rope table is made for those in use only, but a file that claims more is not believed.
+    context: usize,
+}
+
+const LIMITS: Limits = Limits { layers: 512, width: 1 << 17, context: 1 << 24 };
+
+/// Whether an optional part of the block is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Present,
+    Absent,
+}
+
+/// How rotary pairs are laid out in a head. GGUF stores Llama's projections permuted, so that its pairs are neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pairs {
+    Neighbours,
+    Halves,
+}
+
+/// The gate of the feed-forward part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Silu,
+    GeluTanh,
+}
+
+/// Rotary positions of one kind of layer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Rotary {
+    base: f32,
+    /// Positions are divided by this (linear scaling); 1 for none.
+    divisor: f32,
+}
+
+/// Layers that see only the last `window` positions: all but each `every`-th.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Local {
+    window: usize,
+    every: usize,
+    rotary: Rotary,
+}
+
+/// Everything the decoder needs to know beyond the weights.
+#[derive(Debug, Clone, PartialEq)]
+struct Blueprint {
+    layers: usize,
+    hidden: usize,
+    heads: usize,
+    kv_heads: usize,
+    head: usize,
+    feed_forward: usize,
+    context: usize,
+    epsilon: f32,
+    pairs: Pairs,
+    rotary: Rotary,
+    local: Option<Local>,
+    gate: Gate,
+    /// Queries are multiplied by this: the root of the head size, inverted.
+    query_scale: f64,
+    /// Embeddings are multiplied by this; 1 for most.
+    embedding_scale: f64,
+    /// Bias on query, key and value.
+    bias: Part,
+    /// Norm of each query and key head before the rotation.
+    head_norms: Part,
+    /// Norms after attention and after feed-forward, before each is added.
+    after_norms: Part,
+}
+
+/// The one place that knows every architecture.
+const KNOWN: [(&str, fn(&Gguf<'_>) -> Result<Blueprint, ModelError>); 4] = [
+    ("gemma3", gemma3::blueprint),
+    ("llama", llama::blueprint),
+    ("qwen2", qwen2::blueprint),
+    ("qwen3", qwen3::blueprint),
+];
+
+impl Blueprint {
+    fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
+        let name = gguf.str("general.architecture")?;
+        match KNOWN.iter().find(|(known, _)| *known == name) {
+            Some((_, blueprint)) => blueprint(gguf)?.consistent(),
+            None => Err(ModelError::Architecture {
+                name: name.to_owned(),
+                known: KNOWN.map(|(known, _)| known).join(", "),
+            }),
+        }
+    }
+
+    /// The keys that all architectures share, with the commonest choices for the rest.
+    fn common(gguf: &Gguf<'_>, arch: &str) -> Result<Self, ModelError> {
+        let key = |name: &str| format!("{arch}.{name}");
+        let count = |name: &str| gguf.u32(&key(name)).map(|value| value as usize);
+        let optional = |name: &str| gguf.find::<u32>(&key(name)).map(|value| value.map(|v| v as usize));
+        let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
+        let head = optional("attention.key_length")?.or_else(|| hidden.checked_div(heads)).unwrap_or_default();
+        Ok(Self {
+            layers: count("block_count")?,
+            hidden,
+            heads,
+            kv_heads: optional("attention.head_count_kv")?.unwrap_or(heads),
+            head,
+            feed_forward: count("feed_forward_length")?,
+            context: count("context_length")?,
+            epsilon: gguf.f32(&key("attention.layer_norm_rms_epsilon"))?,
+            pairs: Pairs::Halves,
+            rotary: rotary(gguf, arch)?,
+            local: None,
+            gate: Gate::Silu,
+            query_scale: inverse_root(head),
+            embedding_scale: 1.0,
+            bias: Part::Absent,
+            head_norms: Part::Absent,
+            after_norms: Part::Absent,
+        })
+    }
+
+    /// Refuses numbers that contradict each other, so that the graph need not ask again.
+    fn consistent(self) -> Result<Self, ModelError> {
+        let fault = |what, value: usize, fault| Err(ModelError::Shape { what, value: value as u64, fault });
+        let within = |value: usize, limit: usize| (1..=limit).contains(&value);
+        if !within(self.layers, LIMITS.layers) {
+            return fault("block_count", self.layers, "it is zero or over the limit");
+        }
+        if !within(self.hidden, LIMITS.width) {
+            return fault("embedding_length", self.hidden, "it is zero or over the limit");
+        }
+        if !within(self.feed_forward, LIMITS.width) {
+            return fault("feed_forward_length", self.feed_forward, "it is zero or over the limit");
+        }
+        if !within(self.context, LIMITS.context) {
+            return fault("context_length", self.context, "it is zero or over the limit");
+        }
+        if !within(self.heads.saturating_mul(self.head), LIMITS.width) || !self.head.is_multiple_of(2) {
+            return fault("attention.key_length", self.head, "it is zero, odd or over the limit");
+        }
+        if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
+            return fault("attention.head_count_kv", self.kv_heads, "it does not divide the number of heads");
+        }
+        Ok(self)
+    }
+
+    /// The window of layer `layer`, if it sees only a part.
+    fn local_at(&self, layer: usize) -> Option<Local> {
+        self.local.filter(|local| !layer.saturating_add(1).is_multiple_of(local.every))
+    }
+}
+
+/// Base and scaling of the rotary positions. Scalings that change more than the divisor are refused.
+fn rotary(gguf: &Gguf<'_>, arch: &str) -> Result<Rotary, ModelError> {
+    let key = |name: &str| format!("{arch}.rope.{name}");
+    let base = gguf.find::<f32>(&key("freq_base"))?.unwrap_or(10_000.0);
+    let factor = gguf.find::<f32>(&key("scaling.factor"))?;
+    let divisor = match gguf.find::<&str>(&key("scaling.type"))? {
+        None | Some("none") => 1.0,
+        Some("linear") => factor.unwrap_or(1.0),
+        Some(_) => {
+            return Err(ModelError::KeyValue { key: key("scaling.type"), expected: "`none` or `linear`" });
+        }
+    };
+    if base <= 0.0 || divisor <= 0.0 {
+        return Err(ModelError::KeyValue { key: key("freq_base"), expected: "positive, as the scaling factor" });
+    }
+    Ok(Rotary { base, divisor })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a width, far below 2^53")]
+fn inverse_root(width: usize) -> f64 {
+    (width as f64).sqrt().recip()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The whole graph: embeddings, layers, final norm, head. Computes on the device, writes to the cache.
+
+use std::sync::Arc;
+
+use candle_core::quantized::QTensor;
+use candle_core::{Device, Tensor};
+
+use super::block::{Layer, Norm, Step};
+use super::linear::Linear;
+use super::loader::Loader;
+use super::rope::Frequencies;
+use super::{Blueprint, Cache, Part};
+use crate::watch::Watch;
+use crate::{Gguf, ModelError};
+
+/// A model's weights on a device. Immutable: what changes is in the [`Cache`].
+pub(crate) struct Decoder {
+    plan: Blueprint,
+    embeddings: Arc<QTensor>,
+    layers: Vec<Layer>,
+    norm: Norm,
+    head: Linear,
+    everywhere: Frequencies,
+    nearby: Option<Frequencies>,
+    device: Device,
+    vocabulary: usize,
+}
+
+impl Decoder {
+    /// Reads the architecture and takes every tensor.
+    ///
+    /// # Errors
+    /// What is missing, left over or of the wrong shape.
+    pub(crate) fn load(gguf: &Gguf<'_>, device: &Device, watch: &mut dyn Watch) -> Result<Self, ModelError> {
+        let plan = Blueprint::read(gguf)?;
+        let mut loader = Loader::new(gguf, device, watch);
+        let vocabulary = loader.rows("token_embd.weight")?;
+        let embeddings = loader.quantized("token_embd.weight", &[vocabulary, plan.hidden])?;
+        let head = if loader.has("output.weight") {
+            loader.linear("output", vocabulary, plan.hidden, Part::Absent)?
+        } else {
+            Linear::new(Arc::clone(&embeddings), None)?
+        };
+        let factors = if loader.has("rope_freqs.weight") {
+            loader.vector("rope_freqs.weight", plan.head / 2)?.to_vec1::<f32>()?
+        } else {
+            Vec::new()
+        };
+        let layers = (0..plan.layers).map(|index| Layer::load(&mut loader, &plan, index)).collect::<Result<_, _>>()?;
+        let norm = Norm::load(&mut loader, "output_norm", plan.hidden, plan.epsilon)?;
+        let device = loader.device().clone();
+        loader.finish()?;
+        let everywhere = Frequencies::new(plan.rotary, plan.head, plan.pairs, &factors);
+        let nearby = plan.local.map(|local| Frequencies::new(local.rotary, plan.head, plan.pairs, &[]));
+        Ok(Self { plan, embeddings, layers, norm, head, everywhere, nearby, device, vocabulary })
+    }
+
+    /// Rows of the head: logits a position.
+    pub(crate) fn vocabulary(&self) -> usize {
+        self.vocabulary
+    }
+
+    /// Positions the model was trained for.
+    pub(crate) fn context(&self) -> usize {
+        self.plan.context
+    }
+
+    /// An empty cache for at most `limit` positions.
+    pub(crate) fn cache(&self, limit: usize) -> Cache {
+        Cache::new(self.plan.layers, self.plan.kv_heads, self.plan.head, limit, &self.device)
+    }
+
+    /// Appends `tokens` to the cache and gives their hidden states, `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// [`ModelError::ContextFull`]; [`ModelError::TokenRange`]. The cache is then as before.
+    pub(crate) fn forward(&self, tokens: &[u32], cache: &mut Cache) -> Result<Tensor, ModelError> {
+        self.check(tokens)?;
+        cache.reserve(tokens.len())?;
+        let (everywhere, nearby) = self.steps(cache.len(), tokens.len())?;
+        let ids = Tensor::new(tokens, &self.device)?;
+        let mut xs = (self.embeddings.embedding(&ids)? * self.plan.embedding_scale)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let step = match &nearby {
+                Some(nearby) if self.plan.local_at(index).is_some() => nearby,
+                _ => &everywhere,
+            };
+            xs = layer.forward(&xs, step, cache)?;
+        }
+        cache.advance(tokens.len());
+        Ok(xs)
+    }
+
+    /// Logits of hidden states, `[rows, vocabulary]`.
+    pub(crate) fn logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+        self.head.forward(&self.norm.forward(hidden)?)
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<(), ModelError> {
+        match tokens.iter().find(|token| **token as usize >= self.vocabulary) {
+            Some(token) => Err(ModelError::TokenRange { token: *token, vocabulary: self.vocabulary }),
+            None => Ok(()),
+        }
+    }
+
+    fn steps(&self, from: usize, count: usize) -> Result<(Step, Option<Step>), ModelError> {
+        let step = |frequencies: &Frequencies, window| -> Result<Step, ModelError> {
+            Ok(Step {
+                angles: frequencies.angles(from, count, &self.device)?,
+                mask: mask(from, count, window, &self.device)?,
+            })
+        };
+        let everywhere = step(&self.everywhere, usize::MAX)?;
+        let nearby = match (&self.nearby, self.plan.local) {
+            (Some(frequencies), Some(local)) => Some(step(frequencies, local.window)?),
+            _ => None,
+        };
+        Ok((everywhere, nearby))
+    }
+}
+
+/// A position sees itself and what came before it, at most `window` positions in all.
+fn mask(from: usize, count: usize, window: usize, device: &Device) -> Result<Option<Tensor>, ModelError> {
+    let all = from.saturating_add(count);
+    if count == 1 && all <= window {
+        return Ok(None);
+    }
+    let cells = (from..all).flat_map(|here| {
+        (0..all).map(move |there| {
+            let seen = there <= here && here.saturating_sub(there) < window;
+            if seen { 0.0 } else { f32::NEG_INFINITY }
+        })
+    });
+    Ok(Some(Tensor::from_vec(cells.collect::<Vec<f32>>(), (count, all), device)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(from: usize, count: usize, window: usize) -> Vec<String> {
+        let mask = mask(from, count, window, &Device::Cpu).unwrap().unwrap();
+        let row = |row: Vec<f32>| row.iter().map(|cell| if *cell == 0.0 { '#' } else { '.' }).collect();
+        mask.to_vec2::<f32>().unwrap().into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn a_position_sees_itself_and_before() {
+        assert_eq!(seen(0, 3, usize::MAX), ["#..", "##.", "###"]);
+        assert_eq!(seen(2, 2, usize::MAX), ["###.", "####"]);
+    }
+
+    #[test]
+    fn a_window_counts_the_position_itself() {
+        assert_eq!(seen(2, 2, 2), [".##.", "..##"]);
+        assert_eq!(seen(4, 1, 3), ["..###"]);
+    }
+
+    #[test]
+    fn one_position_inside_the_window_needs_no_mask() {
+        assert!(mask(2, 1, 3, &Device::Cpu).unwrap().is_none());
+        assert!(mask(3, 1, 3, &Device::Cpu).unwrap().is_some());
+    }
+}

@@ -1,0 +1,114 @@
+//! A model ready to run: weights on a device, tokenizer, vocabulary for grammars. Made from verified bytes only; opens nothing.
+
+use std::sync::Arc;
+
+use candle_core::Device;
+
+use crate::arch::Decoder;
+use crate::grammar::Vocabulary;
+use crate::registry::{ModelDigest, ModelName, Verified};
+use crate::session::Session;
+use crate::tokenizer::Tokenizer;
+use crate::watch::Watch;
+use crate::{Gguf, ModelError};
+
+/// What a session may hold.
+struct Limits {
+    /// Positions. 32 768: 0.8 GB of keys and values in a 0.5B model, more than any task of ours reads.
+    context: usize,
+}
+
+const LIMITS: Limits = Limits { context: 32_768 };
+
+/// Where to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The processor; always there.
+    #[default]
+    Cpu,
+    /// The first NVIDIA card; needs the feature `cuda`.
+    Cuda,
+    /// Apple's graphics; needs the feature `metal`.
+    Metal,
+}
+
+impl DeviceChoice {
+    fn open(self) -> Result<Device, ModelError> {
+        let (device, opened) = match self {
+            Self::Cpu => return Ok(Device::Cpu),
+            Self::Cuda => ("cuda", Device::new_cuda(0)),
+            Self::Metal => ("metal", Device::new_metal(0)),
+        };
+        opened.map_err(|error| ModelError::Device { device, reason: error.to_string() })
+    }
+}
+
+/// A loaded model. Immutable and `Send`; sessions borrow it.
+pub struct Engine {
+    name: ModelName,
+    sha256: ModelDigest,
+    decoder: Decoder,
+    tokenizer: Arc<Tokenizer>,
+    vocabulary: Vocabulary,
+}
+
+impl Engine {
+    /// Loads a model whose bytes matched their pin. The bytes are not needed afterwards.
+    ///
+    /// # Errors
+    /// Every fault of the file by name; [`ModelError::Interrupted`]; [`ModelError::Device`].
+    pub fn load(model: &Verified, device: DeviceChoice, watch: &mut dyn Watch) -> Result<Self, ModelError> {
+        let gguf = Gguf::parse(model.bytes())?;
+        let tokenizer = Arc::new(Tokenizer::new(&gguf)?);
+        let decoder = Decoder::load(&gguf, &device.open()?, watch)?;
+        if tokenizer.size() > decoder.vocabulary() {
+            return Err(ModelError::Shape {
+                what: "tokenizer.ggml.tokens",
+                value: tokenizer.size() as u64,
+                fault: "the model has fewer embeddings than the tokenizer has tokens",
+            });
+        }
+        let vocabulary = Vocabulary::new(Arc::clone(&tokenizer))?;
+        Ok(Self { name: model.name().clone(), sha256: model.sha256(), decoder, tokenizer, vocabulary })
+    }
+
+    /// A new, empty conversation.
+    #[must_use]
+    pub fn session(&self) -> Session<'_> {
+        Session::new(self, self.context())
+    }
+
+    /// How many tokens a session can hold: what the model was trained for, within our limit.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.decoder.context().min(LIMITS.context)
+    }
+
+    /// The name under which the model is pinned.
+    #[must_use]
+    pub fn name(&self) -> &ModelName {
+        &self.name
+    }
+
+    /// SHA-256 of the bytes that were loaded.
+    #[must_use]
+    pub fn sha256(&self) -> ModelDigest {
+        self.sha256
+    }
+
+    /// Text to tokens and back.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// What constraints are bound to.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+}

@@ -1,0 +1,426 @@
+//! Which models may be loaded: the pins of `models.lock`, and the only way from bytes to [`Verified`].
+//! No file is opened here: the lock's text and the model's bytes are handed in; its signature is the caller's business.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::ModelError;
+
+/// What a lock and a model may be. Reaching one is an error that names it.
+struct Limits {
+    /// Text of `models.lock`, bytes. 1 MiB: some five thousand pins.
+    lock: usize,
+    /// One model, bytes. 1 TiB: beyond any file that a single machine can hold in memory.
+    model: u64,
+    /// A name, bytes. 64: it is a file name and a column of `models list`.
+    name: usize,
+    /// A source line, bytes. 1 KiB: `ORG/REPO@REV FILE` with room to spare.
+    source: usize,
+    /// Read at once while hashing, bytes. 1 MiB: fits the second-level cache, and progress moves some 2000 times a GB.
+    chunk: usize,
+}
+
+const LIMITS: Limits = Limits {
+    lock: 1 << 20,
+    model: 1 << 40,
+    name: 64,
+    source: 1024,
+    chunk: 1 << 20,
+};
+
+/// A model's name: 1 to 64 of `a-z 0-9 . _ -`, not starting with a dot, so that it can never be a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelName(String);
+
+impl ModelName {
+    /// # Errors
+    /// [`ModelError::Name`] when it is empty, too long, starts with a dot or holds another character.
+    pub fn parse(text: &str) -> Result<Self, ModelError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+        let fits = (1..=LIMITS.name).contains(&text.len());
+        if fits && text.bytes().all(allowed) && !text.starts_with('.') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ModelError::Name { name: text.escape_debug().to_string() })
+        }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ModelName {
+    type Error = ModelError;
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ModelName> for String {
+    fn from(name: ModelName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// SHA-256 of a model file; written as 64 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelDigest([u8; 32]);
+
+impl ModelDigest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Reads 64 lower-case hex digits.
+    ///
+    /// # Errors
+    /// [`ModelError::Digest`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, ModelError> {
+        let wrong = || ModelError::Digest { text: text.escape_debug().to_string() };
+        let mut out = [0; 32];
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != out.len() || !rest.is_empty() {
+            return Err(wrong());
+        }
+        for (byte, [high, low]) in out.iter_mut().zip(pairs) {
+            *byte = nibble(*high).zip(nibble(*low)).map(|(h, l)| h << 4 | l).ok_or_else(wrong)?;
+        }
+        Ok(Self(out))
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for ModelDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ModelDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl TryFrom<String> for ModelDigest {
+    type Error = ModelError;
+    fn try_from(text: String) -> Result<Self, ModelError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ModelDigest> for String {
+    fn from(digest: ModelDigest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// One model that may be loaded: its name, and exactly which bytes bear it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    name: ModelName,
+    sha256: ModelDigest,
+    bytes: u64,
+    source: Option<String>,
+}
+
+impl Pin {
+    /// A pin for bytes with this digest and length; `source` is a note on where they came from, one line.
+    ///
+    /// # Errors
+    /// [`ModelError::Lock`] when the length or the note is beyond what a lock may hold.
+    pub fn new(name: ModelName, sha256: ModelDigest, bytes: u64, source: Option<String>) -> Result<Self, ModelError> {
+        let printable = |s: &String| s.len() <= LIMITS.source && !s.chars().any(char::is_control);
+        if !(1..=LIMITS.model).contains(&bytes) {
+            return Err(ModelError::Lock { why: format!("model `{name}` claims {bytes} bytes") });
+        }
+        if source.as_ref().is_some_and(|s| !printable(s)) {
+            return Err(ModelError::Lock { why: format!("the source of `{name}` is not one short line") });
+        }
+        Ok(Self { name, sha256, bytes, source })
+    }
+
+    /// The pinned model's name.
+    #[must_use]
+    pub fn name(&self) -> &ModelName {
+        &self.name
+    }
+
+    /// The pinned digest.
+    #[must_use]
+    pub fn sha256(&self) -> ModelDigest {
+        self.sha256
+    }
+
+    /// The pinned length, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Where the bytes came from, if that was noted.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_deref()
+    }
+
+    /// Takes the bytes and gives them back as [`Verified`] if they are the pinned ones.
+    ///
+    /// # Errors
+    /// [`ModelError::WrongHash`] or [`ModelError::WrongLength`].
+    pub fn check(&self, bytes: Vec<u8>) -> Result<Verified, ModelError> {
+        let got = ModelDigest::of(&bytes);
+        self.judge(got, bytes)
+    }
+
+    /// Reads a model to its end, hashing on the way; `progress` is told the bytes read so far about once a MiB.
+    ///
+    /// # Errors
+    /// As [`Pin::check`]; [`ModelError::Read`] when the reader fails, [`ModelError::Memory`] when there is no room for it.
+    pub fn read(&self, reader: impl Read, mut progress: impl FnMut(u64)) -> Result<Verified, ModelError> {
+        let mut reader = reader.take(self.bytes.saturating_add(1)); // one more than pinned tells a file that is too long
+        let mut bytes = self.room()?;
+        let mut hash = Sha256::new();
+        loop {
+            let from = bytes.len();
+            let got = read_chunk(&mut reader, &mut bytes).map_err(|source| ModelError::Read { source })?;
+            if got == 0 {
+                break;
+            }
+            hash.update(bytes.get(from..).unwrap_or_default());
+            progress(bytes.len() as u64);
+        }
+        self.judge(ModelDigest(hash.finalize().into()), bytes)
+    }
+
+    fn room(&self) -> Result<Vec<u8>, ModelError> {
+        let full = || ModelError::Memory { name: self.name.clone(), bytes: self.bytes };
+        let length = usize::try_from(self.bytes).map_err(|_| full())?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| full())?;
+        Ok(bytes)
+    }
+
+    fn judge(&self, got: ModelDigest, bytes: Vec<u8>) -> Result<Verified, ModelError> {
+        let length = bytes.len() as u64;
+        if length != self.bytes {
+            return Err(ModelError::WrongLength { name: self.name.clone(), got: length, want: self.bytes });
+        }
+        if got != self.sha256 {
+            return Err(ModelError::WrongHash { name: self.name.clone(), got, want: self.sha256 });
+        }
+        Ok(Verified { name: self.name.clone(), sha256: got, bytes })
+    }
+}
+
+fn read_chunk(reader: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
+    loop {
+        match reader.by_ref().take(LIMITS.chunk as u64).read_to_end(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// The bytes of a pinned model. Made only by [`Pin`], which hashed this very buffer: what was hashed is what is loaded.
+pub struct Verified {
+    name: ModelName,
+    sha256: ModelDigest,
+    bytes: Vec<u8>,
+}
+
+impl Verified {
+    /// The name under which the model is pinned.
+    #[must_use]
+    pub fn name(&self) -> &ModelName {
+        &self.name
+    }
+
+    /// The digest of [`Verified::bytes`].
+    #[must_use]
+    pub fn sha256(&self) -> ModelDigest {
+        self.sha256
+    }
+
+    /// The model file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Verified({} {} {} bytes)", self.name, self.sha256, self.bytes.len())
+    }
+}
+
+/// `models.lock`: every model that may be loaded, and which one is meant when none is named.
+///
+/// ```toml
+/// [[model]]
+/// name = "qwen2.5-0.5b"
+/// sha256 = "74a4…"
+/// bytes = 491400064
+/// source = "Qwen/Qwen2.5-0.5B-Instruct-GGUF@main qwen2.5-0.5b-instruct-q4_k_m.gguf"
+/// default = true
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock {
+    pins: BTreeMap<ModelName, Pin>,
+    default: Option<ModelName>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    #[serde(default)]
+    model: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: ModelName,
+    sha256: ModelDigest,
+    bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    default: bool,
+}
+
+impl Lock {
+    /// Reads the text of `models.lock`. Unknown keys, a name twice and two defaults are refused; an empty text is an empty lock.
+    ///
+    /// # Errors
+    /// [`ModelError::Lock`] with what is wrong.
+    pub fn parse(text: &str) -> Result<Self, ModelError> {
+        let wrong = |why: String| ModelError::Lock { why };
+        if text.len() > LIMITS.lock {
+            return Err(wrong(format!("it has {} bytes, more than {}", text.len(), LIMITS.lock)));
+        }
+        let page: Page = toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+        let mut lock = Self::default();
+        for entry in page.model {
+            lock.admit(entry)?;
+        }
+        Ok(lock)
+    }
+
+    fn admit(&mut self, entry: Entry) -> Result<(), ModelError> {
+        let name = entry.name.clone();
+        let twice = |what: &str| Err(ModelError::Lock { why: format!("{what}: `{name}`") });
+        if self.pins.contains_key(&entry.name) {
+            return twice("a name stands twice");
+        }
+        if entry.default {
+            if self.default.is_some() {
+                return twice("a second default");
+            }
+            self.default = Some(entry.name.clone());
+        }
+        let pin = Pin::new(entry.name, entry.sha256, entry.bytes, entry.source)?;
+        self.pins.insert(name, pin);
+        Ok(())
+    }
+
+    /// The text of `models.lock`, sorted by name: equal locks print equal bytes.
+    ///
+    /// # Errors
+    /// [`ModelError::Lock`] if a value cannot be written as TOML.
+    pub fn print(&self) -> Result<String, ModelError> {
+        let model = self.pins.values().map(|pin| self.entry(pin)).collect();
+        toml::to_string(&Page { model }).map_err(|e| ModelError::Lock { why: e.to_string() })
+    }
+
+    fn entry(&self, pin: &Pin) -> Entry {
+        Entry {
+            name: pin.name.clone(),
+            sha256: pin.sha256,
+            bytes: pin.bytes,
+            source: pin.source.clone(),
+            default: self.default.as_ref() == Some(&pin.name),
+        }
+    }
+
+    /// All pins, by name.
+    pub fn pins(&self) -> impl Iterator<Item = &Pin> {
+        self.pins.values()
+    }
+
+    /// The pin of this name.
+    ///
+    /// # Errors
+    /// [`ModelError::NotPinned`].
+    pub fn get(&self, name: &ModelName) -> Result<&Pin, ModelError> {
+        self.pins.get(name).ok_or_else(|| ModelError::NotPinned { name: name.clone() })
+    }
+
+    /// Adds a pin, or replaces the one of the same name. The first model pinned becomes the default.
+    #[must_use]
+    pub fn pin(mut self, pin: Pin) -> Self {
+        if self.pins.is_empty() {
+            self.default = Some(pin.name.clone());
+        }
+        self.pins.insert(pin.name.clone(), pin);
+        self
+    }
+
+    /// Takes a pin out. If it was the default, there is none until one is named.
+    ///
+    /// # Errors
+    /// [`ModelError::NotPinned`].
+    pub fn remove(mut self, name: &ModelName) -> Result<Self, ModelError> {
+        self.get(name)?;
+        self.pins.remove(name);
+        self.default = self.default.filter(|default| default != name);
+        Ok(self)
+    }
+
+    /// The pin that is meant when none is named.
+    #[must_use]
+    pub fn default_pin(&self) -> Option<&Pin> {
+        self.pins.get(self.default.as_ref()?)
+    }
+
+    /// Makes this pinned model the default.
+    ///
+    /// # Errors
+    /// [`ModelError::NotPinned`].
+    pub fn with_default(mut self, name: &ModelName) -> Result<Self, ModelError> {
+        self.get(name)?;
+        self.default = Some(name.clone());
+        Ok(self)
+    }
+}

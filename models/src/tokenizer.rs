@@ -1,0 +1,197 @@
+//! Text to tokens and back, by the vocabulary that a GGUF file carries.
+//! Text never becomes a control token: those are not in the vocabulary that text is looked up in.
+
+use std::collections::HashMap;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use crate::ModelError;
+use crate::gguf::Gguf;
+
+mod bytelevel;
+mod parts;
+mod sentencepiece;
+
+use bytelevel::ByteLevel;
+use parts::{Kind, Parts};
+use sentencepiece::SentencePiece;
+
+/// Encodes and decodes for one model.
+pub struct Tokenizer {
+    literals: Literals,
+    model: Model,
+    pieces: Vec<Piece>,
+    control: HashMap<String, u32>,
+    ends: Vec<u32>,
+    bos: Option<u32>,
+}
+
+enum Model {
+    ByteLevel(Box<ByteLevel>),
+    SentencePiece(SentencePiece),
+}
+
+/// One token: what it stands for in text. Control and unused tokens stand for nothing.
+enum Piece {
+    Text(Vec<u8>),
+    Control(String),
+    Nothing,
+}
+
+/// Tokens that the file marks as user defined (`<tool_call>`): found in text as a whole, before anything is split.
+struct Literals {
+    find: AhoCorasick,
+    ids: Vec<u32>,
+}
+
+impl Tokenizer {
+    /// Reads the `tokenizer.ggml.*` keys.
+    ///
+    /// # Errors
+    /// [`ModelError::Pretokenizer`] for splitting rules that are not known, [`ModelError::Tokenizer`] for a vocabulary that contradicts
+    /// itself, and the errors of [`Gguf::need`] for keys that are missing.
+    pub fn new(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
+        Self::from_parts(Parts::read(gguf)?)
+    }
+
+    fn from_parts(parts: Parts) -> Result<Self, ModelError> {
+        let (model, pieces) = match parts.family {
+            parts::Family::ByteLevel => {
+                let pieces = parts.pieces(bytelevel::bytes);
+                (Model::ByteLevel(Box::new(ByteLevel::new(&parts)?)), pieces)
+            }
+            parts::Family::SentencePiece => {
+                let pieces = parts.pieces(sentencepiece::bytes);
+                (Model::SentencePiece(SentencePiece::new(&parts)), pieces)
+            }
+        };
+        let literals = Literals::new(&parts)?;
+        let control = parts.of_kind(Kind::Control).map(|(id, text)| (text.to_owned(), id)).collect();
+        Ok(Self { literals, model, pieces, control, ends: parts.ends, bos: parts.bos })
+    }
+
+    /// The tokens of a text that begins here: after a control token, or at the start of everything.
+    /// Whatever the text holds, none of them is a control token.
+    #[must_use]
+    pub fn encode(&self, text: &str) -> Vec<u32> {
+        self.pieces_of(text, sentencepiece::Start::Fresh)
+    }
+
+    /// The tokens of a text that goes on where another ended. Differs from [`Tokenizer::encode`] only for models that put a space before
+    /// the first word of a text.
+    #[must_use]
+    pub fn encode_continued(&self, text: &str) -> Vec<u32> {
+        self.pieces_of(text, sentencepiece::Start::Continued)
+    }
+
+    fn pieces_of(&self, text: &str, start: sentencepiece::Start) -> Vec<u32> {
+        let mut out = Vec::with_capacity(text.len() / 3);
+        let mut rest = text;
+        let mut start = start;
+        while let Some((before, id, after)) = self.literals.first(rest) {
+            self.fragment(before, start, &mut out);
+            out.push(id);
+            rest = after;
+            start = sentencepiece::Start::Fresh;
+        }
+        self.fragment(rest, start, &mut out);
+        out
+    }
+
+    fn fragment(&self, text: &str, start: sentencepiece::Start, out: &mut Vec<u32>) {
+        if text.is_empty() {
+            return;
+        }
+        match &self.model {
+            Model::ByteLevel(model) => model.encode(text, out),
+            Model::SentencePiece(model) => model.encode(text, start, out),
+        }
+    }
+
+    /// The control token written exactly so (`<|im_start|>`), if the model has it. Templates are built from these.
+    #[must_use]
+    pub fn control(&self, name: &str) -> Option<u32> {
+        self.control.get(name).copied()
+    }
+
+    /// All control tokens by their text, in no order.
+    pub fn controls(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.control.iter().map(|(text, id)| (text.as_str(), *id))
+    }
+
+    /// Whether this token is a control token.
+    #[must_use]
+    pub fn is_control(&self, id: u32) -> bool {
+        matches!(self.piece(id), Some(Piece::Control(_)))
+    }
+
+    /// How a control token is written; empty for every other token.
+    pub(crate) fn control_text(&self, id: u32) -> &str {
+        match self.piece(id) {
+            Some(Piece::Control(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// The bytes that a token stands for; none for control tokens and for ids outside the vocabulary. May cut a character in two.
+    #[must_use]
+    pub fn token_bytes(&self, id: u32) -> &[u8] {
+        match self.piece(id) {
+            Some(Piece::Text(bytes)) => bytes,
+            _ => &[],
+        }
+    }
+
+    /// The bytes that tokens stand for, one after the other.
+    #[must_use]
+    pub fn decode_bytes(&self, ids: &[u32]) -> Vec<u8> {
+        ids.iter().flat_map(|id| self.token_bytes(*id)).copied().collect()
+    }
+
+    /// How many tokens there are; ids are below this.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// The tokens with which the model says that a turn or the text is over, the file's end-of-text token first; never empty.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The token that every prompt begins with, if the model wants one.
+    #[must_use]
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    fn piece(&self, id: u32) -> Option<&Piece> {
+        self.pieces.get(usize::try_from(id).ok()?)
+    }
+}
+
+impl Literals {
+    fn new(parts: &Parts) -> Result<Self, ModelError> {
+        let (texts, ids): (Vec<&str>, Vec<u32>) =
+            parts.of_kind(Kind::UserDefined).filter(|(_, text)| !text.is_empty()).map(|(id, text)| (text, id)).unzip();
+        let find = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(texts)
+            .map_err(|e| ModelError::Tokenizer { why: e.to_string() })?;
+        Ok(Self { find, ids })
+    }
+
+    /// The first such token in the text, with what stands before and after it.
+    fn first<'t>(&self, text: &'t str) -> Option<(&'t str, u32, &'t str)> {
+        if self.ids.is_empty() {
+            return None;
+        }
+        let found = self.find.find(text)?;
+        let id = self.ids.get(found.pattern().as_usize())?;
+        Some((text.get(..found.start())?, *id, text.get(found.end()..)?))
+    }
+}
+
+#[cfg(test)]
+mod tests;

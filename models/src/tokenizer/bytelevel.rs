@@ -1,0 +1,116 @@
+//! Byte-level BPE (`gpt2`), by the `tokenizers` crate: a regular expression splits text, merges join the bytes of each piece.
+//!
+//! The expressions are llama.cpp's (`llama-vocab.cpp`, by `tokenizer.ggml.pre`), which are those the models were trained with.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel as Bytes;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{SplitDelimiterBehavior, Tokenizer as Engine};
+
+use super::parts::{Parts, wrong};
+use crate::ModelError;
+
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// How text is cut before merging.
+struct Rules {
+    /// Applied one after the other; each cuts what the one before left.
+    splits: &'static [&'static str],
+    /// Whether a piece that is a token as a whole is taken without looking at merges.
+    whole_pieces: WholePieces,
+}
+
+#[derive(PartialEq)]
+enum WholePieces {
+    Taken,
+    Merged,
+}
+
+fn rules(pre: Option<&str>) -> Result<Rules, ModelError> {
+    let merged = |splits| Ok(Rules { splits, whole_pieces: WholePieces::Merged });
+    match pre {
+        Some("qwen2" | "deepseek-r1-qwen") => merged(&[QWEN2]),
+        Some("gpt-2") => merged(&[GPT2]),
+        Some("smollm") => merged(&[r"\p{N}", GPT2]),
+        Some("default") => merged(&[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"]),
+        Some("llama-bpe" | "llama3" | "llama-v3") => Ok(Rules { splits: &[LLAMA3], whole_pieces: WholePieces::Taken }),
+        other => Err(ModelError::Pretokenizer { pre: other.unwrap_or("nothing").escape_debug().to_string() }),
+    }
+}
+
+pub(super) struct ByteLevel {
+    engine: Engine,
+}
+
+impl ByteLevel {
+    pub(super) fn new(parts: &Parts) -> Result<Self, ModelError> {
+        let Rules { splits, whole_pieces } = rules(parts.pre.as_deref())?;
+        let vocab: Vocab = parts.for_text().map(|(id, text)| (text.to_owned(), id)).collect();
+        check(&vocab, &parts.merges)?;
+        let model = BPE::builder()
+            .vocab_and_merges(vocab, parts.merges.clone())
+            .ignore_merges(whole_pieces == WholePieces::Taken)
+            .build()
+            .map_err(|e| wrong(e.to_string()))?;
+        let mut engine = Engine::new(model);
+        engine.with_pre_tokenizer(Some(splitter(splits)?));
+        Ok(Self { engine })
+    }
+
+    pub(super) fn encode(&self, text: &str, out: &mut Vec<u32>) {
+        // It fails only for a model with an unknown token that is not in its own vocabulary; `check` saw every byte in there.
+        if let Ok(encoding) = self.engine.encode_fast(text, false) {
+            out.extend_from_slice(encoding.get_ids());
+        }
+    }
+}
+
+fn splitter(splits: &[&str]) -> Result<Sequence, ModelError> {
+    let mut steps = Vec::new();
+    for pattern in splits {
+        let pattern = SplitPattern::Regex((*pattern).to_owned());
+        let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|e| wrong(e.to_string()))?;
+        steps.push(PreTokenizerWrapper::Split(split));
+    }
+    steps.push(PreTokenizerWrapper::ByteLevel(Bytes::new(false, false, false)));
+    Ok(Sequence::new(steps))
+}
+
+/// Every byte has a token, so no text is lost; and every merge joins two tokens to a third, which the builder relies on.
+fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
+    if let Some(letter) = LETTERS.keys().find(|letter| !vocab.contains_key(letter.encode_utf8(&mut [0; 4]) as &str)) {
+        return Err(wrong(format!("no token stands for the byte written `{letter}`")));
+    }
+    let mut joined = String::new();
+    for (left, right) in merges {
+        joined.clear();
+        joined.push_str(left);
+        joined.push_str(right);
+        if ![left, right, &joined].into_iter().all(|text| vocab.contains_key(text)) {
+            return Err(wrong(format!("the merge `{} {}` names a token that is not there", left.escape_debug(), right.escape_debug())));
+        }
+    }
+    Ok(())
+}
+
+/// GPT-2's spelling of bytes: printable ones stand for themselves, the others for letters from U+0100 on.
+static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
+    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let plain = (0..=255).filter(|b| printable(*b)).map(|b| (char::from(b), b));
+    let others = (0..=255).filter(|b| !printable(*b));
+    let moved = ('\u{100}'..).zip(others);
+    plain.chain(moved).collect()
+});
+
+/// The bytes that a token of this family is written for.
+pub(super) fn bytes(text: &str) -> Vec<u8> {
+    let spelled: Option<Vec<u8>> = text.chars().map(|letter| LETTERS.get(&letter).copied()).collect();
+    spelled.unwrap_or_else(|| text.as_bytes().to_vec())
+}

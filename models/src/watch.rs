@@ -1,0 +1,59 @@
+//! How whoever waits sees progress and says stop. Nothing else is shared with the caller while the model computes.
+
+use std::ops::ControlFlow;
+
+use crate::ModelError;
+
+/// What was just done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Weights taken into memory, in bytes.
+    Load {
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+    /// Prompt tokens computed.
+    Prefill {
+        /// So far, in this call.
+        done: usize,
+        /// In all, in this call.
+        total: usize,
+    },
+    /// Tokens written so far, in this call.
+    Decode {
+        /// How many.
+        tokens: usize,
+    },
+}
+
+/// Told between any two decoded tokens, after every chunk of a prompt and after every tensor loaded.
+pub trait Watch {
+    /// Break ends the work with [`ModelError::Interrupted`].
+    fn on(&mut self, progress: Progress) -> ControlFlow<()>;
+}
+
+impl<F: FnMut(Progress) -> ControlFlow<()>> Watch for F {
+    fn on(&mut self, progress: Progress) -> ControlFlow<()> {
+        self(progress)
+    }
+}
+
+/// Nobody waits: never stops.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn on(&mut self, _: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Tells the watcher, and turns its wish to stop into an error.
+pub(crate) fn tell(watch: &mut dyn Watch, progress: Progress) -> Result<(), ModelError> {
+    match watch.on(progress) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(ModelError::Interrupted),
+    }
+}
