@@ -59,6 +59,7 @@ class Pins(Refusal):
 
 class Grants(Refusal):
     def test_an_expired_grant_releases_nothing(self):
+        """Its twin is the story itself: the same run with an hour to live (test_story.py)."""
         home = self.plain()
         short = invoices(self.folder / "short", ttl_seconds=1)  # planning alone takes longer
         before = snapshot(short)
@@ -67,13 +68,6 @@ class Grants(Refusal):
         self.assertIn("expire", run.out + run.err)
         self.assert_untouched(short, before)
         self.assert_sound(home)
-
-    def test_the_same_run_in_time_is_let_through(self):
-        """The twin of the test above: nothing but the time to live differs."""
-        home = self.plain()
-        run = home.run(self.work)
-        self.assert_code(run, DONE)
-        self.assertEqual(len(run.doc["released"]), 1)
 
     def test_an_agent_that_may_not_run_unattended_does_not(self):
         home = self.plain()
