@@ -82,13 +82,11 @@ impl Template {
     }
 
     /// The beginning of a conversation.
-    #[must_use]
     pub fn begin(&self) -> Prompt<'_> {
         Prompt { template: self, tokens: self.tokenizer.bos().into_iter().collect(), lead: None }
     }
 
     /// The turns that follow an assistant's turn: only what is new, to be appended to the session.
-    #[must_use]
     pub fn follow(&self, ended: Ended) -> Prompt<'_> {
         let mut tokens = Vec::new();
         if ended == Ended::ByConstraint {
