@@ -1,0 +1,121 @@
+//! A policy bundle: rules, their cases, settings. Loaded whole or not at all; a rule whose cases fail never decides. Touches nothing.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::cases::{self, CaseFile, CaseResult};
+use crate::error::{PolicyError, shown};
+use crate::json;
+use crate::limits::LIMITS;
+use crate::rego::{Rego, Source};
+
+/// A policy in force.
+pub struct Bundle {
+    name: String,
+    version: u64,
+    pub(crate) rego: Rego,
+    settings: Value,
+    cases: Vec<CaseFile>,
+}
+
+/// `bundle.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    name: String,
+    /// Counts up: an older bundle is not installed over a newer one.
+    version: u64,
+    /// Files written for OPA before 1.0.
+    #[serde(default)]
+    rego_v0: Vec<String>,
+}
+
+impl Bundle {
+    /// Reads every file of a bundle's folder, by name: `bundle.toml` (`name`, `version`, `rego_v0`), `settings.json` (the document `data.settings`),
+    /// each `NAME.rego` with its `NAME.cases.toml`; `*.md` and `*.sig` are passed over. Then runs all cases.
+    ///
+    /// # Errors
+    /// Where a file is none of these, too large, or cannot be read, where a `.rego` has no cases, or where a case fails.
+    pub fn load(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, PolicyError> {
+        check_names(files)?;
+        let about: About = toml::from_str(need(files, "bundle.toml")?).map_err(|error| bad_toml("bundle.toml", &error))?;
+        let settings = match files.get("settings.json") {
+            Some(bytes) => json::parse(bytes, "settings.json")?,
+            None => json!({}),
+        };
+        if let Some(name) = about.rego_v0.iter().find(|name| !files.contains_key(*name)) {
+            return Err(PolicyError::BadFile { file: "bundle.toml".into(), fault: format!("names `{}`, which is not there", shown(name)), hint: "correct `rego_v0`" });
+        }
+        let mut sources = Vec::new();
+        let mut cases = Vec::new();
+        for file in files.keys().filter(|name| name.ends_with(".rego")) {
+            let v0 = about.rego_v0.contains(file);
+            sources.push(Source { file, text: need(files, file)?, v0 });
+            let beside = format!("{}.cases.toml", file.trim_end_matches(".rego"));
+            let text = need(files, &beside)?;
+            cases.push(CaseFile::parse(&beside, text)?);
+        }
+        let rego = Rego::load(&sources, &settings)?;
+        let bundle = Self { name: about.name, version: about.version, rego, settings, cases };
+        cases::first_failure(bundle.test())?;
+        Ok(bundle)
+    }
+
+    /// Runs every case again, for `cloister policy test`.
+    #[must_use]
+    pub fn test(&self) -> Vec<CaseResult> {
+        self.cases.iter().flat_map(|file| file.run(&self.rego, &self.settings)).collect()
+    }
+
+    /// The bundle's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bundle's version; counts up.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+fn check_names(files: &BTreeMap<String, Vec<u8>>) -> Result<(), PolicyError> {
+    if files.len() > LIMITS.bundle_files {
+        let hint = "a bundle has a handful of files";
+        return Err(PolicyError::BadFile { file: "bundle.toml".into(), fault: format!("lies among {} files", files.len()), hint });
+    }
+    for (name, bytes) in files {
+        if bytes.len() > LIMITS.bundle_file {
+            return Err(PolicyError::TooLarge { what: shown(name), got: bytes.len(), limit: LIMITS.bundle_file });
+        }
+        let rules = |name: &str, end: &str| name.strip_suffix(end).map(|stem| format!("{stem}.rego"));
+        let known = match rules(name, ".cases.toml") {
+            Some(beside) => files.contains_key(&beside),
+            None => name == "bundle.toml" || name == "settings.json" || [".rego", ".md", ".sig"].iter().any(|end| name.ends_with(end)),
+        };
+        if !known {
+            // A rule file with a mistyped name would silently not count.
+            return Err(PolicyError::BadFile {
+                file: shown(name),
+                fault: "belongs to no rule of the bundle".into(),
+                hint: "a bundle holds `bundle.toml`, `settings.json`, and `NAME.rego` with `NAME.cases.toml`",
+            });
+        }
+    }
+    Ok(())
+}
+
+fn need<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a str, PolicyError> {
+    let bad = |fault: &str, hint| PolicyError::BadFile { file: shown(name), fault: fault.into(), hint };
+    let bytes = files.get(name).ok_or_else(|| {
+        bad("is not there", "every bundle has a `bundle.toml`, and every `NAME.rego` a `NAME.cases.toml` that shows what it decides")
+    })?;
+    std::str::from_utf8(bytes).map_err(|_| bad("is not UTF-8", "save it as UTF-8"))
+}
+
+pub(crate) fn bad_toml(file: &str, error: &toml::de::Error) -> PolicyError {
+    PolicyError::BadFile { file: file.into(), fault: format!("is not usable TOML: {}", shown(error.message())), hint: "compare it with the shipped bundle's" }
+}

@@ -1,0 +1,63 @@
+//! Many rules, one verdict: the strictest wins, and nothing said at all forbids. Touches nothing.
+
+use crate::decision::Rule;
+use crate::rego::{Outcome, Said};
+
+/// What all rules together say.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) decision: Outcome,
+    pub(crate) rule: String,
+    pub(crate) reason: String,
+    /// The smallest of those said.
+    pub(crate) ttl_seconds: Option<u64>,
+    /// Everything that was said, in order.
+    pub(crate) said: Vec<Said>,
+}
+
+impl Verdict {
+    /// The strictest of `said`; among equals the one that caps the time lowest, then the first.
+    pub(crate) fn of(said: Vec<Said>) -> Self {
+        let ttl_seconds = said.iter().filter_map(|said| said.ttl_seconds).min();
+        let lowest = |said: &Said| said.ttl_seconds.unwrap_or(u64::MAX);
+        let strictest = said
+            .iter()
+            .reduce(|best, next| {
+                let stricter = (next.decision, std::cmp::Reverse(lowest(next))) > (best.decision, std::cmp::Reverse(lowest(best)));
+                if stricter { next } else { best }
+            })
+            .cloned()
+            .unwrap_or_else(|| Said::forbid("default", "no rule of the policy allows it"));
+        Self { decision: strictest.decision, rule: strictest.rule, reason: strictest.reason, ttl_seconds, said }
+    }
+
+    /// The rule and its reason.
+    pub(crate) fn by(&self) -> Rule {
+        Rule { rule: self.rule.clone(), reason: self.reason.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(decision: Outcome, rule: &str) -> Said {
+        Said { decision, rule: rule.into(), reason: String::new(), ttl_seconds: None }
+    }
+
+    #[test]
+    fn strictest_wins_in_any_order() {
+        let all = [said(Outcome::Permit, "p"), said(Outcome::Forbid, "f"), said(Outcome::Ask, "a")];
+        for turn in 0..3 {
+            let mut turned = all.to_vec();
+            turned.rotate_left(turn);
+            assert_eq!(Verdict::of(turned).rule, "f");
+        }
+        assert_eq!(Verdict::of(vec![all[0].clone(), all[2].clone()]).rule, "a");
+    }
+
+    #[test]
+    fn nothing_said_forbids() {
+        assert_eq!(Verdict::of(Vec::new()).decision, Outcome::Forbid);
+    }
+}
