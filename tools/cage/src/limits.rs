@@ -1,0 +1,132 @@
+//! Every limit of the cage, in one struct, with its unit and its reason.
+
+use std::time::Duration;
+
+/// What one call may use. Fresh for each call; nothing is carried over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a component before it is compiled. The largest shipped guest has about 2 MB; compiling is the one step that no fuel bounds.
+    pub component_bytes: usize,
+    /// Bytes of linear memory, all memories of the call together. A workbook of 100k rows needs about 150 MiB in the guest.
+    pub memory_bytes: usize,
+    /// Elements of one table. Rust guests need about a thousand; a table is host memory, 8 to 16 bytes an element.
+    pub table_elements: usize,
+    /// Core instances in a component. A Rust guest has one, its adapters three more.
+    pub instances: usize,
+    /// Memories in a component. One for the guest; a second leaves room for an adapter.
+    pub memories: usize,
+    /// Tables in a component: one for the guest, a few for adapters.
+    pub tables: usize,
+    /// Bytes of native stack for the guest. Stops deep recursion long before the thread's own 2 MiB end.
+    pub stack_bytes: usize,
+    /// Units of wasmtime fuel, about one an instruction. Makes the stopping point repeatable; 100k rows take about 4e9.
+    pub fuel: u64,
+    /// Time on the wall for one call. Stops what fuel cannot see: slow reads and a busy machine.
+    pub wall: Duration,
+    /// Bytes that may be read through handles, repeated reads included. Stops a guest that reads for ever.
+    pub read_bytes: u64,
+    /// Bytes of one `read`. The contract in `handles.wit` says 1 MiB; keeps a single copy small.
+    pub read_chunk: u32,
+    /// Bytes that may be written through handles, all outputs together. Protects the quarantine's disk.
+    pub write_bytes: u64,
+    /// Moves that may be asked for; each holds a handle, so this only bounds memory.
+    pub moves: usize,
+    /// Live handles a call may hold. The arguments need one each; a guest cannot make more, except standard streams.
+    pub handles: usize,
+    /// Bytes wasmtime may copy out of the guest for one host call or result. Bounds lists and texts before they exist in the host.
+    pub hostcall_bytes: usize,
+    /// Bytes of random data for one call of `get-random-bytes`; hash seeds need 16.
+    pub random_bytes: u64,
+    /// Bytes of standard output and error kept as diagnostics. What comes later is dropped, not an error: a chatty tool is no attack.
+    pub diagnostics_bytes: usize,
+    /// Levels of nesting of a type. The shipped tools need six; bounds recursion in the host.
+    pub nesting: usize,
+    /// Bytes of the value that a call returns, texts and list elements counted. Holds 200 rows of wide tables many times over.
+    pub result_bytes: usize,
+}
+
+impl Limits {
+    /// The limits for tools that a person waits for.
+    pub const STANDARD: Limits = Limits {
+        component_bytes: 16 << 20,
+        memory_bytes: 512 << 20,
+        table_elements: 20_000,
+        instances: 16,
+        memories: 2,
+        tables: 8,
+        stack_bytes: 512 << 10,
+        fuel: 40_000_000_000,
+        wall: Duration::from_secs(60),
+        read_bytes: 1 << 30,
+        read_chunk: 1 << 20,
+        write_bytes: 256 << 20,
+        moves: 64,
+        handles: 4096,
+        hostcall_bytes: 16 << 20,
+        random_bytes: 4096,
+        diagnostics_bytes: 64 << 10,
+        nesting: 16,
+        result_bytes: 4 << 20,
+    };
+}
+
+/// Which limit ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// [`Limits::memory_bytes`], [`Limits::memories`]
+    Memory,
+    /// [`Limits::table_elements`], [`Limits::tables`]
+    Table,
+    /// [`Limits::instances`]
+    Instances,
+    /// [`Limits::stack_bytes`]
+    Stack,
+    /// [`Limits::fuel`]
+    Fuel,
+    /// [`Limits::wall`]
+    Wall,
+    /// [`Limits::read_bytes`]
+    Read,
+    /// [`Limits::write_bytes`]
+    Write,
+    /// [`Limits::moves`]
+    Moves,
+    /// [`Limits::handles`]
+    Handles,
+    /// [`Limits::hostcall_bytes`]
+    Hostcall,
+    /// [`Limits::random_bytes`]
+    Random,
+    /// [`Limits::nesting`]
+    Nesting,
+    /// [`Limits::result_bytes`]
+    Result,
+}
+
+impl Limit {
+    /// A stable name for records.
+    pub fn code(self) -> &'static str {
+        match self {
+            Limit::Memory => "memory",
+            Limit::Table => "table",
+            Limit::Instances => "instances",
+            Limit::Stack => "stack",
+            Limit::Fuel => "fuel",
+            Limit::Wall => "wall",
+            Limit::Read => "read",
+            Limit::Write => "write",
+            Limit::Moves => "moves",
+            Limit::Handles => "handles",
+            Limit::Hostcall => "hostcall",
+            Limit::Random => "random",
+            Limit::Nesting => "nesting",
+            Limit::Result => "result",
+        }
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.code())
+    }
+}

@@ -1,0 +1,164 @@
+//! Running a permit: opens exactly what its call names, beneath the granted folders, and starts the cage on those handles.
+//!
+//! A permit cannot be forged, and one that is not recorded does not run:
+//! ```compile_fail,E0451
+//! fn forge(call: cloister_policies::Call, by: cloister_policies::Rule) -> cloister_policies::Permit {
+//!     let release = cloister_policies::ReleaseTerms::Freely;
+//!     cloister_policies::Permit { call, by, release, until: cloister_policies::UnixMillis(0) }
+//! }
+//! ```
+//! ```compile_fail,E0308
+//! fn unrecorded(cage: &cloister_tools::Cage, permit: cloister_policies::Permit) {
+//!     let _ = cage.run(permit);
+//! }
+//! ```
+//! nor does it run twice:
+//! ```compile_fail,E0382
+//! fn twice(cage: &cloister_tools::Cage, permit: cloister_attest::Recorded<cloister_policies::Permit>) {
+//!     let _ = cage.run(permit);
+//!     let _ = cage.run(permit);
+//! }
+//! ```
+
+mod bench;
+mod outcome;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cloister_attest::{Digest, Recorded};
+use cloister_cage::{Arg, Fault, Limit, Limits, Moment, Run, Used};
+use cloister_policies::{Call, Label, Permit, UnixMillis};
+use serde_json::{Map, Value};
+
+use crate::catalog::Catalog;
+use crate::effects::Effect;
+use crate::error::ToolError;
+use crate::quarantine::{Quarantine, Quarantined};
+use crate::signature::{Signature, to_args};
+use crate::survey::Survey;
+use bench::{Bench, Inspection, Workbench};
+
+/// Where permits run. Holds what every call of a session shares.
+pub struct Cage {
+    catalog: Arc<Catalog>,
+    survey: Arc<Survey>,
+    quarantine: Arc<Quarantine>,
+    limits: Limits,
+    moment: Moment,
+}
+
+/// How a call ended. Codes only: none of the tool's own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// With a value.
+    Returned,
+    /// With the failure of this code, one of its WIT's `fault` cases.
+    Failed(String),
+    /// It did something that no component may, or gave up.
+    Trapped(Fault),
+    /// It reached a limit.
+    StoppedBy(Limit),
+    /// The permit was void before it started.
+    Expired,
+    /// It never started: a file could not be opened, or the component was refused. In our words.
+    NotRun(String),
+}
+
+/// A file as the tool read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The name shown.
+    pub name: String,
+    /// Its absolute path.
+    pub path: PathBuf,
+    /// Digest of the bytes that the tool could see.
+    pub sha256: Digest,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// What came out of one call. Only [`Quarantined`] holds one.
+pub struct Outcome {
+    pub(crate) ended: Ended,
+    pub(crate) value: Option<Value>,
+    pub(crate) detail: Option<String>,
+    pub(crate) diagnostics: Vec<u8>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) used: Used,
+}
+
+impl Cage {
+    /// A cage for one session. `moment` is the time and the seed that tools see; the permits' own end is checked against the real clock.
+    pub fn new(catalog: Arc<Catalog>, survey: Arc<Survey>, quarantine: Arc<Quarantine>, limits: Limits, moment: Moment) -> Cage {
+        Cage { catalog, survey, quarantine, limits, moment }
+    }
+
+    /// Run what the permit allows, once. No `Result`: whatever happens is an outcome, to be recorded like any other.
+    pub fn run(&self, permit: Recorded<Permit>) -> Quarantined<Outcome> {
+        let (permit, _receipt) = permit.into_parts();
+        let expired = now() >= permit.until();
+        let call = permit.into_call();
+        let outcome = if expired { Outcome::plain(Ended::Expired) } else { self.call(&call) };
+        let label = label(&call, &outcome);
+        Quarantined::new(outcome, label)
+    }
+
+    /// Run a function of a tool over the bytes of an effect that waits in quarantine, to show a person what they hold: the argument that
+    /// names the effect's file is those bytes. Nothing else can be named, so this needs no permit.
+    pub fn inspect(&self, effect: &Effect, function: &str, args: &Map<String, Value>) -> Quarantined<Outcome> {
+        let outcome = match self.catalog.signature(function) {
+            None => Outcome::plain(Ended::NotRun(ToolError::NoFunction { name: function.into() }.to_string())),
+            Some(signature) => self.on(&mut Inspection::new(&self.quarantine, effect), signature, args),
+        };
+        let label = effect.sources.iter().fold(Label::tool(function), |label, source| label.join(&Label::data(source)));
+        Quarantined::new(outcome, label.join(&Label::data(effect.name())))
+    }
+
+    fn call(&self, call: &Call) -> Outcome {
+        let Some(signature) = self.catalog.signature(call.tool()) else {
+            return Outcome::plain(Ended::NotRun(ToolError::NoFunction { name: call.tool().into() }.to_string()));
+        };
+        let args = call.args().iter().map(|a| (a.name.clone(), a.value.clone())).collect();
+        self.on(&mut Workbench::new(&self.survey, &self.quarantine, call), signature, &args)
+    }
+
+    fn on(&self, bench: &mut impl Bench, signature: &Signature, args: &Map<String, Value>) -> Outcome {
+        let run = match self.start(bench, signature, args) {
+            Ok(run) => run,
+            Err(error) => return Outcome::plain(Ended::NotRun(error.to_string())),
+        };
+        let mut outcome = Outcome::of(&run);
+        outcome.readings = bench.readings();
+        if outcome.ended == Ended::Returned {
+            match bench.effects(&run.moves) {
+                Ok(effects) => outcome.effects = effects,
+                Err(error) => outcome = Outcome { readings: outcome.readings, used: run.used, ..Outcome::plain(Ended::NotRun(error.to_string())) },
+            }
+        }
+        outcome
+    }
+
+    fn start(&self, bench: &mut impl Bench, signature: &Signature, args: &Map<String, Value>) -> Result<Run, ToolError> {
+        let package = self.catalog.package(signature.tool()).ok_or_else(|| ToolError::NoFunction { name: signature.name() })?;
+        let component = package.component()?;
+        let args: Vec<Arg> = to_args(signature, args, bench)?;
+        Ok(cloister_cage::run(component, signature.interface(), signature.function(), args, &self.limits, self.moment))
+    }
+}
+
+fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What the arguments came from, and the tool, and every file that was really read.
+fn label(call: &Call, outcome: &Outcome) -> Label {
+    let args = call.args().iter().fold(Label::tool(call.tool()), |label, arg| label.join(&arg.label));
+    outcome.readings.iter().fold(args, |label, reading| label.join(&Label::data(&reading.name)))
+}
+
+#[cfg(test)]
+mod tests;

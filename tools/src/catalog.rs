@@ -1,0 +1,147 @@
+//! The tools that are pinned and present, and the door through which a call comes in. Reads the tool folder once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cloister_attest::Digest;
+use cloister_cage::{Arg, Handle};
+use cloister_policies::{Argument, Call, Label, Resource};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::ToolError;
+use crate::names::{Lines, escape};
+use crate::package::{Package, Pin};
+use crate::signature::{Binder, Signature, op, to_args};
+use crate::survey::Survey;
+
+/// Every pinned tool, its bytes equal to the pin.
+#[derive(Debug)]
+pub struct Catalog {
+    packages: BTreeMap<String, Package>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lock {
+    #[serde(default, rename = "tool")]
+    tools: Vec<Pin>,
+}
+
+impl Catalog {
+    /// Read every package below `dir` that `lock` pins. `lock` is the text of `tools.lock` whose signature the caller has verified.
+    ///
+    /// # Errors
+    /// [`ToolError::PinMismatch`] with both digests, [`ToolError::Unpinned`] for a package without a pin or a pin without a package,
+    /// [`ToolError::Lock`] for a lock that does not parse or pins a tool twice.
+    pub fn open(dir: &Path, lock: &str) -> Result<Catalog, ToolError> {
+        let lock: Lock = toml::from_str(lock).map_err(|e| ToolError::Lock { reason: e.message().into() })?;
+        let mut packages = BTreeMap::new();
+        for pin in lock.tools {
+            if packages.contains_key(&pin.name) {
+                return Err(ToolError::Lock { reason: format!("`{}` is pinned twice", escape(&pin.name, Lines::Escape)) });
+            }
+            packages.insert(pin.name.clone(), pinned(dir, &pin)?);
+        }
+        for entry in std::fs::read_dir(dir).map_err(ToolError::io("list", dir))? {
+            let name = entry.map_err(ToolError::io("list", dir))?.file_name().to_string_lossy().into_owned();
+            if !name.starts_with('.') && !packages.contains_key(&name) {
+                return Err(ToolError::Unpinned { tool: escape(&name, Lines::Escape), reason: "is installed but tools.lock does not pin it" });
+            }
+        }
+        Ok(Catalog { packages })
+    }
+
+    /// The packages by name.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.packages.values()
+    }
+
+    /// One package: `sheet`.
+    pub fn package(&self, tool: &str) -> Option<&Package> {
+        self.packages.get(tool)
+    }
+
+    /// Every function of every tool.
+    pub fn functions(&self) -> impl Iterator<Item = &Signature> {
+        self.packages.values().flat_map(Package::signatures)
+    }
+
+    /// One function: `sheet.summarize`.
+    pub fn signature(&self, name: &str) -> Option<&Signature> {
+        let (tool, function) = name.split_once('.')?;
+        self.package(tool)?.signatures().iter().find(|s| s.function() == function)
+    }
+
+    /// A digest over all pins, for the session's statement.
+    pub fn digest(&self) -> Digest {
+        let pins: Vec<Pin> = self.packages.values().map(|p| p.pin().clone()).collect();
+        Digest::of(crate::package::lock_text(&pins))
+    }
+
+    /// Compile every component now, so that no call waits for it: about a second each. Made for a thread of its own.
+    ///
+    /// # Errors
+    /// [`ToolError::Component`] for the first one that is refused.
+    pub fn warm(&self) -> Result<(), ToolError> {
+        self.packages().try_for_each(|p| p.component().map(drop))
+    }
+
+    /// The door: `tool` exists, `args` fit its type, and every file is granted. `labels` says where each argument came from; one
+    /// without a label is taken for text out of a document.
+    ///
+    /// # Errors
+    /// [`ToolError::NoFunction`], [`ToolError::Argument`] or [`ToolError::NotGranted`]; the last says nothing about what exists.
+    pub fn parse_call(&self, id: &str, tool: &str, args: Value, labels: &BTreeMap<String, Label>, survey: &Survey) -> Result<Call, ToolError> {
+        let signature = self.signature(tool).ok_or_else(|| ToolError::NoFunction { name: escape(tool, Lines::Escape) })?;
+        let Value::Object(args) = args else {
+            return Err(ToolError::Argument { function: tool.into(), at: "args".into(), reason: "a record of arguments is needed".into() });
+        };
+        let mut door = Door { survey, resources: Vec::new() };
+        to_args(signature, &args, &mut door)?;
+        let mut arguments = Vec::new();
+        for param in signature.params() {
+            if let Some(value) = args.get(&param.name).filter(|v| !v.is_null()) {
+                let label = labels.get(&param.name).cloned().unwrap_or_else(|| Label::data("unlabelled"));
+                let alias = param.ty.alias().map(str::to_string);
+                arguments.push(Argument { name: param.name.clone(), alias, value: value.clone(), label });
+            }
+        }
+        let refused = |e: cloister_policies::PolicyError| ToolError::Argument { function: tool.into(), at: "args".into(), reason: e.to_string() };
+        Call::new(id.into(), tool.into(), arguments, door.resources).map_err(refused)
+    }
+}
+
+fn pinned(dir: &Path, pin: &Pin) -> Result<Package, ToolError> {
+    let folder = dir.join(&pin.name);
+    let one_name = Path::new(&pin.name).components().count() == 1 && !pin.name.starts_with('.');
+    if !one_name || !folder.is_dir() {
+        return Err(ToolError::Unpinned { tool: escape(&pin.name, Lines::Escape), reason: "is pinned but not installed" });
+    }
+    let package = Package::read(&folder)?;
+    let found = package.pin();
+    let files = [("tool.wasm", pin.wasm, found.wasm), ("the .wit", pin.wit, found.wit), ("tool.toml", pin.manifest, found.manifest)];
+    for (file, pinned, found) in files {
+        if pinned != found {
+            return Err(ToolError::PinMismatch { tool: pin.name.clone(), file: file.into(), pinned: pinned.to_string(), found: found.to_string() });
+        }
+    }
+    if found.version != pin.version {
+        return Err(ToolError::Lock { reason: format!("it pins `{}` as version `{}`, but that is `{}`", pin.name, escape(&pin.version, Lines::Escape), escape(&found.version, Lines::Escape)) });
+    }
+    Ok(package)
+}
+
+/// Looks every name up in the survey and keeps what the policy will be asked; opens nothing.
+struct Door<'a> {
+    survey: &'a Survey,
+    resources: Vec<Resource>,
+}
+
+impl Binder for Door<'_> {
+    fn bind(&mut self, parameter: &str, handle: Handle, name: &str) -> Result<Arg, ToolError> {
+        let path = self.survey.resolve(handle, name)?;
+        self.resources.push(Resource { op: op(handle), path, parameter: parameter.into() });
+        Ok(Arg::List(Vec::new())) // thrown away: the cage opens the file itself, after the permit
+    }
+}

@@ -1,0 +1,288 @@
+//! What would change on disk, bound to what a person agreed to. Pure: nothing here opens a file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use cloister_attest::Digest;
+use cloister_policies::{Answer, Refusal};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::ToolError;
+use crate::limits::BOUNDS;
+
+/// What happens to which path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Change {
+    /// A new file.
+    Create {
+        /// Its absolute path.
+        path: PathBuf,
+    },
+    /// Another content for a file.
+    Replace {
+        /// Its absolute path.
+        path: PathBuf,
+        /// The content it had when the call ran. If it has another at the release, that is refused.
+        before: Digest,
+    },
+    /// Another place or name for a file.
+    Move {
+        /// Where it is.
+        from: PathBuf,
+        /// Where it would be.
+        to: PathBuf,
+    },
+}
+
+/// One effect, its bytes waiting in quarantine under its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
+    pub(crate) id: String,
+    pub(crate) call: String,
+    pub(crate) tool: String,
+    pub(crate) name: String,
+    pub(crate) change: Change,
+    pub(crate) digest: Digest,
+    pub(crate) bytes: u64,
+    pub(crate) sources: BTreeSet<String>,
+    /// The granted folder that the target lies below.
+    pub(crate) ground: PathBuf,
+    /// The granted folder that a moved file lies below now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from_ground: Option<PathBuf>,
+}
+
+impl Effect {
+    /// Its id in quarantine.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The step that made it: `$1`.
+    pub fn call(&self) -> &str {
+        &self.call
+    }
+
+    /// The function that made it: `sheet.summarize`.
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// The target's name as the person knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What happens.
+    pub fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// The path that changes; of a move, where the file would be.
+    pub fn path(&self) -> &Path {
+        match &self.change {
+            Change::Create { path } | Change::Replace { path, .. } | Change::Move { to: path, .. } => path,
+        }
+    }
+
+    /// Digest of the content to be written, or of the file that is moved.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How many bytes that is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Files and tools that its content came from.
+    pub fn sources(&self) -> &BTreeSet<String> {
+        &self.sources
+    }
+
+    pub(crate) fn is_move(&self) -> bool {
+        matches!(self.change, Change::Move { .. })
+    }
+
+    /// The part of it that is agreed to, and hashed.
+    fn terms(&self) -> serde_json::Value {
+        let change = match &self.change {
+            Change::Create { path } => json!({"op": "create", "path": path}),
+            Change::Replace { path, before } => json!({"op": "replace", "path": path, "before": before}),
+            Change::Move { from, to } => json!({"op": "move", "path": to, "from": from}),
+        };
+        json!({"id": self.id, "change": change, "digest": self.digest, "bytes": self.bytes, "sources": self.sources})
+    }
+}
+
+/// Everything that a task would change, each path once. Not `Clone`: what was shown is what is released.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Effects {
+    effects: Vec<Effect>,
+}
+
+impl Effects {
+    /// Gather the effects of a task's calls, in their order. Where two calls write one path, the later one counts, as it would have
+    /// without quarantine; the earlier one stays behind in quarantine.
+    ///
+    /// # Errors
+    /// [`ToolError::TooMany`]: a person could not read them.
+    pub fn gather(effects: impl IntoIterator<Item = Effect>) -> Result<Effects, ToolError> {
+        let by_path: BTreeMap<PathBuf, Effect> = effects.into_iter().map(|e| (e.path().to_path_buf(), e)).collect();
+        if by_path.len() > BOUNDS.effects {
+            return Err(ToolError::TooMany { path: PathBuf::from("/"), what: "effects", limit: BOUNDS.effects });
+        }
+        Ok(Effects { effects: by_path.into_values().collect() })
+    }
+
+    /// Them, by path.
+    pub fn list(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// SHA-256 over the canonical JSON (RFC 8785) of what would change: id, operation, paths, digests, sizes, sources.
+    pub fn hash(&self) -> Digest {
+        let terms: Vec<_> = self.effects.iter().map(Effect::terms).collect();
+        // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
+        let bytes = serde_json_canonicalizer::to_vec(&terms).unwrap_or_else(|_| format!("{terms:?}").into_bytes());
+        Digest::of(bytes)
+    }
+
+    /// Let them go, if `consent` is a yes to exactly these by somebody. Otherwise they come back with the reason.
+    ///
+    /// There is no other way to a release:
+    /// ```compile_fail,E0451
+    /// fn without_consent(effects: cloister_tools::Effects) -> cloister_tools::Release {
+    ///     cloister_tools::Release { effects, by: cloister_tools::Consenter::Person }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// The effects and a [`Refusal`]: another hash, a no, silence, or a yes by nobody.
+    pub fn consent(self, consent: Consent) -> Result<Release, (Effects, Refusal)> {
+        let reason = match (consent.answer, &consent.by) {
+            _ if consent.effects_hash != self.hash() => "the answer was given to other effects",
+            (Answer::Decline, _) => "the person declined",
+            (Answer::Unasked, _) | (Answer::Allow, Consenter::Nobody) => "there was nobody to ask",
+            (Answer::Allow, Consenter::Person | Consenter::Policy { .. }) => return Ok(Release { effects: self, by: consent.by }),
+        };
+        let what = format!("{} effects {}", self.effects.len(), self.hash());
+        Err((self, Refusal { what, rule: "builtin.consent".into(), reason: reason.into() }))
+    }
+}
+
+/// Who answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consenter {
+    /// The person at the terminal.
+    Person,
+    /// A rule of the policy, unattended.
+    Policy {
+        /// Its name.
+        rule: String,
+    },
+    /// Nobody was there.
+    Nobody,
+}
+
+/// An answer, bound to what was shown by its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// [`Effects::hash`] of what was shown.
+    pub effects_hash: Digest,
+    /// Who answered.
+    pub by: Consenter,
+    /// What they said.
+    pub answer: Answer,
+}
+
+/// Leave to make effects real. Made only by [`Effects::consent`]; not `Clone`.
+#[must_use]
+#[derive(Debug)]
+pub struct Release {
+    effects: Effects,
+    by: Consenter,
+}
+
+impl Release {
+    /// What is let go.
+    pub fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
+    /// Who said yes.
+    pub fn by(&self) -> &Consenter {
+        &self.by
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effect(path: &str, content: &str) -> Effect {
+        Effect {
+            id: "q1".into(),
+            call: "$1".into(),
+            tool: "sheet.summarize".into(),
+            name: path.into(),
+            change: Change::Create { path: path.into() },
+            digest: Digest::of(content),
+            bytes: content.len() as u64,
+            sources: BTreeSet::from(["a.xlsx".into()]),
+            ground: "/g".into(),
+            from_ground: None,
+        }
+    }
+
+    fn answer(effects: &Effects, by: Consenter, answer: Answer) -> Consent {
+        Consent { effects_hash: effects.hash(), by, answer }
+    }
+
+    #[test]
+    fn only_a_yes_by_somebody_to_these_very_effects_releases() {
+        let make = || Effects::gather([effect("/g/a", "one")]).unwrap();
+        let other = Effects::gather([effect("/g/a", "two")]).unwrap();
+        let rule = || Consenter::Policy { rule: "r".into() };
+        for (by, said, passes) in [
+            (Consenter::Person, Answer::Allow, true),
+            (rule(), Answer::Allow, true),
+            (Consenter::Nobody, Answer::Allow, false),
+            (Consenter::Person, Answer::Decline, false),
+            (Consenter::Person, Answer::Unasked, false),
+        ] {
+            let consent = answer(&make(), by.clone(), said);
+            assert_eq!(make().consent(consent).is_ok(), passes, "{by:?} {said:?}");
+            let elsewhere = answer(&other, by, said);
+            let (back, refusal) = make().consent(elsewhere).unwrap_err();
+            assert_eq!(back, make());
+            assert_eq!(refusal.reason, "the answer was given to other effects");
+        }
+    }
+
+    #[test]
+    fn the_hash_covers_path_content_operation_and_sources() {
+        let base = Effects::gather([effect("/g/a", "one")]).unwrap().hash();
+        let mut replaced = effect("/g/a", "one");
+        replaced.change = Change::Replace { path: "/g/a".into(), before: Digest::of("old") };
+        let mut sourced = effect("/g/a", "one");
+        sourced.sources.insert("b.xlsx".into());
+        for changed in [effect("/g/b", "one"), effect("/g/a", "two"), replaced, sourced] {
+            assert_ne!(Effects::gather([changed]).unwrap().hash(), base);
+        }
+    }
+
+    #[test]
+    fn a_later_write_to_the_same_path_counts() {
+        let effects = Effects::gather([effect("/g/a", "one"), effect("/g/b", "x"), effect("/g/a", "two")]).unwrap();
+        assert_eq!(effects.list().iter().map(|e| e.digest()).collect::<Vec<_>>(), [Digest::of("two"), Digest::of("x")]);
+    }
+}

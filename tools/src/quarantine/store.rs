@@ -1,0 +1,173 @@
+//! The quarantine on disk: `quarantine/<id>/{effect.json, bytes}`, readable with ordinary tools, by its owner only.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use cloister_attest::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::effects::Effect;
+use crate::error::ToolError;
+use crate::limits::BOUNDS;
+use crate::names::{Lines, escape};
+
+/// The folder in which effects wait for a person.
+#[derive(Debug)]
+pub struct Quarantine {
+    dir: PathBuf,
+}
+
+impl Quarantine {
+    /// Open the folder, making it (mode 0700) if it is not there.
+    ///
+    /// # Errors
+    /// [`ToolError::Io`].
+    pub fn open(dir: &Path) -> Result<Quarantine, ToolError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(ToolError::io("create", dir))?;
+        Ok(Quarantine { dir: dir.into() })
+    }
+
+    /// Everything that waits, by id. A folder without a sound `effect.json` (a call that was cut off) is not listed.
+    ///
+    /// # Errors
+    /// [`ToolError::Io`] when the folder cannot be listed.
+    pub fn list(&self) -> Result<Vec<Effect>, ToolError> {
+        let mut effects = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(ToolError::io("list", &self.dir))? {
+            let entry = entry.map_err(ToolError::io("list", &self.dir))?;
+            effects.extend(entry.file_name().to_str().and_then(|id| self.get(id).ok()));
+        }
+        effects.sort_by(|a, b| a.id().cmp(b.id()));
+        Ok(effects)
+    }
+
+    /// One effect.
+    ///
+    /// # Errors
+    /// [`ToolError::NotQuarantined`].
+    pub fn get(&self, id: &str) -> Result<Effect, ToolError> {
+        let missing = || ToolError::NotQuarantined { id: escape(id, Lines::Escape) };
+        let file = File::open(self.folder(id)?.join("effect.json")).map_err(|_| missing())?;
+        let mut text = Vec::new();
+        file.take(BOUNDS.effect_bytes).read_to_end(&mut text).map_err(|_| missing())?;
+        let effect: Effect = serde_json::from_slice(&text).map_err(|_| missing())?;
+        if effect.id() == id { Ok(effect) } else { Err(missing()) }
+    }
+
+    /// Forget one effect and its bytes.
+    ///
+    /// # Errors
+    /// [`ToolError::NotQuarantined`] or [`ToolError::Io`].
+    pub fn discard(&self, id: &str) -> Result<(), ToolError> {
+        let folder = self.folder(id)?;
+        if !folder.is_dir() {
+            return Err(ToolError::NotQuarantined { id: escape(id, Lines::Escape) });
+        }
+        std::fs::remove_dir_all(&folder).map_err(ToolError::io("remove", &folder))
+    }
+
+    /// The first `limit` bytes of an effect's file as text for eyes; `None` when it is not UTF-8 text or a move.
+    ///
+    /// # Errors
+    /// [`ToolError::Io`].
+    pub fn text(&self, effect: &Effect, limit: u64) -> Result<Option<String>, ToolError> {
+        if effect.is_move() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        self.bytes(effect)?.take(limit).read_to_end(&mut bytes).map_err(ToolError::io("read", &self.dir))?;
+        let whole = match std::str::from_utf8(&bytes) {
+            Ok(text) => Some(text),
+            Err(cut) if cut.error_len().is_none() => bytes.get(..cut.valid_up_to()).and_then(|b| std::str::from_utf8(b).ok()),
+            Err(_) => None,
+        };
+        Ok(whole.map(|text| escape(text, Lines::Keep)))
+    }
+
+    pub(crate) fn bytes(&self, effect: &Effect) -> Result<File, ToolError> {
+        let path = self.folder(effect.id())?.join("bytes");
+        File::open(&path).map_err(ToolError::io("open", &path))
+    }
+
+    /// A new place for bytes. Gone again unless [`Draft::keep`] is reached.
+    pub(crate) fn draft(&self) -> std::io::Result<Draft> {
+        for attempt in 0..64_u32 {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let hex = Digest::of(format!("{} {now:?} {attempt}", std::process::id())).hex();
+            let id = format!("q{}", hex.chars().take(10).collect::<String>());
+            let folder = self.dir.join(&id);
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+                Ok(()) => {}
+            }
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join("bytes"))?;
+            return Ok(Draft { id, folder, file, hasher: Sha256::new(), bytes: 0, fate: Fate::Discard });
+        }
+        Err(std::io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn folder(&self, id: &str) -> Result<PathBuf, ToolError> {
+        let plain = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if plain { Ok(self.dir.join(id)) } else { Err(ToolError::NotQuarantined { id: escape(id, Lines::Escape) }) }
+    }
+}
+
+/// Bytes on their way into quarantine. Dropped without [`keep`](Draft::keep), it removes itself.
+pub(crate) struct Draft {
+    id: String,
+    folder: PathBuf,
+    file: File,
+    hasher: Sha256,
+    bytes: u64,
+    fate: Fate,
+}
+
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Discard,
+    Keep,
+}
+
+impl Draft {
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::from_bytes(self.hasher.clone().finalize().into())
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Make the bytes and their description durable, the description last: without it the rest does not count.
+    pub(crate) fn keep(&mut self, effect: &Effect) -> std::io::Result<()> {
+        self.file.sync_all()?;
+        let mut json = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.folder.join("effect.json"))?;
+        json.write_all(&serde_json::to_vec_pretty(effect)?)?;
+        json.sync_all()?;
+        File::open(&self.folder)?.sync_all()?;
+        self.fate = Fate::Keep;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.fate == Fate::Discard {
+            // Nothing can be done about a failure here, and nothing depends on it: a folder without effect.json does not count.
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}

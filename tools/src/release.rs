@@ -1,0 +1,237 @@
+//! Making effects real. Writes beneath the granted folders what was agreed to, and nothing else.
+//!
+//! All or nothing, short of a crash. First every new content is staged beside its target (`.name.cloister-tmp`), hashed on the way and
+//! synced; a full disk ends here, with nothing changed. Then each effect is put in place by one rename: a new file only where nothing
+//! stands, a replacement by exchanging the two names, so that what was there can be hashed after nobody can swap it any more. If one fails,
+//! those before it are exchanged back. Last, folders are synced and the old contents removed.
+//!
+//! A crash while staging leaves `.cloister-tmp` files, which the next release of the same name removes. A crash while putting in place
+//! leaves some effects done and others not, each file whole, old or new; the replaced content may still stand in the `.cloister-tmp` file.
+//! Quarantine is emptied only after the sync, so the ledger's entry without an outcome and the quarantine together say what was meant.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use cloister_attest::{Digest, Recorded};
+use sha2::{Digest as _, Sha256};
+
+use crate::effects::{Change, Effect, Release};
+use crate::error::ToolError;
+use crate::ground::{Folder, Ground, Kind, Missing, kind};
+use crate::quarantine::Quarantine;
+
+/// One effect that is real now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// The absolute path.
+    pub path: PathBuf,
+    /// Digest of its content.
+    pub sha256: Digest,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// Make the effects of `release` real. Takes a recorded release only:
+/// ```compile_fail,E0308
+/// fn unrecorded(quarantine: &cloister_tools::Quarantine, release: cloister_tools::Release) {
+///     let _ = cloister_tools::release(quarantine, release);
+/// }
+/// ```
+///
+/// # Errors
+/// [`ToolError::Changed`] when a target is not as it was, [`ToolError::QuarantineTampered`] when the bytes are not those agreed to,
+/// [`ToolError::NotPlain`] for a link on the way, [`ToolError::Io`] for a full disk. In each case every target is as before, and
+/// everything still waits in quarantine. Folders that were made on the way stay, empty.
+pub fn release(quarantine: &Quarantine, release: Recorded<Release>) -> Result<Vec<Released>, ToolError> {
+    let (release, _receipt) = release.into_parts();
+    perform(quarantine, release.effects().list(), &mut |target, bytes| target.write_all(bytes))
+}
+
+/// How bytes reach a staged file; tests put a full disk here.
+type Writer<'a> = dyn FnMut(&mut File, &[u8]) -> std::io::Result<()> + 'a;
+
+pub(crate) fn perform(quarantine: &Quarantine, effects: &[Effect], writer: &mut Writer<'_>) -> Result<Vec<Released>, ToolError> {
+    let mut staged = Vec::with_capacity(effects.len());
+    for effect in effects {
+        match Staged::stage(quarantine, effect, writer) {
+            Ok(one) => staged.push(one),
+            Err(error) => {
+                staged.iter().for_each(Staged::clean);
+                return Err(error);
+            }
+        }
+    }
+    for (done, one) in staged.iter().enumerate() {
+        if let Err(error) = one.put() {
+            staged.iter().take(done).rev().for_each(Staged::take_back);
+            staged.iter().for_each(Staged::clean);
+            return Err(error);
+        }
+    }
+    staged.iter().try_for_each(Staged::settle)?;
+    effects.iter().try_for_each(|e| quarantine.discard(e.id()))?;
+    Ok(effects.iter().map(|e| Released { path: e.path().into(), sha256: e.digest(), bytes: e.bytes() }).collect())
+}
+
+/// An effect whose target folder is open and whose content, if it has one, stands beside the target.
+struct Staged<'a> {
+    effect: &'a Effect,
+    folder: Folder,
+    name: &'a OsStr,
+    how: How<'a>,
+}
+
+enum How<'a> {
+    Create { temp: OsString },
+    Replace { temp: OsString, before: Digest },
+    Move { from: Folder, old: &'a OsStr },
+}
+
+impl<'a> Staged<'a> {
+    fn stage(quarantine: &Quarantine, effect: &'a Effect, writer: &mut Writer<'_>) -> Result<Staged<'a>, ToolError> {
+        let (folder, name) = Ground::open(&effect.ground)?.parent(effect.path(), Missing::Create)?;
+        let how = match &effect.change {
+            Change::Create { path } => {
+                if folder.stat(name).map_err(ToolError::io("look at", path))?.is_some() {
+                    return Err(ToolError::Changed { path: path.clone() });
+                }
+                How::Create { temp: write_beside(quarantine, effect, &folder, name, 0, writer)? }
+            }
+            Change::Replace { path, before } => {
+                let mode = plain_mode(&folder, name, path)?;
+                How::Replace { temp: write_beside(quarantine, effect, &folder, name, mode, writer)?, before: *before }
+            }
+            Change::Move { from, to } => {
+                let ground = Ground::open(effect.from_ground.as_deref().unwrap_or(&effect.ground))?;
+                let (source, old) = ground.parent(from, Missing::Refuse)?;
+                plain_mode(&source, old, from)?;
+                if folder.stat(name).map_err(ToolError::io("look at", to))?.is_some() {
+                    return Err(ToolError::Changed { path: to.clone() });
+                }
+                How::Move { from: source, old }
+            }
+        };
+        Ok(Staged { effect, folder, name, how })
+    }
+
+    /// Put it in place, and look at what was there once it cannot be swapped any more.
+    fn put(&self) -> Result<(), ToolError> {
+        let path = self.effect.path();
+        match &self.how {
+            How::Create { temp } => self.folder.rename(temp, &self.folder, self.name).map_err(|e| taken(e, path)),
+            How::Replace { temp, before } => {
+                self.folder.exchange(temp, self.name).map_err(|e| taken(e, path))?;
+                if digest_of(&self.folder, temp) != Some(*before) {
+                    self.take_back();
+                    return Err(ToolError::Changed { path: path.into() });
+                }
+                Ok(())
+            }
+            How::Move { from, old } => {
+                from.rename(old, &self.folder, self.name).map_err(|e| taken(e, path))?;
+                if digest_of(&self.folder, self.name) != Some(self.effect.digest) {
+                    self.take_back();
+                    return Err(ToolError::Changed { path: path.into() });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Undo [`put`](Self::put). A failure here means that somebody else moved the names meanwhile; then theirs stand.
+    fn take_back(&self) {
+        let _ = match &self.how {
+            How::Create { temp } => self.folder.rename(self.name, &self.folder, temp),
+            How::Replace { temp, .. } => self.folder.exchange(temp, self.name),
+            How::Move { from, old } => self.folder.rename(self.name, from, old),
+        };
+    }
+
+    /// Remove what was staged.
+    fn clean(&self) {
+        if let How::Create { temp } | How::Replace { temp, .. } = &self.how {
+            let _ = self.folder.remove(temp);
+        }
+    }
+
+    /// Make it durable, then drop the old content.
+    fn settle(&self) -> Result<(), ToolError> {
+        let io = || ToolError::io("sync", self.effect.path());
+        self.folder.sync().map_err(io())?;
+        match &self.how {
+            How::Create { .. } => Ok(()),
+            How::Replace { temp, .. } => self.folder.remove(temp).map_err(io()),
+            How::Move { from, .. } => from.sync().map_err(io()),
+        }
+    }
+}
+
+fn taken(error: std::io::Error, path: &Path) -> ToolError {
+    match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotFound => ToolError::Changed { path: path.into() },
+        _ => ToolError::io("write", path)(error),
+    }
+}
+
+/// The permission bits of a file that may be replaced or moved: plain, and with one name only.
+fn plain_mode(folder: &Folder, name: &OsStr, path: &Path) -> Result<u32, ToolError> {
+    let stat = folder.stat(name).map_err(ToolError::io("look at", path))?.ok_or_else(|| ToolError::Changed { path: path.into() })?;
+    match kind(&stat) {
+        Kind::Plain if stat.st_nlink == 1 => Ok(stat.st_mode & 0o777),
+        Kind::Plain => Err(ToolError::NotPlain { path: path.into(), reason: "it has a second name (hard link)" }),
+        _ => Err(ToolError::NotPlain { path: path.into(), reason: "it is a folder, link, pipe, socket or device" }),
+    }
+}
+
+fn digest_of(folder: &Folder, name: &OsStr) -> Option<Digest> {
+    folder.read(name).and_then(Digest::of_reader).ok().map(|(digest, _)| digest)
+}
+
+/// Stage the quarantined bytes beside the target; gone again if anything fails. `mode` 0 leaves the mode to the umask.
+fn write_beside(quarantine: &Quarantine, effect: &Effect, folder: &Folder, name: &OsStr, mode: u32, writer: &mut Writer<'_>) -> Result<OsString, ToolError> {
+    let mut temp = OsString::from(".");
+    temp.push(name);
+    temp.push(".cloister-tmp");
+    let source = quarantine.bytes(effect)?;
+    let io = || ToolError::io("write", effect.path());
+    let mut target = match folder.create(&temp) {
+        // What a crash left. Nothing else makes that name, and a link under it is removed, not followed.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => folder.remove(&temp).and_then(|()| folder.create(&temp)).map_err(io())?,
+        other => other.map_err(io())?,
+    };
+    let written = copy(source, &mut target, writer).and_then(|digest| {
+        if mode != 0 {
+            target.set_permissions(Permissions::from_mode(mode))?;
+        }
+        target.sync_all().map(|()| digest)
+    });
+    match written {
+        Ok(found) if found == effect.digest => Ok(temp),
+        outcome => {
+            let _ = folder.remove(&temp);
+            Err(match outcome {
+                Ok(found) => ToolError::QuarantineTampered { id: effect.id.clone(), expected: effect.digest.to_string(), found: found.to_string() },
+                Err(error) => io()(error),
+            })
+        }
+    }
+}
+
+fn copy(mut source: File, target: &mut File, writer: &mut Writer<'_>) -> std::io::Result<Digest> {
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0_u8; 64 << 10]);
+    loop {
+        let read = source.read(&mut buffer)?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        if bytes.is_empty() {
+            return Ok(Digest::from_bytes(hasher.finalize().into()));
+        }
+        hasher.update(bytes);
+        writer(target, bytes)?;
+    }
+}
+
+#[cfg(test)]
+mod tests;
