@@ -20,25 +20,23 @@ pub(crate) fn write<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u
     serde_json_canonicalizer::to_vec(&value).map_err(|error| malformed(error.to_string()))
 }
 
-/// Reads `bytes` that must already be canonical: a second spelling of the same value (duplicate keys, `1.0`, spaces,
-/// needless escapes, another order) is refused.
+/// Reads `bytes` that must be exactly what we would write of what they say: a second spelling (duplicate or unknown keys,
+/// `1.0`, spaces, needless escapes, another order) is refused, and so is whatever a signature would not cover.
 ///
 /// # Errors
 /// What is wrong with them.
-pub(crate) fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned + Serialize>(
     what: &'static str,
     bytes: &[u8],
 ) -> Result<T, AttestError> {
     let malformed = |why: String| AttestError::Malformed { what, why };
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
-    integers_only(&value).map_err(|why| malformed(why.to_owned()))?;
-    let canonical =
-        serde_json_canonicalizer::to_vec(&value).map_err(|error| malformed(error.to_string()))?;
-    if canonical != bytes {
-        return Err(malformed("its bytes are not canonical json".to_owned()));
+    let value: T = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+    if write(what, &value)? != bytes {
+        return Err(malformed(
+            "its bytes are not the canonical json of what they say".to_owned(),
+        ));
     }
-    serde_json::from_value(value).map_err(|error| malformed(error.to_string()))
+    Ok(value)
 }
 
 fn integers_only(value: &Value) -> Result<(), &'static str> {

@@ -1,2 +1,104 @@
-//! binary
-fn main() {}
+//! `cloister-verify`: checks a ledger folder or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict.
+
+mod folder;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use cloister_attest::{Challenge, Report, Roots, verify, verify_evidence};
+
+/// No trust roots, or none that can be read.
+const NO_ROOTS: u8 = 3;
+/// Wrong usage; `EX_USAGE` of sysexits.h, since 2 has a meaning here.
+const USAGE: u8 = 64;
+/// What was to be checked cannot be read; `EX_NOINPUT` of sysexits.h.
+const NO_INPUT: u8 = 66;
+
+/// Checks a Cloister ledger, or the evidence of one session, offline.
+///
+/// Exit codes: 0 sound; 1 tampered; 2 sound but not anchored or not attested; 3 no trust roots; 64 wrong usage; 66 nothing to read.
+#[derive(Parser)]
+#[command(name = "cloister-verify", version)]
+struct Arguments {
+    /// The ledger folder, a file of entries, or an evidence file
+    #[arg(value_name = "DIR|FILE")]
+    path: PathBuf,
+    /// What you trust: `roots.json`, from a place that the machine under audit cannot write to
+    #[arg(long, value_name = "ROOTS.json")]
+    roots: PathBuf,
+    /// The last session must have answered this challenge of yours
+    #[arg(long, value_name = "HEX")]
+    challenge: Option<Challenge>,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            // When even the message cannot be printed, the exit code still says it.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let roots = match read_roots(&arguments.roots) {
+        Ok(roots) => roots,
+        Err(error) => {
+            return fail(
+                &error,
+                "take `keys/roots.json` from the admin, not from the machine under audit",
+                NO_ROOTS,
+            );
+        }
+    };
+    match check(&arguments, &roots)
+        .and_then(|report| print(&report, arguments.json).map(|()| report))
+    {
+        Ok(report) => ExitCode::from(report.exit_code()),
+        Err(error) => fail(
+            &error,
+            "name a ledger folder or an evidence file that you may read",
+            NO_INPUT,
+        ),
+    }
+}
+
+fn read_roots(path: &Path) -> Result<Roots> {
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("the trust roots `{}` cannot be read", path.display()))?;
+    Ok(Roots::parse(&bytes)?)
+}
+
+fn check(arguments: &Arguments, roots: &Roots) -> Result<Report> {
+    let (path, challenge) = (arguments.path.as_path(), arguments.challenge.as_ref());
+    let unreadable = || format!("`{}` cannot be read", path.display());
+    if path.is_dir() {
+        return verify(folder::open(path)?, roots, challenge).with_context(unreadable);
+    }
+    match folder::sniff(path).with_context(unreadable)? {
+        folder::Kind::Evidence(bytes) => Ok(verify_evidence(&bytes, roots, challenge)),
+        folder::Kind::Entries(files) => verify(files, roots, challenge).with_context(unreadable),
+    }
+}
+
+fn print(report: &Report, json: bool) -> Result<()> {
+    use std::io::Write;
+    let text = if json {
+        serde_json::to_string(report)? + "\n"
+    } else {
+        report.to_string()
+    };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("the verdict cannot be printed")
+}
+
+fn fail(error: &anyhow::Error, hint: &str, code: u8) -> ExitCode {
+    eprintln!("{error:#}\nhint: {hint}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,416 @@
+//! A TPM made of a P-256 key, and small ledgers written with it. Deterministic, so that what it writes can be kept as test data.
+
+use std::collections::BTreeMap;
+
+use cloister_attest::*;
+use p256::ecdsa::signature::hazmat::PrehashSigner;
+use p256::ecdsa::{Signature, SigningKey};
+use zeroize::Zeroizing;
+
+/// Long after every entry in these tests.
+pub(crate) const NOT_AFTER: u64 = 2_000_000_000_000;
+pub(crate) const START: u64 = 1_800_000_000_000;
+pub(crate) const DEVICE: &str = "desk-7";
+
+/// What goes into a quote; each field can be forged.
+#[derive(Clone)]
+pub(crate) struct Forge {
+    pub(crate) magic: u32,
+    pub(crate) kind: u16,
+    pub(crate) extra: Vec<u8>,
+    pub(crate) resets: u32,
+    pub(crate) bank: u16,
+    pub(crate) banks: u32,
+    pub(crate) bitmap: Vec<u8>,
+    pub(crate) pcr_digest: Vec<u8>,
+    pub(crate) trailing: Vec<u8>,
+    pub(crate) pcrs: Vec<PcrValue>,
+    pub(crate) public: Vec<u8>,
+}
+
+pub(crate) struct FakeTpm {
+    key: SigningKey,
+    pub(crate) resets: u32,
+}
+
+pub(crate) const AK_ATTRIBUTES: u32 = 0x0005_0472;
+
+impl FakeTpm {
+    pub(crate) fn new(seed: u8) -> Self {
+        Self {
+            key: SigningKey::from_slice(&[seed; 32]).unwrap(),
+            resets: 3,
+        }
+    }
+
+    pub(crate) fn public(&self) -> Vec<u8> {
+        self.public_with(AK_ATTRIBUTES, 0x0018, 0x000b, 3)
+    }
+
+    pub(crate) fn public_with(
+        &self,
+        attributes: u32,
+        scheme: u16,
+        hash: u16,
+        curve: u16,
+    ) -> Vec<u8> {
+        let point = self.key.verifying_key().to_sec1_bytes();
+        let uncompressed = if point.len() == 65 {
+            point.to_vec()
+        } else {
+            self.key
+                .verifying_key()
+                .to_sec1_point(false)
+                .as_bytes()
+                .to_vec()
+        };
+        let mut out = Vec::new();
+        out.extend(0x0023_u16.to_be_bytes());
+        out.extend(0x000b_u16.to_be_bytes());
+        out.extend(attributes.to_be_bytes());
+        out.extend(0_u16.to_be_bytes());
+        for field in [0x0010, scheme, hash, curve, 0x0010] {
+            out.extend(u16::to_be_bytes(field));
+        }
+        for half in uncompressed[1..].chunks(32) {
+            out.extend(32_u16.to_be_bytes());
+            out.extend(half);
+        }
+        out
+    }
+
+    pub(crate) fn forge(&self, qualifying: &Digest, indices: &[u8]) -> Forge {
+        let pcrs: Vec<PcrValue> = indices
+            .iter()
+            .map(|index| PcrValue {
+                index: *index,
+                sha256: Digest::of([*index]),
+            })
+            .collect();
+        let values: Vec<&[u8]> = pcrs
+            .iter()
+            .map(|pcr| pcr.sha256.as_bytes().as_slice())
+            .collect();
+        let mut bitmap = vec![0_u8; 3];
+        for index in indices {
+            bitmap[usize::from(index / 8)] |= 1 << (index % 8);
+        }
+        Forge {
+            magic: 0xff54_4347,
+            kind: 0x8018,
+            extra: qualifying.as_bytes().to_vec(),
+            resets: self.resets,
+            bank: 0x000b,
+            banks: 1,
+            bitmap,
+            pcr_digest: Digest::of_parts(&values).as_bytes().to_vec(),
+            trailing: Vec::new(),
+            pcrs,
+            public: self.public(),
+        }
+    }
+
+    /// Signs what was forged, with the real key.
+    pub(crate) fn sign(&self, forge: Forge) -> Quote {
+        let attest = forge.attest();
+        self.sign_raw(&forge, attest)
+    }
+
+    /// Signs `attest`, whatever it is.
+    pub(crate) fn sign_raw(&self, forge: &Forge, attest: Vec<u8>) -> Quote {
+        let signature: Signature = self
+            .key
+            .sign_prehash(Digest::of(&attest).as_bytes())
+            .unwrap();
+        let (r, s) = signature.split_bytes();
+        Quote::new(
+            forge.public.clone(),
+            attest,
+            r.into(),
+            s.into(),
+            forge.pcrs.clone(),
+        )
+    }
+
+    pub(crate) fn quote(&self, qualifying: &Digest) -> Quote {
+        self.sign(self.forge(qualifying, &[0, 2, 4, 7]))
+    }
+
+    pub(crate) fn enrolled(&self, kind: Attestation) -> EnrolledKey {
+        EnrolledKey::pinned_in_person(DEVICE.to_owned(), self.public(), kind, PcrSelection::boot())
+            .unwrap()
+    }
+}
+
+impl Forge {
+    pub(crate) fn attest(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend(self.magic.to_be_bytes());
+        out.extend(self.kind.to_be_bytes());
+        out.extend(34_u16.to_be_bytes());
+        out.extend([0x00, 0x0b]);
+        out.extend([7; 32]);
+        out.extend(u16::try_from(self.extra.len()).unwrap().to_be_bytes());
+        out.extend(&self.extra);
+        out.extend(123_456_u64.to_be_bytes());
+        out.extend(self.resets.to_be_bytes());
+        out.extend(0_u32.to_be_bytes());
+        out.push(1);
+        out.extend(1_u64.to_be_bytes());
+        out.extend(self.banks.to_be_bytes());
+        for _ in 0..self.banks {
+            out.extend(self.bank.to_be_bytes());
+            out.push(u8::try_from(self.bitmap.len()).unwrap());
+            out.extend(&self.bitmap);
+        }
+        out.extend(u16::try_from(self.pcr_digest.len()).unwrap().to_be_bytes());
+        out.extend(&self.pcr_digest);
+        out.extend(&self.trailing);
+        out
+    }
+}
+
+pub(crate) fn admin() -> AdminKey {
+    AdminKey::from_random(Zeroizing::new([9; 32]))
+}
+
+pub(crate) fn session_key(seed: u8) -> SessionKey {
+    SessionKey::from_random(Zeroizing::new([seed; 32]))
+}
+
+pub(crate) fn roots(tpm: &FakeTpm) -> Roots {
+    Roots::new(admin().public()).enrolling(tpm.enrolled(Attestation::Tpm2Hardware))
+}
+
+pub(crate) fn binding(challenge: Option<Challenge>) -> Binding {
+    Binding {
+        runtime: Digest::of("runtime"),
+        model: Digest::of("model"),
+        policy: Digest::of("policy"),
+        manifest: Digest::of("manifest"),
+        tools: Digest::of("tools"),
+        not_after: NOT_AFTER.into(),
+        challenge,
+        device: DEVICE.to_owned(),
+    }
+}
+
+pub(crate) fn start(statement: Statement, evidence: Evidence) -> SessionStart {
+    SessionStart {
+        statement,
+        evidence,
+        agent: "cowork-finance-helper".to_owned(),
+        agent_version: "1.0".to_owned(),
+        model: "small".to_owned(),
+        user: "alice".to_owned(),
+        confinement: "full".to_owned(),
+        unattended: None,
+    }
+}
+
+pub(crate) fn begin<S: Storage>(
+    resumed: Resumed<S>,
+    seed: u8,
+    tpm: &FakeTpm,
+    now: u64,
+) -> Ledger<S> {
+    let key = session_key(seed);
+    let statement = Statement::new(key.public(), resumed.head(), binding(None));
+    let evidence = Evidence::Tpm2Hardware {
+        quote: tpm.quote(&statement.qualifying().unwrap()),
+    };
+    resumed
+        .begin(key, start(statement, evidence), now.into())
+        .unwrap()
+}
+
+pub(crate) fn begin_unattested<S: Storage>(resumed: Resumed<S>, seed: u8, now: u64) -> Ledger<S> {
+    let key = session_key(seed);
+    let statement = Statement::new(key.public(), resumed.head(), binding(None));
+    let evidence = Evidence::None {
+        reason: "no TPM".to_owned(),
+    };
+    resumed
+        .begin(key, start(statement, evidence), now.into())
+        .unwrap()
+}
+
+/// One entry of every kind that a runtime writes.
+pub(crate) fn story<S: Storage>(ledger: &mut Ledger<S>, now: u64) {
+    let effects = Digest::of("effects");
+    let bodies = [
+        Body::Request(Request {
+            intent: "sum up q4 \u{2014} \"please\"\n".to_owned(),
+        }),
+        Body::Plan(Plan {
+            hash: Digest::of("plan"),
+            steps: vec![Step {
+                id: "$1".to_owned(),
+                tool: "sheet.summarize".to_owned(),
+                args: Digest::of("{}"),
+            }],
+        }),
+        Body::Decision(Decision {
+            step: "$1".to_owned(),
+            decision: DecisionKind::Ask,
+            rule: "write.ask".to_owned(),
+            reason: "it writes".to_owned(),
+        }),
+        Body::CallIntent(CallIntent {
+            step: "$1".to_owned(),
+            tool: "sheet.summarize".to_owned(),
+            component: Digest::of("wasm"),
+            args: Digest::of("{}"),
+            resources: vec![Resource {
+                op: "read".to_owned(),
+                path: "a.xlsx".to_owned(),
+                sha256: Some(Digest::of("a")),
+            }],
+        }),
+        Body::CallOutcome(CallOutcome {
+            step: "$1".to_owned(),
+            outcome: "returned".to_owned(),
+            output: Some(Digest::of("out")),
+        }),
+        Body::Effects(Effects {
+            hash: effects,
+            changes: vec![Change {
+                op: ChangeOp::Create,
+                path: "q4.xlsx".to_owned(),
+                to: None,
+                before: None,
+                after: Some(Digest::of("new")),
+            }],
+        }),
+        Body::Consent(Consent {
+            effects,
+            by: ConsentBy::Person,
+            answer: ConsentAnswer::Allow,
+            rule: None,
+        }),
+        Body::Release(Release { effects }),
+        Body::Released(Released {
+            effects,
+            files: vec![FileState {
+                path: "q4.xlsx".to_owned(),
+                sha256: Digest::of("new"),
+                bytes: 3,
+            }],
+        }),
+        Body::Note(Note {
+            about: "model".to_owned(),
+            text: "loaded".to_owned(),
+        }),
+    ];
+    for (body, tick) in bodies.into_iter().zip(1..) {
+        ledger.note(body, (now + tick).into()).unwrap();
+    }
+}
+
+/// Three attested sessions: one that ends, one that is cut off in the middle of a line, one that recovers and ends.
+pub(crate) fn ledger(tpm: &FakeTpm) -> Memory {
+    let mut first = begin(
+        Ledger::resume(Memory::default().files(), Memory::default()).unwrap(),
+        1,
+        tpm,
+        START,
+    );
+    story(&mut first, START);
+    let storage = first
+        .end("done".to_owned(), (START + 100).into())
+        .unwrap()
+        .into_storage();
+
+    let mut second = begin(resume(storage), 2, tpm, START + 1_000);
+    second
+        .note(
+            Body::Request(Request {
+                intent: "and q3".to_owned(),
+            }),
+            (START + 1_001).into(),
+        )
+        .unwrap();
+    let effects = Digest::of("effects 2");
+    second
+        .note(Body::Release(Release { effects }), (START + 1_002).into())
+        .unwrap();
+    let mut cut_off = second.storage().clone();
+    cut_off
+        .append(br#"{"att":"tpm2-hardware","body":{"eff"#)
+        .unwrap();
+
+    let third = begin(resume(cut_off), 3, tpm, START + 2_000);
+    third
+        .end("done".to_owned(), (START + 2_001).into())
+        .unwrap()
+        .into_storage()
+}
+
+pub(crate) fn resume(storage: Memory) -> Resumed<Memory> {
+    let copy = storage.clone();
+    Ledger::resume(copy.files(), storage).unwrap()
+}
+
+/// A ledger folder with nothing borrowed, to be changed at will.
+#[derive(Clone)]
+pub(crate) struct Folder {
+    pub(crate) entries: Vec<u8>,
+    pub(crate) checkpoint: Option<Vec<u8>>,
+    pub(crate) others: BTreeMap<String, Vec<u8>>,
+}
+
+impl Folder {
+    pub(crate) fn of(storage: &Memory) -> Self {
+        let Files {
+            entries,
+            checkpoint,
+            others,
+        } = storage.files();
+        Self {
+            entries: entries.to_vec(),
+            checkpoint,
+            others,
+        }
+    }
+
+    pub(crate) fn verify(&self, roots: &Roots) -> Report {
+        let Self {
+            entries,
+            checkpoint,
+            others,
+        } = self.clone();
+        verify(
+            Files {
+                entries: entries.as_slice(),
+                checkpoint,
+                others,
+            },
+            roots,
+            None,
+        )
+        .unwrap()
+    }
+
+    /// The lines, each with its newline.
+    pub(crate) fn lines(&self) -> Vec<Vec<u8>> {
+        self.entries
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect()
+    }
+
+    pub(crate) fn with_lines(&self, lines: &[Vec<u8>]) -> Self {
+        Self {
+            entries: lines.concat(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Number of the first bad entry.
+pub(crate) fn bad_seq(report: &Report) -> Option<u64> {
+    match report.verdict() {
+        Verdict::Tampered { seq, .. } => *seq,
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,165 @@
+//! The folders in `testdata/`, named by the fault: `ok_`, `bad_` and `unanchored_` say the verdict, `expected.txt` the words.
+//! `UPDATE_TESTDATA=1 cargo test` writes them anew; a second verifier in another language can be held to the same folders.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read and write their data in files"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cloister_attest::*;
+
+use crate::kit::{self, FakeTpm, Folder, START, begin_unattested, resume};
+
+fn testdata() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
+}
+
+fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
+    let whole = Folder::of(&kit::ledger(tpm));
+    let lines = whole.lines();
+    let edited = |k: usize, from: &str, to: &str| {
+        let mut lines = lines.clone();
+        lines[k] = String::from_utf8(lines[k].clone())
+            .unwrap()
+            .replacen(from, to, 1)
+            .into_bytes();
+        whole.with_lines(&lines)
+    };
+    let without = |k: usize| whole.with_lines(&[&lines[..k], &lines[k + 1..]].concat());
+    let mut swapped = lines.clone();
+    swapped.swap(3, 4);
+    let none = begin_unattested(resume(Memory::default()), 1, START)
+        .end("done".to_owned(), START.into())
+        .unwrap();
+    let running = Folder {
+        checkpoint: None,
+        ..whole.with_lines(&lines[..4])
+    };
+    let mut torn = running.clone();
+    torn.entries.extend_from_slice(b"{\"att\"");
+    let mut foreign = whole.clone();
+    foreign
+        .others
+        .insert("readme".to_owned(), b"hello".to_vec());
+    BTreeMap::from([
+        ("ok_three_sessions", whole.clone()),
+        ("bad_changed_intent", edited(1, "sum up q4", "sum up q3")),
+        ("bad_signature", edited(9, "\"sig\":\"", "\"sig\":\"00")),
+        (
+            "bad_statement_model",
+            edited(0, &Digest::of("model").hex(), &Digest::of("other").hex()),
+        ),
+        (
+            "bad_not_canonical",
+            edited(17, "\"seq\":17", "\"seq\":17.0"),
+        ),
+        ("bad_gap_in_sequence", without(5)),
+        ("bad_missing_last_entry", without(17)),
+        ("bad_missing_recovery", without(16)),
+        ("bad_swapped_entries", whole.with_lines(&swapped)),
+        ("bad_foreign_file", foreign),
+        (
+            "bad_missing_torn_line",
+            Folder {
+                others: BTreeMap::new(),
+                ..whole.clone()
+            },
+        ),
+        ("bad_checkpoint_size", {
+            let text = String::from_utf8(whole.checkpoint.clone().unwrap()).unwrap();
+            Folder {
+                checkpoint: Some(text.replacen("\n18\n", "\n17\n", 1).into_bytes()),
+                ..whole.clone()
+            }
+        }),
+        (
+            "unanchored_no_checkpoint",
+            Folder {
+                checkpoint: None,
+                ..whole
+            },
+        ),
+        ("unanchored_running_session", running),
+        ("unanchored_torn_line", torn),
+        ("unanchored_not_attested", Folder::of(&none.into_storage())),
+        (
+            "unanchored_empty",
+            Folder {
+                entries: Vec::new(),
+                checkpoint: None,
+                others: BTreeMap::new(),
+            },
+        ),
+    ])
+}
+
+#[test]
+fn each_folder_is_judged_as_its_name_says() {
+    let tpm = FakeTpm::new(5);
+    let (roots, cases) = (kit::roots(&tpm), cases(&tpm));
+    if std::env::var_os("UPDATE_TESTDATA").is_some() {
+        let _ = std::fs::remove_dir_all(testdata());
+        std::fs::create_dir_all(testdata()).unwrap();
+        std::fs::write(testdata().join("roots.json"), roots.to_json().unwrap()).unwrap();
+        cases
+            .iter()
+            .for_each(|(name, folder)| write(&testdata().join(name), folder, &roots));
+    }
+    let roots = Roots::parse(&std::fs::read(testdata().join("roots.json")).unwrap()).unwrap();
+    for (name, made) in &cases {
+        let (kept, expected) = read(&testdata().join(name));
+        let report = kept.verify(&roots);
+        let code = match name.split_once('_').unwrap().0 {
+            "ok" => 0,
+            "bad" => 1,
+            _ => 2,
+        };
+        assert_eq!(report.exit_code(), code, "{name}: {report}");
+        assert_eq!(report.to_string(), expected, "{name}");
+        // The writer still writes what it wrote: a change of format shows here first.
+        assert_eq!(made.entries, kept.entries, "{name}");
+        assert_eq!(made.checkpoint, kept.checkpoint, "{name}");
+    }
+    let kept = std::fs::read_dir(testdata())
+        .unwrap()
+        .filter(|item| item.as_ref().unwrap().path().is_dir())
+        .count();
+    assert_eq!(kept, cases.len(), "folders without a test");
+}
+
+fn write(path: &Path, folder: &Folder, roots: &Roots) {
+    std::fs::create_dir_all(path.join("ledger")).unwrap();
+    std::fs::write(path.join("expected.txt"), folder.verify(roots).to_string()).unwrap();
+    std::fs::write(path.join("ledger").join(ENTRIES_FILE), &folder.entries).unwrap();
+    if let Some(checkpoint) = &folder.checkpoint {
+        std::fs::write(path.join("ledger").join(CHECKPOINT_FILE), checkpoint).unwrap();
+    }
+    for (name, bytes) in &folder.others {
+        std::fs::write(path.join("ledger").join(name), bytes).unwrap();
+    }
+}
+
+fn read(path: &Path) -> (Folder, String) {
+    let mut files: BTreeMap<String, Vec<u8>> = std::fs::read_dir(path.join("ledger"))
+        .unwrap()
+        .map(|item| item.unwrap())
+        .map(|item| {
+            (
+                item.file_name().into_string().unwrap(),
+                std::fs::read(item.path()).unwrap(),
+            )
+        })
+        .collect();
+    let entries = files.remove(ENTRIES_FILE).unwrap_or_default();
+    let checkpoint = files.remove(CHECKPOINT_FILE);
+    (
+        Folder {
+            entries,
+            checkpoint,
+            others: files,
+        },
+        std::fs::read_to_string(path.join("expected.txt")).unwrap(),
+    )
+}

@@ -1,0 +1,82 @@
+//! Opens what an auditor copied: a ledger folder, a file of entries alone, or an evidence file. Reads only.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use cloister_attest::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
+
+/// Most that is read of a file beside the entries, bytes: 1 MiB and one, enough to see that it is no torn line of ours.
+const MOST: u64 = (1 << 20) + 1;
+/// Files beside the entries that are looked at. A ledger has one for each crash; more would be an attempt to fill our memory.
+const MOST_FILES: usize = 10_000;
+
+/// The entries of a ledger, or nothing when the file is missing.
+pub(crate) type Entries = Box<dyn BufRead>;
+
+/// What a single file holds.
+pub(crate) enum Kind {
+    /// The evidence of one session.
+    Evidence(Vec<u8>),
+    /// Entries without their folder, and so without a checkpoint.
+    Entries(Files<Entries>),
+}
+
+/// The whole of a ledger folder.
+pub(crate) fn open(folder: &Path) -> Result<Files<Entries>> {
+    let mut files = Files {
+        entries: Box::new(io::empty()) as Entries,
+        checkpoint: None,
+        others: BTreeMap::new(),
+    };
+    let listing = std::fs::read_dir(folder)
+        .with_context(|| format!("`{}` cannot be listed", folder.display()))?;
+    for item in listing {
+        let item = item.with_context(|| format!("`{}` cannot be listed", folder.display()))?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        let path = item.path();
+        let unreadable = || format!("`{}` cannot be read", path.display());
+        if !item.file_type().with_context(unreadable)?.is_file() {
+            // A folder, a link or a device in a ledger is as foreign as an unknown file; it is never followed.
+            files.others.insert(name, Vec::new());
+            continue;
+        }
+        let file = File::open(&path).with_context(unreadable)?;
+        match name.as_str() {
+            ENTRIES_FILE => files.entries = Box::new(BufReader::with_capacity(1 << 16, file)),
+            CHECKPOINT_FILE => files.checkpoint = Some(start_of(file).with_context(unreadable)?),
+            _ if files.others.len() < MOST_FILES => drop(
+                files
+                    .others
+                    .insert(name, start_of(file).with_context(unreadable)?),
+            ),
+            _ => drop(files.others.insert(name, Vec::new())),
+        }
+    }
+    Ok(files)
+}
+
+/// Looks at the first line of a file: evidence is one document without a newline, entries are lines.
+pub(crate) fn sniff(path: &Path) -> io::Result<Kind> {
+    let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut start = Vec::new();
+    reader.by_ref().take(MOST).read_until(b'\n', &mut start)?;
+    if start.ends_with(b"\n") && !start.starts_with(br#"{"evidence":"#) {
+        let entries: Entries = Box::new(io::Cursor::new(start).chain(reader));
+        return Ok(Kind::Entries(Files {
+            entries,
+            checkpoint: None,
+            others: BTreeMap::new(),
+        }));
+    }
+    reader.take(MOST).read_to_end(&mut start)?;
+    Ok(Kind::Evidence(start))
+}
+
+fn start_of(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
