@@ -1,1 +1,114 @@
-//! x
+//! Workbooks and tables: describe, summarize, take rows, write a workbook with a chart. Reaches nothing but the handles it is given.
+
+mod book;
+mod cell;
+mod condition;
+mod describe;
+mod failure;
+mod found;
+mod limits;
+mod period;
+mod rows;
+mod select;
+mod summarize;
+mod table;
+#[cfg(test)]
+mod testing;
+mod write;
+
+mod bindings {
+    #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::restriction, reason = "generated from the WIT")]
+    wit_bindgen::generate!({
+        path: ["../../wit", "wit"],
+        world: "cloister:sheet/tool",
+        generate_all,
+        additional_derives: [PartialEq],
+    });
+    #[cfg(target_family = "wasm")]
+    export!(Tool with_types_in self);
+    #[cfg(target_family = "wasm")]
+    use super::Tool;
+}
+
+use bindings::cloister::tool::handles::{Input, Output};
+use bindings::exports::cloister::sheet::sheet::{
+    Chart, Column, Condition, Direction, Failure, Fault, Guest, Key, Measure, Order, Table, TableInfo, Worksheet,
+};
+use book::{Book, Budget};
+use limits::LIMITS;
+use values::source::Source;
+use write::{Layout, Target};
+
+/// The component.
+#[derive(Debug)]
+pub struct Tool;
+
+impl Guest for Tool {
+    fn describe(files: Vec<Input>) -> Result<Vec<TableInfo>, Failure> {
+        describe::describe(opened(files)?)
+    }
+
+    fn summarize(
+        files: Vec<Input>,
+        worksheet: Option<Worksheet>,
+        conditions: Vec<Condition>,
+        group_by: Vec<Key>,
+        measures: Vec<Measure>,
+        direction: Option<Direction>,
+        limit: Option<u32>,
+        chart: Option<Chart>,
+        save: Option<Output>,
+    ) -> Result<Table, Failure> {
+        let request = summarize::Request { group_by, measures, direction, limit }.counting();
+        let tables = select::tables(opened(files)?, worksheet.as_deref(), &conditions, &request.columns())?;
+        let mut found = summarize::summarize(tables, &request)?;
+        let layout = Layout { worksheet: "Summary", keys: request.group_by.len(), chart };
+        write::save(&mut found, &layout, save.as_ref())?;
+        Ok(found.into_table())
+    }
+
+    fn rows(
+        files: Vec<Input>,
+        worksheet: Option<Worksheet>,
+        conditions: Vec<Condition>,
+        columns: Option<Vec<Column>>,
+        order: Option<Order>,
+        limit: Option<u32>,
+        save: Option<Output>,
+    ) -> Result<Table, Failure> {
+        let request = rows::Request { columns, order, limit };
+        let tables = select::tables(opened(files)?, worksheet.as_deref(), &conditions, &request.needed())?;
+        let mut found = rows::rows(tables, &request)?;
+        write::save(&mut found, &Layout { worksheet: "Rows", keys: 0, chart: None }, save.as_ref())?;
+        Ok(found.into_table())
+    }
+}
+
+impl Source for Input {
+    fn size(&self) -> u64 {
+        Input::size(self)
+    }
+
+    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+        Input::read(self, offset, length).ok()
+    }
+}
+
+impl Target for Output {
+    fn name(&self) -> String {
+        Output::name(self)
+    }
+
+    fn write(&self, bytes: &[u8]) -> Option<()> {
+        Output::write(self, bytes).ok()
+    }
+}
+
+fn opened(files: Vec<Input>) -> Result<Vec<Book>, Failure> {
+    if let Some(one) = files.get(LIMITS.files) {
+        let why = format!("is one too many: a call takes {} files", LIMITS.files);
+        return Err(failure::failure(Fault::TooLarge, &one.name(), &why));
+    }
+    let mut budget = Budget::whole();
+    files.iter().map(|file| book::open(&file.name(), file, &mut budget)).collect()
+}

@@ -1,0 +1,139 @@
+//! Bytes to worksheets of cells. What a file is, its first bytes say; its name is asked only where they say nothing.
+
+mod archive;
+mod delimited;
+mod workbook;
+
+use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault};
+use crate::cell::Cell;
+use crate::failure::failure;
+use crate::limits::LIMITS;
+use archive::Packed;
+use values::number::Mark;
+use values::source::{Source, Unread, read_all};
+
+/// One file's worksheets, in their order.
+pub(crate) struct Book {
+    pub(crate) file: String,
+    pub(crate) worksheets: Vec<Worksheet>,
+    /// A text file has one worksheet, and any name for it will do.
+    pub(crate) delimited: bool,
+}
+
+/// One worksheet's cells that hold anything.
+pub(crate) struct Worksheet {
+    pub(crate) name: String,
+    pub(crate) rows: Vec<Row>,
+    /// Cells that held an error such as `#N/A`; they are empty here.
+    pub(crate) errors: usize,
+    /// The decimal mark of numbers that stand as text and could be read either way.
+    pub(crate) mark: Mark,
+}
+
+/// One row that is not blank: its number counts from 1, its cells have their columns from 0 and are in their order.
+pub(crate) struct Row {
+    pub(crate) number: u32,
+    pub(crate) cells: Vec<(u32, Cell)>,
+}
+
+/// Why bytes are no worksheets.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Unreadable {
+    NotAWorkbook(String),
+    Encrypted,
+    TooLarge(String),
+}
+
+impl Unreadable {
+    fn too_many_cells() -> Self {
+        Self::TooLarge(format!("brings the call over {} cells", LIMITS.cells))
+    }
+}
+
+/// Cells that a call may still hold.
+pub(crate) struct Budget(usize);
+
+impl Budget {
+    pub(crate) fn whole() -> Self {
+        Self(LIMITS.cells)
+    }
+
+    fn take(&mut self) -> Result<(), Unreadable> {
+        self.0 = self.0.checked_sub(1).ok_or_else(Unreadable::too_many_cells)?;
+        Ok(())
+    }
+}
+
+/// Read one file through its handle.
+pub(crate) fn open(file: &str, source: &impl Source, budget: &mut Budget) -> Result<Book, Failure> {
+    let bytes = read_all(source, LIMITS.file_bytes).map_err(|unread| match unread {
+        Unread::TooLarge => failure(Fault::TooLarge, file, &format!("holds more than {} MiB", LIMITS.file_bytes >> 20)),
+        Unread::Failed => failure(Fault::NotAWorkbook, file, "could not be read"),
+    })?;
+    parse(file, bytes, budget).map_err(|unreadable| match unreadable {
+        Unreadable::NotAWorkbook(why) => failure(Fault::NotAWorkbook, file, &format!("is not a workbook or table: {why}")),
+        Unreadable::Encrypted => failure(Fault::Encrypted, file, "is encrypted; save it without a password first"),
+        Unreadable::TooLarge(why) => failure(Fault::TooLarge, file, &why),
+    })
+}
+
+fn parse(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Unreadable> {
+    let (worksheets, delimited) = if bytes.starts_with(b"PK") {
+        let worksheets = match archive::inspect(&bytes)? {
+            Packed::Xlsx => workbook::xlsx(bytes, budget)?,
+            Packed::Xlsb => workbook::xlsb(bytes, budget)?,
+            Packed::Ods => workbook::ods(bytes, budget)?,
+        };
+        (worksheets, false)
+    } else if bytes.starts_with(b"\xd0\xcf\x11\xe0") {
+        (workbook::xls(bytes, budget)?, false)
+    } else {
+        (vec![delimited::parse(file, &bytes, budget)?], true)
+    };
+    Ok(Book { file: file.to_owned(), worksheets, delimited })
+}
+
+/// Rows out of cells in any order; where a cell stands twice, its first value counts.
+fn rows(mut cells: Vec<((u32, u32), Cell)>) -> Vec<Row> {
+    cells.sort_by_key(|(at, _)| *at);
+    cells.dedup_by_key(|(at, _)| *at);
+    let mut rows: Vec<Row> = Vec::new();
+    for ((row, column), cell) in cells {
+        let number = row.saturating_add(1);
+        match rows.last_mut() {
+            Some(last) if last.number == number => last.cells.push((column, cell)),
+            _ => rows.push(Row { number, cells: vec![(column, cell)] }),
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_in_any_order_make_rows() {
+        let text = |text: &str| Cell::text(text);
+        let rows = rows(vec![((5, 1), text("d")), ((0, 2), text("b")), ((0, 0), text("a")), ((0, 2), text("twice"))]);
+        let plain: Vec<_> = rows.into_iter().map(|row| (row.number, row.cells)).collect();
+        assert_eq!(plain, [(1, vec![(0, text("a")), (2, text("b"))]), (6, vec![(1, text("d"))])]);
+    }
+
+    #[test]
+    fn what_is_no_workbook() {
+        let why = |file: &str, bytes: &[u8]| parse(file, bytes.to_vec(), &mut Budget::whole()).map(|_| ()).unwrap_err();
+        assert!(matches!(why("a.xlsx", b"PK\x03\x04 broken"), Unreadable::NotAWorkbook(_)));
+        assert!(matches!(why("a.xls", b"\xd0\xcf\x11\xe0 broken"), Unreadable::NotAWorkbook(_)));
+        assert!(matches!(why("a.pdf", b"%PDF-1.7\n1,2\n"), Unreadable::NotAWorkbook(_)));
+        assert!(matches!(why("a.csv", b"a,b\n\0,1\n"), Unreadable::NotAWorkbook(_)));
+        let encrypted: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(why("a.xlsx", &[b"\xd0\xcf\x11\xe0".as_slice(), &encrypted].concat()), Unreadable::Encrypted);
+    }
+
+    #[test]
+    fn cells_are_counted() {
+        let mut budget = Budget(3);
+        assert_eq!(parse("a.csv", b"a,b\n1,2\n".to_vec(), &mut budget).map(|_| ()), Err(Unreadable::too_many_cells()));
+    }
+}

@@ -1,0 +1,195 @@
+//! Rows in groups, each group measured.
+
+mod group;
+mod measure;
+
+use std::collections::BTreeMap;
+
+use crate::bindings::exports::cloister::sheet::sheet::{Direction, Failure, Grain, Key, Measure, Operation};
+use crate::cell::Cell;
+use crate::found::{Found, Heading};
+use crate::select::position;
+use crate::table::Table;
+use group::Parts;
+use measure::Tally;
+
+/// What is asked for, apart from files and conditions.
+pub(crate) struct Request {
+    pub(crate) group_by: Vec<Key>,
+    pub(crate) measures: Vec<Measure>,
+    pub(crate) direction: Option<Direction>,
+    pub(crate) limit: Option<u32>,
+}
+
+impl Request {
+    /// Groups alone say little, so they are counted where nothing else is measured.
+    pub(crate) fn counting(mut self) -> Self {
+        if self.measures.is_empty() {
+            self.measures.push(Measure { operation: Operation::Count, column: None });
+        }
+        self
+    }
+
+    /// The columns that every file must have.
+    pub(crate) fn columns(&self) -> Vec<&str> {
+        let keys = self.group_by.iter().map(|key| key.column.as_str());
+        keys.chain(self.measures.iter().filter_map(|measure| measure.column.as_deref())).collect()
+    }
+}
+
+/// One row for each group, in the order of the keys or of the first measure.
+pub(crate) fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, Failure> {
+    let mut groups: BTreeMap<Parts, Vec<Tally>> = BTreeMap::new();
+    if request.group_by.is_empty() {
+        groups.insert(Parts::default(), tallies(request));
+    }
+    let mut notes = Vec::new();
+    for table in &tables {
+        notes.extend(table.notes.iter().cloned());
+        notes.extend(gather(table, request, &mut groups)?);
+    }
+    let rows = groups.into_iter().map(|(parts, tallies)| {
+        let measured = tallies.into_iter().map(Tally::into_cell);
+        parts.into_cells().into_iter().chain(measured).collect()
+    });
+    let mut found = Found { headings: headings(tables.first(), request), rows: rows.collect(), notes };
+    if let Some(direction) = request.direction {
+        found.order_by(request.group_by.len(), direction);
+    }
+    found.limit(request.limit, "groups");
+    Ok(found)
+}
+
+fn tallies(request: &Request) -> Vec<Tally> {
+    request.measures.iter().map(Tally::new).collect()
+}
+
+/// Take one table's rows in, and say which cells did not count.
+fn gather(table: &Table, request: &Request, groups: &mut BTreeMap<Parts, Vec<Tally>>) -> Result<Vec<String>, Failure> {
+    let keys = request.group_by.iter().map(|key| group::place(table, key)).collect::<Result<Vec<_>, _>>()?;
+    let places = request.measures.iter().map(|measure| measure::place(table, measure)).collect::<Result<Vec<_>, _>>()?;
+    let mut skipped = vec![0usize; places.len()];
+    for row in &table.rows {
+        let group = groups.entry(Parts::of(row, &keys)).or_insert_with(|| tallies(request));
+        for ((tally, place), skipped) in group.iter_mut().zip(&places).zip(&mut skipped) {
+            let cell = place.map(|at| row.get(at).unwrap_or(&Cell::Empty));
+            if tally.take(cell) == measure::Taken::Unfit {
+                *skipped = skipped.saturating_add(1);
+            }
+        }
+    }
+    let unfit = skipped.into_iter().zip(&request.measures).filter(|(skipped, _)| *skipped > 0);
+    let note = |(skipped, measure): (usize, &Measure)| {
+        let column = measure.column.as_deref()?;
+        Some(format!("`{}`: {skipped} cells of `{column}` are of another kind and were left out", table.file))
+    };
+    Ok(unfit.filter_map(note).collect())
+}
+
+fn headings(table: Option<&Table>, request: &Request) -> Vec<Heading> {
+    let name = |column: &str| {
+        let found = table.and_then(|table| table.columns.get(position(table, column).ok()?));
+        found.map_or_else(|| column.to_owned(), |column| column.name.clone())
+    };
+    let grained = |grain: &str, column: &str| {
+        let several = request.group_by.iter().filter(|key| key.grain != Grain::Value).count() > 1;
+        if several { format!("{grain} of {}", name(column)) } else { grain.to_owned() }
+    };
+    let keys = request.group_by.iter().map(|key| match key.grain {
+        Grain::Value => Heading::plain(name(&key.column)),
+        Grain::Day => Heading::plain(grained("Day", &key.column)),
+        Grain::Month => Heading::plain(grained("Month", &key.column)),
+        Grain::Quarter => Heading::plain(grained("Quarter", &key.column)),
+        Grain::Year => Heading::plain(grained("Year", &key.column)),
+    });
+    let measures = request.measures.iter().map(|measure| {
+        let of = measure.column.as_deref().map(|column| format!(" of {}", name(column))).unwrap_or_default();
+        match measure.operation {
+            Operation::Sum => Heading::plain(format!("Sum{of}")),
+            Operation::Count => Heading::plain(format!("Count{of}")),
+            Operation::Average => Heading::rounded(format!("Average{of}")),
+            Operation::Median => Heading::rounded(format!("Median{of}")),
+            Operation::Smallest => Heading::plain(format!("Smallest{of}")),
+            Operation::Largest => Heading::plain(format!("Largest{of}")),
+        }
+    });
+    keys.chain(measures).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::exports::cloister::sheet::sheet::Fault;
+    use crate::select::tables;
+    use crate::testing::book;
+
+    const SALES: &str = "Day,Town,Paid\n2025-10-03,Ulm,0.1\n2025-10-09,ulm,0.2\n2025-12-01,Bonn,5\n2024-12-01,Bonn,1\n";
+
+    fn key(column: &str, grain: Grain) -> Key {
+        Key { column: column.into(), grain }
+    }
+
+    fn measure(operation: Operation, column: &str) -> Measure {
+        Measure { operation, column: Some(column.to_owned()).filter(|column| !column.is_empty()) }
+    }
+
+    fn summary(files: &[(&str, &str)], group_by: Vec<Key>, measures: Vec<Measure>, direction: Option<Direction>, limit: Option<u32>) -> Result<String, Failure> {
+        let request = Request { group_by, measures, direction, limit }.counting();
+        let books = files.iter().map(|(file, text)| book(file, text.as_bytes())).collect();
+        let found = summarize(tables(books, None, &[], &request.columns())?, &request)?.into_table();
+        let lines = [found.columns.join("|")].into_iter().chain(found.rows.iter().map(|row| row.join("|"))).chain(found.notes);
+        Ok(lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    fn one(group_by: Vec<Key>, measures: Vec<Measure>) -> String {
+        summary(&[("a.csv", SALES)], group_by, measures, None, None).unwrap()
+    }
+
+    #[test]
+    fn sums_are_exact_and_groups_in_order() {
+        assert_eq!(one(vec![key("town", Grain::Value)], vec![measure(Operation::Sum, "PAID")]), "Town|Sum of Paid\nBonn|6\nUlm|0.3");
+        assert_eq!(one(vec![key("Day", Grain::Month)], vec![measure(Operation::Sum, "Paid")]), "Month|Sum of Paid\n2024-12|1\n2025-10|0.3\n2025-12|5");
+    }
+
+    #[test]
+    fn grains() {
+        let counts = |grain| one(vec![key("Day", grain)], vec![]);
+        assert_eq!(counts(Grain::Quarter), "Quarter|Count\n2024-Q4|1\n2025-Q4|3");
+        assert_eq!(counts(Grain::Year), "Year|Count\n2024|1\n2025|3");
+        assert_eq!(counts(Grain::Day), "Day|Count\n2024-12-01|1\n2025-10-03|1\n2025-10-09|1\n2025-12-01|1");
+    }
+
+    #[test]
+    fn without_groups_there_is_one() {
+        let all = [Operation::Sum, Operation::Average, Operation::Median, Operation::Smallest, Operation::Largest];
+        let measures = all.into_iter().map(|operation| measure(operation, "Paid")).chain([measure(Operation::Count, ""), measure(Operation::Largest, "Day")]);
+        assert_eq!(
+            one(vec![], measures.collect()),
+            "Sum of Paid|Average of Paid|Median of Paid|Smallest of Paid|Largest of Paid|Count|Largest of Day\n6.3|1.575|0.6|0.1|5|4|2025-12-01"
+        );
+        assert_eq!(summary(&[("a.csv", "Town,Paid\n")], vec![], vec![measure(Operation::Sum, "Paid")], None, None).unwrap(), "Sum of Paid\n0");
+    }
+
+    #[test]
+    fn the_largest_come_first_and_the_rest_is_said() {
+        let largest = summary(&[("a.csv", SALES)], vec![key("Day", Grain::Month)], vec![measure(Operation::Sum, "Paid")], Some(Direction::LargestFirst), Some(2));
+        assert_eq!(largest.unwrap(), "Month|Sum of Paid\n2025-12|5\n2024-12|1\n2 of 3 groups are shown");
+    }
+
+    #[test]
+    fn files_are_one_table() {
+        let files = [("a.csv", SALES), ("b.csv", "paid;TOWN\n1,5;Ulm\n")];
+        assert_eq!(summary(&files, vec![key("Town", Grain::Value)], vec![measure(Operation::Sum, "Paid")], None, None).unwrap(), "Town|Sum of Paid\nBonn|6\nUlm|1.8");
+        let failure = summary(&files, vec![key("Day", Grain::Month)], vec![], None, None).unwrap_err();
+        assert_eq!(failure.detail, "`b.csv` has no column `Day` in `b`; it has `paid`, `TOWN`");
+    }
+
+    #[test]
+    fn what_cannot_be_measured() {
+        let fault = |group_by, measures| summary(&[("a.csv", SALES)], group_by, measures, None, None).unwrap_err();
+        assert_eq!(fault(vec![], vec![measure(Operation::Sum, "Town")]).detail, "`a.csv` has texts in column `Town` of `a`, so it has no sum");
+        assert_eq!(fault(vec![], vec![measure(Operation::Average, "Day")]).fault, Fault::WrongKind);
+        assert_eq!(fault(vec![], vec![measure(Operation::Sum, "")]).detail, "`a.csv` cannot be measured: a sum needs a column");
+        assert_eq!(fault(vec![key("Town", Grain::Month)], vec![]).detail, "`a.csv` has texts in column `Town` of `a`, so it has no months");
+    }
+}
