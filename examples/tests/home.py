@@ -35,15 +35,14 @@ SECONDS = 300  # for one run
 DONE, FAILED, REFUSED, INTEGRITY, NO_PLAN = 0, 1, 3, 4, 5
 SOUND, TAMPERED, UNATTESTED = 0, 1, 2
 
-# What these tests ask of `cloister init` beyond the contract.
-UNATTENDED = ["--unattended-agents", "invoice-helper"]
-TPM_WANTED = ["--attestation", "tpm2-software"]  # a policy under which no session runs without at least a simulated TPM
+AGENT = "invoice-helper"  # the agent of the example's manifest
 
 
-def clean_env(tcti=None, **more):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("CLOISTER_") and k != "TERM"}
-    env.update(NO_COLOR="1", TERM="dumb", ACCESSIBLE="1", **more)
-    return env | ({"CLOISTER_TCTI": tcti} if tcti else {})
+def clean_env(tcti=None, bars=False):
+    """No settings of whoever runs the tests; finished lines, unless a test needs progress bars to look at."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("CLOISTER_") and k not in ("ACCESSIBLE", "TERM")}
+    env |= {"TERM": "xterm"} if bars else {"TERM": "dumb", "NO_COLOR": "1", "ACCESSIBLE": "1"}
+    return env | {"CLOISTER_TCTI": tcti or "none"}
 
 
 class Run:
@@ -128,12 +127,24 @@ def link_if_big(source, target):
     return shutil.copy2(source, target)
 
 
-def make_home(path, tcti=None, options=(), model=MODEL):
+def make_home(path, tcti=None, policy=None, model=MODEL):
+    """A new home, in which the example's agent may run unattended; `policy` is a bundle to use instead of the shipped one."""
     home = Home(path, tcti)
-    home.must("init", *UNATTENDED, *options)
+    home.must("init", *(["--policy", policy] if policy else ["--unattended-agents", AGENT]))
     if model:
         home.must("models", "import", model, "--name", "test-model")
     return home
+
+
+def tpm_wanted(folder):
+    """The shipped policy, but no session runs without at least a simulated TPM."""
+    shutil.copytree(PROJECT / "policies/rules", folder)
+    place = Path(folder, "settings.json")
+    settings = json.loads(place.read_text(encoding="utf-8"))
+    settings["attestation"]["allow_none"] = False
+    settings["unattended"]["agents"] = [AGENT]
+    place.write_text(json.dumps(settings), encoding="utf-8")
+    return folder
 
 
 @functools.cache

@@ -4,9 +4,11 @@ import pty
 import re
 import select
 import signal
+import termios
 import time
 
 INTERRUPT = "\x03"
+SIZE = (40, 160)  # lines, columns
 
 
 class Terminal:
@@ -20,6 +22,7 @@ class Terminal:
                 os.execve(command[0], command, env)
             finally:
                 os._exit(127)
+        termios.tcsetwinsize(self.master, SIZE)
         self.seen, self.at, self.code = "", 0, None
 
     def __enter__(self):

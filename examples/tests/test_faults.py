@@ -7,8 +7,8 @@ from home import (BIN, DONE, FAILED, INTEGRITY, MODEL, REFUSED, REPORT, REQUEST,
 from terminal import INTERRUPT, Terminal
 
 PAGE = 4096
-# What an interactive, append-only run prints when a stage begins. The last one is the question itself.
-STAGES = {"load": r"(?i)load", "prefill": r"(?i)read(s|ing) the (request|prompt)|prefill", "decode": r"(?i)planning|decoding",
+# What a terminal shows when a stage has begun: the words of the progress bars. The last one is the question itself.
+STAGES = {"load": r"(?i)load", "prefill": r"(?i)reading|tokens read", "decode": r"(?i)planning|tokens written",
           "tool": r"(?i)running", "consent": r"\[y\]es"}
 
 
@@ -97,7 +97,7 @@ class Interrupt(Case):
         work = invoices(self.folder / "invoices")
         before = snapshot(work)
         command = [str(BIN), "--home", str(home.path), "run", "--manifest", "manifest.json", REQUEST]
-        with Terminal(command, work, clean_env()) as terminal:
+        with Terminal(command, work, clean_env(bars=True)) as terminal:
             terminal.expect(STAGES[stage])
             terminal.press(INTERRUPT)
             code = terminal.wait()

@@ -2,8 +2,8 @@
 import hashlib
 import json
 
-from home import (DONE, INTEGRITY, MODEL, REFUSED, TPM_WANTED, BIN, REQUEST, Case, Tpm, attested_home, clean_env, flip, invoices, make_home,
-                  plain_home, snapshot)
+from home import (DONE, INTEGRITY, MODEL, REFUSED, BIN, REQUEST, Case, Tpm, attested_home, clean_env, flip, invoices, make_home,
+                  plain_home, snapshot, tpm_wanted)
 from terminal import Terminal
 
 QUESTION = r"\[y\]es"
@@ -113,7 +113,7 @@ class Consent(Refusal):
 class MissingTpm(Refusal):
     def test_a_policy_that_wants_a_tpm_runs_nothing_without_one(self):
         tpm = Tpm()
-        home = make_home(self.folder / "home", tpm.tcti, TPM_WANTED)
+        home = make_home(self.folder / "home", tpm.tcti, tpm_wanted(self.folder / "policy"))
         tpm.stop()
         run = home.run(self.work)
         self.assert_code(run, REFUSED, INTEGRITY)
