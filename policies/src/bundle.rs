@@ -40,25 +40,40 @@ impl Bundle {
     /// Where a file is none of these, too large, or cannot be read, where a `.rego` has no cases, or where a case fails.
     pub fn load(files: &BTreeMap<String, Vec<u8>>) -> Result<Self, PolicyError> {
         check_names(files)?;
-        let about: About = toml::from_str(need(files, "bundle.toml")?).map_err(|error| bad_toml("bundle.toml", &error))?;
+        let about: About = toml::from_str(need(files, "bundle.toml")?)
+            .map_err(|error| bad_toml("bundle.toml", &error))?;
         let settings = match files.get("settings.json") {
             Some(bytes) => json::parse(bytes, "settings.json")?,
             None => json!({}),
         };
         if let Some(name) = about.rego_v0.iter().find(|name| !files.contains_key(*name)) {
-            return Err(PolicyError::BadFile { file: "bundle.toml".into(), fault: format!("names `{}`, which is not there", shown(name)), hint: "correct `rego_v0`" });
+            return Err(PolicyError::BadFile {
+                file: "bundle.toml".into(),
+                fault: format!("names `{}`, which is not there", shown(name)),
+                hint: "correct `rego_v0`",
+            });
         }
         let mut sources = Vec::new();
         let mut cases = Vec::new();
         for file in files.keys().filter(|name| name.ends_with(".rego")) {
             let v0 = about.rego_v0.contains(file);
-            sources.push(Source { file, text: need(files, file)?, v0 });
+            sources.push(Source {
+                file,
+                text: need(files, file)?,
+                v0,
+            });
             let beside = format!("{}.cases.toml", file.trim_end_matches(".rego"));
             let text = need(files, &beside)?;
             cases.push(CaseFile::parse(&beside, text)?);
         }
         let rego = Rego::load(&sources, &settings)?;
-        let bundle = Self { name: about.name, version: about.version, rego, settings, cases };
+        let bundle = Self {
+            name: about.name,
+            version: about.version,
+            rego,
+            settings,
+            cases,
+        };
         cases::first_failure(bundle.test())?;
         Ok(bundle)
     }
@@ -66,7 +81,10 @@ impl Bundle {
     /// Runs every case again, for `cloister policy test`.
     #[must_use]
     pub fn test(&self) -> Vec<CaseResult> {
-        self.cases.iter().flat_map(|file| file.run(&self.rego, &self.settings)).collect()
+        self.cases
+            .iter()
+            .flat_map(|file| file.run(&self.rego, &self.settings))
+            .collect()
     }
 
     /// The bundle's name.
@@ -85,16 +103,31 @@ impl Bundle {
 fn check_names(files: &BTreeMap<String, Vec<u8>>) -> Result<(), PolicyError> {
     if files.len() > LIMITS.bundle_files {
         let hint = "a bundle has a handful of files";
-        return Err(PolicyError::BadFile { file: "bundle.toml".into(), fault: format!("lies among {} files", files.len()), hint });
+        return Err(PolicyError::BadFile {
+            file: "bundle.toml".into(),
+            fault: format!("lies among {} files", files.len()),
+            hint,
+        });
     }
     for (name, bytes) in files {
         if bytes.len() > LIMITS.bundle_file {
-            return Err(PolicyError::TooLarge { what: shown(name), got: bytes.len(), limit: LIMITS.bundle_file });
+            return Err(PolicyError::TooLarge {
+                what: shown(name),
+                got: bytes.len(),
+                limit: LIMITS.bundle_file,
+            });
         }
-        let rules = |name: &str, end: &str| name.strip_suffix(end).map(|stem| format!("{stem}.rego"));
+        let rules =
+            |name: &str, end: &str| name.strip_suffix(end).map(|stem| format!("{stem}.rego"));
         let known = match rules(name, ".cases.toml") {
             Some(beside) => files.contains_key(&beside),
-            None => name == "bundle.toml" || name == "settings.json" || [".rego", ".md", ".sig"].iter().any(|end| name.ends_with(end)),
+            None => {
+                name == "bundle.toml"
+                    || name == "settings.json"
+                    || [".rego", ".md", ".sig"]
+                        .iter()
+                        .any(|end| name.ends_with(end))
+            }
         };
         if !known {
             // A rule file with a mistyped name would silently not count.
@@ -109,7 +142,11 @@ fn check_names(files: &BTreeMap<String, Vec<u8>>) -> Result<(), PolicyError> {
 }
 
 fn need<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a str, PolicyError> {
-    let bad = |fault: &str, hint| PolicyError::BadFile { file: shown(name), fault: fault.into(), hint };
+    let bad = |fault: &str, hint| PolicyError::BadFile {
+        file: shown(name),
+        fault: fault.into(),
+        hint,
+    };
     let bytes = files.get(name).ok_or_else(|| {
         bad("is not there", "every bundle has a `bundle.toml`, and every `NAME.rego` a `NAME.cases.toml` that shows what it decides")
     })?;
@@ -117,5 +154,9 @@ fn need<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a str,
 }
 
 pub(crate) fn bad_toml(file: &str, error: &toml::de::Error) -> PolicyError {
-    PolicyError::BadFile { file: file.into(), fault: format!("is not usable TOML: {}", shown(error.message())), hint: "compare it with the shipped bundle's" }
+    PolicyError::BadFile {
+        file: file.into(),
+        fault: format!("is not usable TOML: {}", shown(error.message())),
+        hint: "compare it with the shipped bundle's",
+    }
 }

@@ -65,14 +65,21 @@ impl Call {
     ///
     /// # Errors
     /// Where a path is relative or has `..`, where a resource's parameter is not among the arguments, or where a limit is exceeded.
-    pub fn new(id: String, tool: String, args: Vec<Argument>, resources: Vec<Resource>) -> Result<Self, PolicyError> {
+    pub fn new(
+        id: String,
+        tool: String,
+        args: Vec<Argument>,
+        resources: Vec<Resource>,
+    ) -> Result<Self, PolicyError> {
         count("arguments", args.len(), LIMITS.arguments)?;
         count("files", resources.len(), LIMITS.resources)?;
         let resources = resources
             .into_iter()
             .map(|resource| {
                 let Some(path) = normalise(&resource.path) else {
-                    return Err(PolicyError::BadPath { path: shown(&resource.path.to_string_lossy()) });
+                    return Err(PolicyError::BadPath {
+                        path: shown(&resource.path.to_string_lossy()),
+                    });
                 };
                 if args.iter().any(|arg| arg.name == resource.parameter) {
                     Ok(Resource { path, ..resource })
@@ -85,7 +92,12 @@ impl Call {
                 }
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { id, tool, args, resources })
+        Ok(Self {
+            id,
+            tool,
+            args,
+            resources,
+        })
     }
 
     /// A call written down as JSON, for `cloister policy explain`: `{"tool", "args": [{"name", "value", "label"}], "resources": [{"op", "path",
@@ -95,15 +107,27 @@ impl Call {
     /// As [`new`](Self::new), and where it is not such JSON.
     pub fn from_json(bytes: &[u8], folder: &Path) -> Result<Self, PolicyError> {
         if bytes.len() > LIMITS.call {
-            return Err(PolicyError::TooLarge { what: "call".into(), got: bytes.len(), limit: LIMITS.call });
+            return Err(PolicyError::TooLarge {
+                what: "call".into(),
+                got: bytes.len(),
+                limit: LIMITS.call,
+            });
         }
         let value = json::parse(bytes, "call")?;
-        let mut written: Written = serde_json::from_value(value)
-            .map_err(|error| PolicyError::Json { what: "call".into(), detail: shown(&error.to_string()) })?;
+        let mut written: Written =
+            serde_json::from_value(value).map_err(|error| PolicyError::Json {
+                what: "call".into(),
+                detail: shown(&error.to_string()),
+            })?;
         for resource in &mut written.resources {
             resource.path = folder.join(&resource.path);
         }
-        Self::new(written.id.unwrap_or_else(|| "$1".into()), written.tool, written.args, written.resources)
+        Self::new(
+            written.id.unwrap_or_else(|| "$1".into()),
+            written.tool,
+            written.args,
+            written.resources,
+        )
     }
 
     /// The step of the plan: `$1`.
@@ -132,5 +156,14 @@ impl Call {
 }
 
 fn count(of: &'static str, got: usize, limit: usize) -> Result<(), PolicyError> {
-    if got > limit { Err(PolicyError::TooMany { what: "call", of, got, limit }) } else { Ok(()) }
+    if got > limit {
+        Err(PolicyError::TooMany {
+            what: "call",
+            of,
+            got,
+            limit,
+        })
+    } else {
+        Ok(())
+    }
 }

@@ -72,30 +72,56 @@ pub(crate) struct CaseFile {
 
 impl CaseFile {
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, PolicyError> {
-        let Written { base, case } = toml::from_str(text).map_err(|error| bad_toml(file, &error))?;
+        let Written { base, case } =
+            toml::from_str(text).map_err(|error| bad_toml(file, &error))?;
         if case.is_empty() {
-            return Err(PolicyError::BadFile { file: shown(file), fault: "holds no `[[case]]`".into(), hint: "show at least one decision of the rules" });
+            return Err(PolicyError::BadFile {
+                file: shown(file),
+                fault: "holds no `[[case]]`".into(),
+                hint: "show at least one decision of the rules",
+            });
         }
-        Ok(Self { file: file.into(), base: Value::Object(base), cases: case })
+        Ok(Self {
+            file: file.into(),
+            base: Value::Object(base),
+            cases: case,
+        })
     }
 
     pub(crate) fn run(&self, rego: &Rego, settings: &Value) -> Vec<CaseResult> {
-        self.cases.iter().map(|case| self.one(case, rego, settings)).collect()
+        self.cases
+            .iter()
+            .map(|case| self.one(case, rego, settings))
+            .collect()
     }
 
     fn one(&self, case: &Case, rego: &Rego, settings: &Value) -> CaseResult {
         let input = merged(&self.base, &Value::Object(case.input.clone()));
-        let got = match rego.with_settings(&merged(settings, &Value::Object(case.settings.clone()))) {
+        let got = match rego.with_settings(&merged(settings, &Value::Object(case.settings.clone())))
+        {
             Ok(rego) => decide(&rego, input),
             Err(error) => error.to_string(),
         };
-        let expected = line(case.expect.decision, &case.expect.rule, case.expect.ttl_seconds);
-        CaseResult { file: self.file.clone(), case: case.name.clone(), passed: expected == got, expected, got }
+        let expected = line(
+            case.expect.decision,
+            &case.expect.rule,
+            case.expect.ttl_seconds,
+        );
+        CaseResult {
+            file: self.file.clone(),
+            case: case.name.clone(),
+            passed: expected == got,
+            expected,
+            got,
+        }
     }
 }
 
 fn decide(rego: &Rego, input: Value) -> String {
-    let wanted = input.pointer("/request/type").and_then(Value::as_str).unwrap_or_default();
+    let wanted = input
+        .pointer("/request/type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let said = match Kind::ALL.into_iter().find(|kind| kind.name() == wanted) {
         Some(kind) => rego.ask_value(kind, input),
         None => rego.ask_foreign_value(&input),
@@ -113,10 +139,14 @@ fn line(decision: Outcome, rule: &str, ttl: Option<u64>) -> String {
 
 /// `over` laid over `under`: objects key by key, anything else replaced.
 fn merged(under: &Value, over: &Value) -> Value {
-    let (Some(under), Some(over)) = (under.as_object(), over.as_object()) else { return over.clone() };
+    let (Some(under), Some(over)) = (under.as_object(), over.as_object()) else {
+        return over.clone();
+    };
     let mut result = under.clone();
     for (key, value) in over {
-        let value = under.get(key).map_or_else(|| value.clone(), |below| merged(below, value));
+        let value = under
+            .get(key)
+            .map_or_else(|| value.clone(), |below| merged(below, value));
         result.insert(key.clone(), value);
     }
     json!(result)
@@ -125,7 +155,18 @@ fn merged(under: &Value, over: &Value) -> Value {
 /// The first case that failed, as an error.
 pub(crate) fn first_failure(results: Vec<CaseResult>) -> Result<(), PolicyError> {
     match results.into_iter().find(|result| !result.passed) {
-        Some(CaseResult { file, case, expected, got, .. }) => Err(PolicyError::CaseFailed { file, case, expected, got }),
+        Some(CaseResult {
+            file,
+            case,
+            expected,
+            got,
+            ..
+        }) => Err(PolicyError::CaseFailed {
+            file,
+            case,
+            expected,
+            got,
+        }),
         None => Ok(()),
     }
 }

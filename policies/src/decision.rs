@@ -52,7 +52,11 @@ pub struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is refused: {} ({})", self.what, self.reason, self.rule)
+        write!(
+            f,
+            "`{}` is refused: {} ({})",
+            self.what, self.reason, self.rule
+        )
     }
 }
 
@@ -125,15 +129,28 @@ impl Decision {
     }
 
     pub(crate) fn permit(call: Call, by: Rule, grants: &Grants) -> Self {
-        Self::Permit(Permit { call, by, release: ReleaseTerms::Freely, until: grants.until() })
+        Self::Permit(Permit {
+            call,
+            by,
+            release: ReleaseTerms::Freely,
+            until: grants.until(),
+        })
     }
 
     pub(crate) fn ask(call: Call, by: Rule, grants: &Grants) -> Self {
-        Self::Ask(Question { call, by, until: grants.until() })
+        Self::Ask(Question {
+            call,
+            by,
+            until: grants.until(),
+        })
     }
 
     pub(crate) fn forbid(call: &Call, by: Rule) -> Self {
-        Self::Forbid(Refusal { what: call.tool().to_owned(), rule: by.rule, reason: by.reason })
+        Self::Forbid(Refusal {
+            what: call.tool().to_owned(),
+            rule: by.rule,
+            reason: by.reason,
+        })
     }
 }
 
@@ -215,7 +232,14 @@ impl Question {
 
     /// Leave to run into quarantine, and no further: the release waits for the person.
     pub fn into_permit(self) -> Permit {
-        let release = ReleaseTerms::AfterConsent { reason: self.by.reason.clone() };
-        Permit { call: self.call, by: self.by, release, until: self.until }
+        let release = ReleaseTerms::AfterConsent {
+            reason: self.by.reason.clone(),
+        };
+        Permit {
+            call: self.call,
+            by: self.by,
+            release,
+            until: self.until,
+        }
     }
 }

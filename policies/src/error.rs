@@ -144,7 +144,10 @@ impl PolicyError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::TooLarge { what, .. } if what != "manifest" => "split it, or leave out what is not needed".into(),
+            Self::TooMany { what: "call", .. } => "make it several calls".into(),
             Self::TooLarge { .. } | Self::TooMany { .. } => "name folders with `**` instead of single files, or split it in two".into(),
+            Self::Json { what, .. } if what != "manifest" => "mend it at that line and column".into(),
             Self::Json { .. } => "mend it at that line and column, or compare it with `policies/manifest.schema.json`".into(),
             Self::DuplicateKey { key, .. } => format!("keep one `{key}`; readers disagree on which of two counts"),
             Self::TooDeep { .. } => "a manifest needs three levels: object, list of capabilities, list of paths".into(),
@@ -168,7 +171,11 @@ pub(crate) fn shown(text: &str) -> String {
             out.push('…');
             break;
         }
-        if is_deceptive(character) { out.extend(character.escape_unicode()) } else { out.push(character) }
+        if is_deceptive(character) {
+            out.extend(character.escape_unicode())
+        } else {
+            out.push(character)
+        }
     }
     out
 }

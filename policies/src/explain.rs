@@ -38,12 +38,27 @@ pub struct Explanation {
 impl Bundle {
     /// What [`judge`](Self::judge) would say to `call`, and why.
     #[must_use]
-    pub fn explain(&self, call: &Call, grants: &Grants, session: &Session, now: UnixMillis) -> Explanation {
+    pub fn explain(
+        &self,
+        call: &Call,
+        grants: &Grants,
+        session: &Session,
+        now: UnixMillis,
+    ) -> Explanation {
         let mut verdict = self.weigh(call, grants, session, now);
-        verdict.said.sort_by_key(|said| std::cmp::Reverse(said.decision));
+        verdict
+            .said
+            .sort_by_key(|said| std::cmp::Reverse(said.decision));
         let findings = verdict.said.into_iter();
-        let findings = findings.map(|said| Finding { decision: said.decision.name(), rule: said.rule, reason: said.reason }).collect();
-        let input = call_input(call, grants, session, now).and_then(|input| serde_json::to_value(input).ok());
+        let findings = findings
+            .map(|said| Finding {
+                decision: said.decision.name(),
+                rule: said.rule,
+                reason: said.reason,
+            })
+            .collect();
+        let input = call_input(call, grants, session, now)
+            .and_then(|input| serde_json::to_value(input).ok());
         Explanation {
             decision: verdict.decision.name(),
             rule: verdict.rule,

@@ -84,7 +84,9 @@ impl Grants {
     /// That says nothing about links on the disk: whoever opens the file must open it beneath the granted folder.
     #[must_use]
     pub fn covers(&self, op: Op, path: &Path) -> bool {
-        let Some(path) = normalise(path) else { return false };
+        let Some(path) = normalise(path) else {
+            return false;
+        };
         !self.reserves(&path) && self.patterns(op).any(|pattern| pattern.covers(&path))
     }
 
@@ -96,7 +98,10 @@ impl Grants {
 
     /// The granted patterns for `op`, in the manifest's order.
     pub fn patterns(&self, op: Op) -> impl Iterator<Item = &Pattern> {
-        self.paths.iter().filter(move |(granted, _)| *granted == op).map(|(_, pattern)| pattern)
+        self.paths
+            .iter()
+            .filter(move |(granted, _)| *granted == op)
+            .map(|(_, pattern)| pattern)
     }
 
     /// Whether the tool function (`sheet.summarize`) may be used. All may, where the manifest has no `tool:use`.
@@ -115,19 +120,27 @@ impl Grants {
     /// The granted `tool:use` names; nothing where the manifest has no `tool:use`.
     #[must_use]
     pub fn tools(&self) -> Option<Vec<&str>> {
-        self.tools.as_ref().map(|names| names.iter().map(|name| name.text.as_str()).collect())
+        self.tools
+            .as_ref()
+            .map(|names| names.iter().map(|name| name.text.as_str()).collect())
     }
 
     /// The granted `model:use` names; nothing where the manifest has no `model:use`.
     #[must_use]
     pub fn models(&self) -> Option<Vec<&str>> {
-        self.models.as_ref().map(|names| names.iter().map(|name| name.text.as_str()).collect())
+        self.models
+            .as_ref()
+            .map(|names| names.iter().map(|name| name.text.as_str()).collect())
     }
 
     /// The file capabilities of which nothing is granted: `file:delete` and so on.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
-        Op::ALL.into_iter().filter(|op| self.patterns(*op).next().is_none()).map(Op::capability).collect()
+        Op::ALL
+            .into_iter()
+            .filter(|op| self.patterns(*op).next().is_none())
+            .map(Op::capability)
+            .collect()
     }
 
     /// The end: at this moment the grants are void.
@@ -150,5 +163,9 @@ impl Grants {
 }
 
 fn allows(names: Option<&[NamePattern]>, any_of: &[&str]) -> bool {
-    names.is_none_or(|names| names.iter().any(|name| any_of.iter().any(|text| name.glob.is_match(text))))
+    names.is_none_or(|names| {
+        names
+            .iter()
+            .any(|name| any_of.iter().any(|text| name.glob.is_match(text)))
+    })
 }

@@ -19,13 +19,25 @@ enum Fault {
 pub(crate) fn parse(bytes: &[u8], what: &str) -> Result<Value, PolicyError> {
     let fault = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0, fault: &fault }
-        .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value));
+    let value = Strict {
+        depth: 0,
+        fault: &fault,
+    }
+    .deserialize(&mut reader)
+    .and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| match fault.into_inner() {
-        Some(Fault::Duplicate(key)) => PolicyError::DuplicateKey { what: what.into(), key: shown(&key) },
-        Some(Fault::Deep) => PolicyError::TooDeep { what: what.into(), limit: LIMITS.depth },
-        None => PolicyError::Json { what: what.into(), detail: shown(&error.to_string()) },
+        Some(Fault::Duplicate(key)) => PolicyError::DuplicateKey {
+            what: what.into(),
+            key: shown(&key),
+        },
+        Some(Fault::Deep) => PolicyError::TooDeep {
+            what: what.into(),
+            limit: LIMITS.depth,
+        },
+        None => PolicyError::Json {
+            what: what.into(),
+            detail: shown(&error.to_string()),
+        },
     })
 }
 
@@ -42,7 +54,10 @@ impl<'a> Strict<'a> {
             self.fault.replace(Some(Fault::Deep));
             return Err(E::custom("nested too deep"));
         }
-        Ok(Strict { depth, fault: self.fault })
+        Ok(Strict {
+            depth,
+            fault: self.fault,
+        })
     }
 }
 
@@ -73,7 +88,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -118,21 +135,37 @@ mod tests {
     fn a_key_twice_is_an_error_where_serde_json_takes_the_last() {
         let bytes = br#"{"a": {"b": 1, "b": 2}}"#;
         let lenient: Value = serde_json::from_slice(bytes).unwrap();
-        assert_eq!(lenient, serde_json::json!({"a": {"b": 2}}), "the attack works on the usual reader");
-        assert_eq!(parse(bytes, "manifest").unwrap_err().to_string(), "the manifest has the key `b` twice in one object");
+        assert_eq!(
+            lenient,
+            serde_json::json!({"a": {"b": 2}}),
+            "the attack works on the usual reader"
+        );
+        assert_eq!(
+            parse(bytes, "manifest").unwrap_err().to_string(),
+            "the manifest has the key `b` twice in one object"
+        );
     }
 
     #[test]
     fn depth_counts_levels() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(nested(LIMITS.depth).as_bytes(), "call").is_ok());
-        assert!(matches!(parse(nested(LIMITS.depth + 1).as_bytes(), "call"), Err(PolicyError::TooDeep { .. })));
-        assert!(matches!(parse("[".repeat(100_000).as_bytes(), "call"), Err(PolicyError::TooDeep { .. })));
+        assert!(matches!(
+            parse(nested(LIMITS.depth + 1).as_bytes(), "call"),
+            Err(PolicyError::TooDeep { .. })
+        ));
+        assert!(matches!(
+            parse("[".repeat(100_000).as_bytes(), "call"),
+            Err(PolicyError::TooDeep { .. })
+        ));
     }
 
     #[test]
     fn nothing_may_follow() {
-        assert!(matches!(parse(b"{} {}", "call"), Err(PolicyError::Json { .. })));
+        assert!(matches!(
+            parse(b"{} {}", "call"),
+            Err(PolicyError::Json { .. })
+        ));
     }
 
     proptest! {

@@ -12,7 +12,13 @@ use crate::verdict::Verdict;
 
 impl Bundle {
     /// Judges one call. Whatever the rules say, a call outside the grants, after their end, or of a tool not granted is forbidden.
-    pub fn judge(&self, call: Call, grants: &Grants, session: &Session, now: UnixMillis) -> Decision {
+    pub fn judge(
+        &self,
+        call: Call,
+        grants: &Grants,
+        session: &Session,
+        now: UnixMillis,
+    ) -> Decision {
         let verdict = self.weigh(&call, grants, session, now);
         match verdict.decision {
             Outcome::Permit => Decision::permit(call, verdict.by(), grants),
@@ -22,10 +28,19 @@ impl Bundle {
     }
 
     /// The one path that both [`judge`](Self::judge) and [`explain`](Self::explain) take.
-    pub(crate) fn weigh(&self, call: &Call, grants: &Grants, session: &Session, now: UnixMillis) -> Verdict {
+    pub(crate) fn weigh(
+        &self,
+        call: &Call,
+        grants: &Grants,
+        session: &Session,
+        now: UnixMillis,
+    ) -> Verdict {
         let mut said = match call_input(call, grants, session, now) {
             Some(input) => self.rego.ask(Kind::Call, &input),
-            None => vec![Said::forbid("builtin.name", "a file's name is not UTF-8, so no rule can judge it")],
+            None => vec![Said::forbid(
+                "builtin.name",
+                "a file's name is not UTF-8, so no rule can judge it",
+            )],
         };
         // The rules come first: where both forbid, theirs is the better sentence.
         said.extend(ceiling(call, grants, now));
@@ -44,26 +59,59 @@ impl Bundle {
     ///
     /// # Errors
     /// The refusal, where it may not.
-    pub fn attestation(&self, manifest: &Manifest, attestation: AttestationKind) -> Result<Rule, Refusal> {
-        self.about(manifest, Request::Attestation { attestation }, &format!("attestation {attestation}"))
+    pub fn attestation(
+        &self,
+        manifest: &Manifest,
+        attestation: AttestationKind,
+    ) -> Result<Rule, Refusal> {
+        self.about(
+            manifest,
+            Request::Attestation { attestation },
+            &format!("attestation {attestation}"),
+        )
     }
 
-    fn about(&self, manifest: &Manifest, request: Request<'_>, what: &str) -> Result<Rule, Refusal> {
+    fn about(
+        &self,
+        manifest: &Manifest,
+        request: Request<'_>,
+        what: &str,
+    ) -> Result<Rule, Refusal> {
         let view = manifest.view();
-        let kind = if matches!(request, Request::Unattended) { Kind::Unattended } else { Kind::Attestation };
-        let input = Input { request, call: None, manifest: &view, grants: None, session: None, now: None };
+        let kind = if matches!(request, Request::Unattended) {
+            Kind::Unattended
+        } else {
+            Kind::Attestation
+        };
+        let input = Input {
+            request,
+            call: None,
+            manifest: &view,
+            grants: None,
+            session: None,
+            now: None,
+        };
         let verdict = Verdict::of(self.rego.ask(kind, &input));
         let Rule { rule, reason } = verdict.by();
         match verdict.decision {
             Outcome::Permit => Ok(Rule { rule, reason }),
             // There is no plan yet that a person could look at, so a question is a refusal.
-            Outcome::Ask | Outcome::Forbid => Err(Refusal { what: what.to_owned(), rule, reason }),
+            Outcome::Ask | Outcome::Forbid => Err(Refusal {
+                what: what.to_owned(),
+                rule,
+                reason,
+            }),
         }
     }
 }
 
 /// The document for one call; nothing where a path cannot be written in it.
-pub(crate) fn call_input<'a>(call: &'a Call, grants: &'a Grants, session: &'a Session, now: UnixMillis) -> Option<Input<'a>> {
+pub(crate) fn call_input<'a>(
+    call: &'a Call,
+    grants: &'a Grants,
+    session: &'a Session,
+    now: UnixMillis,
+) -> Option<Input<'a>> {
     Some(Input {
         request: Request::Call,
         call: Some(CallView::of(call, grants)?),
@@ -78,14 +126,28 @@ pub(crate) fn call_input<'a>(call: &'a Call, grants: &'a Grants, session: &'a Se
 fn ceiling(call: &Call, grants: &Grants, now: UnixMillis) -> Vec<Said> {
     let mut said = Vec::new();
     if grants.expired(now) {
-        said.push(Said::forbid("builtin.expired", "the time for which access was granted is over"));
+        said.push(Said::forbid(
+            "builtin.expired",
+            "the time for which access was granted is over",
+        ));
     }
     if !grants.allows_tool(call.tool()) {
-        said.push(Said::forbid("builtin.tool", format!("the manifest does not name the tool {}", call.tool())));
+        said.push(Said::forbid(
+            "builtin.tool",
+            format!("the manifest does not name the tool {}", call.tool()),
+        ));
     }
-    if let Some(resource) = call.resources().iter().find(|resource| !grants.covers(resource.op, &resource.path)) {
+    if let Some(resource) = call
+        .resources()
+        .iter()
+        .find(|resource| !grants.covers(resource.op, &resource.path))
+    {
         // The same words whether the file exists, is reserved, or lies elsewhere: a refusal must not tell.
-        let reason = format!("{} is not granted for {}", resource.op.capability(), resource.path.display());
+        let reason = format!(
+            "{} is not granted for {}",
+            resource.op.capability(),
+            resource.path.display()
+        );
         said.push(Said::forbid("builtin.path", reason));
     }
     said

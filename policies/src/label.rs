@@ -31,25 +31,37 @@ impl Label {
     /// A value that the person said.
     #[must_use]
     pub const fn person() -> Self {
-        Self { integrity: Integrity::Person, sources: BTreeSet::new() }
+        Self {
+            integrity: Integrity::Person,
+            sources: BTreeSet::new(),
+        }
     }
 
     /// A value that the policy or the product chose.
     #[must_use]
     pub const fn policy() -> Self {
-        Self { integrity: Integrity::Policy, sources: BTreeSet::new() }
+        Self {
+            integrity: Integrity::Policy,
+            sources: BTreeSet::new(),
+        }
     }
 
     /// A value that the tool `name` computed.
     #[must_use]
     pub fn tool(name: impl Into<String>) -> Self {
-        Self { integrity: Integrity::Tool, sources: BTreeSet::from([name.into()]) }
+        Self {
+            integrity: Integrity::Tool,
+            sources: BTreeSet::from([name.into()]),
+        }
     }
 
     /// A value taken out of `source`, a file's name as the person knows it.
     #[must_use]
     pub fn data(source: impl Into<String>) -> Self {
-        Self { integrity: Integrity::Data, sources: BTreeSet::from([source.into()]) }
+        Self {
+            integrity: Integrity::Data,
+            sources: BTreeSet::from([source.into()]),
+        }
     }
 
     /// Who chose the value.
@@ -86,7 +98,8 @@ mod tests {
             Just(Integrity::Tool),
             Just(Integrity::Data)
         ];
-        (integrity, prop::collection::btree_set("[a-c]", 0..3)).prop_map(|(integrity, sources)| Label { integrity, sources })
+        (integrity, prop::collection::btree_set("[a-c]", 0..3))
+            .prop_map(|(integrity, sources)| Label { integrity, sources })
     }
 
     proptest! {

@@ -79,9 +79,15 @@ impl Manifest {
     /// Unknown or duplicate keys, wrong types, `..`, control characters, anything over a limit: see [`PolicyError`], each with a hint.
     pub fn parse(bytes: &[u8], folder: &Path) -> Result<Self, PolicyError> {
         if bytes.len() > LIMITS.manifest {
-            return Err(PolicyError::TooLarge { what: "manifest".into(), got: bytes.len(), limit: LIMITS.manifest });
+            return Err(PolicyError::TooLarge {
+                what: "manifest".into(),
+                got: bytes.len(),
+                limit: LIMITS.manifest,
+            });
         }
-        let folder = normalise(folder).ok_or_else(|| PolicyError::BadPath { path: shown(&folder.to_string_lossy()) })?;
+        let folder = normalise(folder).ok_or_else(|| PolicyError::BadPath {
+            path: shown(&folder.to_string_lossy()),
+        })?;
         let value = json::parse(bytes, "manifest")?;
         let object = Object::new("the manifest", &value, &KEYS)?;
         let agent = object.text("agent", LIMITS.name)?;
@@ -94,8 +100,18 @@ impl Manifest {
             .enumerate()
             .map(|(index, value)| capability(value, index, &folder))
             .collect::<Result<Vec<_>, _>>()?;
-        limit("paths, hosts, tools and models", capabilities.iter().map(Capability::items).sum(), LIMITS.items)?;
-        Ok(Self { agent, version, capabilities, ttl, folder })
+        limit(
+            "paths, hosts, tools and models",
+            capabilities.iter().map(Capability::items).sum(),
+            LIMITS.items,
+        )?;
+        Ok(Self {
+            agent,
+            version,
+            capabilities,
+            ttl,
+            folder,
+        })
     }
 
     /// The agent's name.
@@ -132,7 +148,11 @@ impl Manifest {
     #[must_use]
     pub fn view(&self) -> ManifestView {
         let capabilities = self.capabilities.iter().map(Capability::view).collect();
-        ManifestView { agent: self.agent.clone(), version: self.version.clone(), capabilities }
+        ManifestView {
+            agent: self.agent.clone(),
+            version: self.version.clone(),
+            capabilities,
+        }
     }
 }
 
@@ -140,7 +160,10 @@ impl Capability {
     fn items(&self) -> usize {
         match &self.scope {
             Scope::Paths(_, patterns) => patterns.len(),
-            Scope::Hosts(names) | Scope::Tools(names) | Scope::Models(names) | Scope::Unknown(names) => names.len(),
+            Scope::Hosts(names)
+            | Scope::Tools(names)
+            | Scope::Models(names)
+            | Scope::Unknown(names) => names.len(),
         }
     }
 
@@ -151,7 +174,13 @@ impl Capability {
             view.insert("description".into(), json!(description));
         }
         let (key, items) = match &self.scope {
-            Scope::Paths(_, patterns) => ("paths", patterns.iter().map(|pattern| json!(pattern.text())).collect()),
+            Scope::Paths(_, patterns) => (
+                "paths",
+                patterns
+                    .iter()
+                    .map(|pattern| json!(pattern.text()))
+                    .collect(),
+            ),
             Scope::Hosts(names) => ("hosts", names.iter().map(|name| json!(name)).collect()),
             Scope::Tools(names) => ("tools", names.iter().map(|name| json!(name)).collect()),
             Scope::Models(names) => ("models", names.iter().map(|name| json!(name)).collect()),
@@ -171,7 +200,10 @@ fn capability(value: &Value, index: usize, folder: &Path) -> Result<Capability, 
     };
     let paths = |op| {
         let patterns = object.texts("paths")?;
-        let patterns = patterns.iter().map(|text| Pattern::parse(text, folder)).collect::<Result<_, _>>()?;
+        let patterns = patterns
+            .iter()
+            .map(|text| Pattern::parse(text, folder))
+            .collect::<Result<_, _>>()?;
         Ok(Scope::Paths(op, patterns))
     };
     let op = Op::ALL.into_iter().find(|op| op.capability() == name);
@@ -186,31 +218,63 @@ fn capability(value: &Value, index: usize, folder: &Path) -> Result<Capability, 
     if let Some(list) = list
         && let Some(stray) = object.stray(list)
     {
-        return Err(PolicyError::UnknownKey { place: format!("a `{name}` of the manifest"), key: stray.into(), known: format!("`name`, `description`, `{list}`") });
+        return Err(PolicyError::UnknownKey {
+            place: format!("a `{name}` of the manifest"),
+            key: stray.into(),
+            known: format!("`name`, `description`, `{list}`"),
+        });
     }
-    Ok(Capability { name, description, scope })
+    Ok(Capability {
+        name,
+        description,
+        scope,
+    })
 }
 
 fn ttl(value: Option<&Value>) -> Result<u64, PolicyError> {
-    let Some(value) = value else { return Ok(LIMITS.default_ttl) };
+    let Some(value) = value else {
+        return Ok(LIMITS.default_ttl);
+    };
     value
         .as_u64()
         .filter(|seconds| (1..=LIMITS.ttl).contains(seconds))
-        .ok_or_else(|| PolicyError::BadTtl { got: shown(&value.to_string()), limit: LIMITS.ttl })
+        .ok_or_else(|| PolicyError::BadTtl {
+            got: shown(&value.to_string()),
+            limit: LIMITS.ttl,
+        })
 }
 
 fn limit(of: &'static str, got: usize, limit: usize) -> Result<(), PolicyError> {
-    if got > limit { Err(PolicyError::TooMany { what: "manifest", of, got, limit }) } else { Ok(()) }
+    if got > limit {
+        Err(PolicyError::TooMany {
+            what: "manifest",
+            of,
+            got,
+            limit,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 /// Compiles a name of `tools` or `models`; `*` stands for any characters but `/`.
 pub(crate) fn name_pattern(text: &str) -> Result<NamePattern, PolicyError> {
-    let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(false).build().map_err(|error| PolicyError::BadPattern {
-        pattern: shown(text),
-        fault: format!("cannot be read as a name: {}", shown(&error.kind().to_string())),
-        hint: "write a name, with `*` for any characters",
-    })?;
-    Ok(NamePattern { text: text.to_owned(), glob: glob.compile_matcher() })
+    let glob = GlobBuilder::new(text)
+        .literal_separator(true)
+        .backslash_escape(false)
+        .build()
+        .map_err(|error| PolicyError::BadPattern {
+            pattern: shown(text),
+            fault: format!(
+                "cannot be read as a name: {}",
+                shown(&error.kind().to_string())
+            ),
+            hint: "write a name, with `*` for any characters",
+        })?;
+    Ok(NamePattern {
+        text: text.to_owned(),
+        glob: glob.compile_matcher(),
+    })
 }
 
 /// An object whose keys have been checked.
@@ -223,10 +287,18 @@ impl<'a> Object<'a> {
     fn new(place: &str, value: &'a Value, known: &[&str]) -> Result<Self, PolicyError> {
         let place = place.to_owned();
         let Some(map) = value.as_object() else {
-            return Err(PolicyError::WrongType { key: place, place: "the file".into(), want: "an object, `{…}`" });
+            return Err(PolicyError::WrongType {
+                key: place,
+                place: "the file".into(),
+                want: "an object, `{…}`",
+            });
         };
         match map.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(PolicyError::UnknownKey { place, key: shown(key), known: format!("`{}`", known.join("`, `")) }),
+            Some(key) => Err(PolicyError::UnknownKey {
+                place,
+                key: shown(key),
+                known: format!("`{}`", known.join("`, `")),
+            }),
             None => Ok(Self { place, map }),
         }
     }
@@ -236,16 +308,23 @@ impl<'a> Object<'a> {
     }
 
     fn need(&self, key: &'static str) -> Result<&'a Value, PolicyError> {
-        self.get(key).ok_or_else(|| PolicyError::Missing { place: self.place.clone(), key })
+        self.get(key).ok_or_else(|| PolicyError::Missing {
+            place: self.place.clone(),
+            key,
+        })
     }
 
     fn list(&self, key: &'static str) -> Result<&'a [Value], PolicyError> {
         let list = self.need(key)?.as_array();
-        list.map(Vec::as_slice).ok_or_else(|| self.wrong(key, "a list, `[…]`"))
+        list.map(Vec::as_slice)
+            .ok_or_else(|| self.wrong(key, "a list, `[…]`"))
     }
 
     fn text(&self, key: &'static str, limit: usize) -> Result<String, PolicyError> {
-        let text = self.need(key)?.as_str().ok_or_else(|| self.wrong(key, "a text, `\"…\"`"))?;
+        let text = self
+            .need(key)?
+            .as_str()
+            .ok_or_else(|| self.wrong(key, "a text, `\"…\"`"))?;
         self.checked(key, text, limit)
     }
 
@@ -256,7 +335,9 @@ impl<'a> Object<'a> {
         }
         list.iter()
             .map(|value| {
-                let text = value.as_str().ok_or_else(|| self.wrong(key, "a list of texts"))?;
+                let text = value
+                    .as_str()
+                    .ok_or_else(|| self.wrong(key, "a list of texts"))?;
                 self.checked(key, text, LIMITS.text)
             })
             .collect()
@@ -264,7 +345,9 @@ impl<'a> Object<'a> {
 
     fn names(&self, key: &'static str) -> Result<Vec<String>, PolicyError> {
         let names = self.texts(key)?;
-        names.iter().try_for_each(|name| name_pattern(name).map(drop))?;
+        names
+            .iter()
+            .try_for_each(|name| name_pattern(name).map(drop))?;
         Ok(names)
     }
 
@@ -279,7 +362,9 @@ impl<'a> Object<'a> {
     }
 
     fn stray(&self, list: &str) -> Option<&'static str> {
-        LISTS.into_iter().find(|key| *key != list && self.get(key).is_some())
+        LISTS
+            .into_iter()
+            .find(|key| *key != list && self.get(key).is_some())
     }
 
     fn checked(&self, key: &str, text: &str, limit: usize) -> Result<String, PolicyError> {
@@ -292,11 +377,20 @@ impl<'a> Object<'a> {
         } else {
             return Ok(text.to_owned());
         };
-        Err(PolicyError::BadText { place: self.place.clone(), key: key.into(), fault, text: shown(text) })
+        Err(PolicyError::BadText {
+            place: self.place.clone(),
+            key: key.into(),
+            fault,
+            text: shown(text),
+        })
     }
 
     fn wrong(&self, key: &str, want: &'static str) -> PolicyError {
-        PolicyError::WrongType { place: self.place.clone(), key: key.into(), want }
+        PolicyError::WrongType {
+            place: self.place.clone(),
+            key: key.into(),
+            want,
+        }
     }
 }
 

@@ -17,21 +17,42 @@ impl Bundle {
     /// a rule that asks refuses too, for nothing has happened yet that a person could look at.
     #[must_use]
     pub fn negotiate(&self, manifest: &Manifest, session: &Session, now: UnixMillis) -> Negotiated {
-        let mut table = Table { bundle: self, view: manifest.view(), session, now, refused: Vec::new() };
+        let mut table = Table {
+            bundle: self,
+            view: manifest.view(),
+            session,
+            now,
+            refused: Vec::new(),
+        };
         let reserved = table.reserved();
         let (mut paths, mut tools, mut models) = (Vec::new(), None, None);
         for capability in manifest.capabilities() {
             match capability.scope() {
                 Scope::Paths(op, patterns) => paths.extend(table.paths(*op, patterns, &reserved)),
                 Scope::Hosts(hosts) => table.hosts(capability, hosts),
-                Scope::Tools(names) => tools.get_or_insert_with(Vec::new).extend(table.names(capability, names)),
-                Scope::Models(names) => models.get_or_insert_with(Vec::new).extend(table.names(capability, names)),
+                Scope::Tools(names) => tools
+                    .get_or_insert_with(Vec::new)
+                    .extend(table.names(capability, names)),
+                Scope::Models(names) => models
+                    .get_or_insert_with(Vec::new)
+                    .extend(table.names(capability, names)),
                 Scope::Unknown(_) => table.unknown(capability),
             }
         }
-        let seconds = if reserved.is_some() { table.seconds(manifest.ttl()) } else { 0 };
+        let seconds = if reserved.is_some() {
+            table.seconds(manifest.ttl())
+        } else {
+            0
+        };
         let Table { view, refused, .. } = table;
-        let grants = Grants { manifest: view, paths, tools, models, until: now.plus_seconds(seconds), reserved: reserved.unwrap_or_default() };
+        let grants = Grants {
+            manifest: view,
+            paths,
+            tools,
+            models,
+            until: now.plus_seconds(seconds),
+            reserved: reserved.unwrap_or_default(),
+        };
         Negotiated { grants, refused }
     }
 }
@@ -48,27 +69,63 @@ struct Table<'a> {
 impl Table<'_> {
     /// The reserved folders; nothing, and a refusal of everything, where one of them cannot be compared with.
     fn reserved(&mut self) -> Option<Vec<PathBuf>> {
-        let all = self.session.reserved.iter().map(|path| normalise(path)).collect::<Option<Vec<_>>>();
+        let all = self
+            .session
+            .reserved
+            .iter()
+            .map(|path| normalise(path))
+            .collect::<Option<Vec<_>>>();
         if all.is_none() {
-            self.refuse("everything", Said::forbid("builtin.reserved", "a reserved folder is not an absolute path, so nothing can be kept out of it"));
+            self.refuse(
+                "everything",
+                Said::forbid(
+                    "builtin.reserved",
+                    "a reserved folder is not an absolute path, so nothing can be kept out of it",
+                ),
+            );
         }
         all
     }
 
-    fn paths(&mut self, op: Op, patterns: &[Pattern], reserved: &Option<Vec<PathBuf>>) -> Vec<(Op, Pattern)> {
-        let Some(reserved) = reserved else { return Vec::new() };
+    fn paths(
+        &mut self,
+        op: Op,
+        patterns: &[Pattern],
+        reserved: &Option<Vec<PathBuf>>,
+    ) -> Vec<(Op, Pattern)> {
+        let Some(reserved) = reserved else {
+            return Vec::new();
+        };
         let mut granted = Vec::new();
         for pattern in patterns {
             let what = format!("{} {}", op.capability(), pattern.text());
             if reserved.iter().any(|root| pattern.base().starts_with(root)) {
-                self.refuse(&what, Said::forbid("builtin.reserved", "it lies in Cloister's own folder, which is never granted"));
+                self.refuse(
+                    &what,
+                    Said::forbid(
+                        "builtin.reserved",
+                        "it lies in Cloister's own folder, which is never granted",
+                    ),
+                );
                 continue;
             }
             let Some(base) = pattern.base().to_str() else {
-                self.refuse(&what, Said::forbid("builtin.name", "the folder's name is not UTF-8, so no rule can judge it"));
+                self.refuse(
+                    &what,
+                    Said::forbid(
+                        "builtin.name",
+                        "the folder's name is not UTF-8, so no rule can judge it",
+                    ),
+                );
                 continue;
             };
-            let request = Request::Negotiate { capability: op.capability(), known: true, item: Some(pattern.text()), base: Some(base), ttl_seconds: None };
+            let request = Request::Negotiate {
+                capability: op.capability(),
+                known: true,
+                item: Some(pattern.text()),
+                base: Some(base),
+                ttl_seconds: None,
+            };
             if self.granted(&what, request) {
                 granted.push((op, pattern.clone()));
             }
@@ -80,7 +137,13 @@ impl Table<'_> {
         let mut granted = Vec::new();
         for name in names {
             let what = format!("{} {name}", capability.name());
-            let request = Request::Negotiate { capability: capability.name(), known: true, item: Some(name), base: None, ttl_seconds: None };
+            let request = Request::Negotiate {
+                capability: capability.name(),
+                known: true,
+                item: Some(name),
+                base: None,
+                ttl_seconds: None,
+            };
             // The name was compiled when the manifest was parsed; should it not compile now, it grants nothing.
             if let (true, Ok(pattern)) = (self.granted(&what, request), name_pattern(name)) {
                 granted.push(pattern);
@@ -93,33 +156,69 @@ impl Table<'_> {
     fn hosts(&mut self, capability: &Capability, hosts: &[String]) {
         for host in hosts {
             let what = format!("{} {host}", capability.name());
-            let request = Request::Negotiate { capability: capability.name(), known: true, item: Some(host), base: None, ttl_seconds: None };
+            let request = Request::Negotiate {
+                capability: capability.name(),
+                known: true,
+                item: Some(host),
+                base: None,
+                ttl_seconds: None,
+            };
             let mut said = self.ask(Kind::Negotiate, request);
-            said.extend(self.bundle.rego.ask_foreign(&self.input(Request::Network { host })));
-            said.push(Said::forbid("builtin.network", "this agent is local-only: it links no network code"));
+            said.extend(
+                self.bundle
+                    .rego
+                    .ask_foreign(&self.input(Request::Network { host })),
+            );
+            said.push(Said::forbid(
+                "builtin.network",
+                "this agent is local-only: it links no network code",
+            ));
             self.strictest(&what, said);
         }
     }
 
     fn unknown(&mut self, capability: &Capability) {
-        let request = Request::Negotiate { capability: capability.name(), known: false, item: None, base: None, ttl_seconds: None };
+        let request = Request::Negotiate {
+            capability: capability.name(),
+            known: false,
+            item: None,
+            base: None,
+            ttl_seconds: None,
+        };
         let mut said = self.ask(Kind::Negotiate, request);
-        said.push(Said::forbid("builtin.unknown", "this product knows no such capability"));
+        said.push(Said::forbid(
+            "builtin.unknown",
+            "this product knows no such capability",
+        ));
         self.strictest(capability.name(), said);
     }
 
     /// How long: what was asked, or less. Nothing, where the policy refuses.
     fn seconds(&mut self, asked: u64) -> u64 {
-        let request = Request::Negotiate { capability: "ttl", known: true, item: None, base: None, ttl_seconds: Some(asked) };
+        let request = Request::Negotiate {
+            capability: "ttl",
+            known: true,
+            item: None,
+            base: None,
+            ttl_seconds: Some(asked),
+        };
         let what = format!("ttl_seconds {asked}");
         let verdict = Verdict::of(self.ask(Kind::Negotiate, request));
         if verdict.decision != Outcome::Permit {
-            self.refused.push(Refusal { what, rule: verdict.rule, reason: verdict.reason });
+            self.refused.push(Refusal {
+                what,
+                rule: verdict.rule,
+                reason: verdict.reason,
+            });
             return 0;
         }
         match verdict.ttl_seconds {
             Some(cap) if cap < asked => {
-                self.refused.push(Refusal { what, rule: verdict.rule, reason: verdict.reason });
+                self.refused.push(Refusal {
+                    what,
+                    rule: verdict.rule,
+                    reason: verdict.reason,
+                });
                 cap
             }
             _ => asked,
@@ -135,13 +234,21 @@ impl Table<'_> {
         let verdict = Verdict::of(said);
         let granted = verdict.decision == Outcome::Permit;
         if !granted {
-            self.refused.push(Refusal { what: what.to_owned(), rule: verdict.rule, reason: verdict.reason });
+            self.refused.push(Refusal {
+                what: what.to_owned(),
+                rule: verdict.rule,
+                reason: verdict.reason,
+            });
         }
         granted
     }
 
     fn refuse(&mut self, what: &str, said: Said) {
-        self.refused.push(Refusal { what: what.to_owned(), rule: said.rule, reason: said.reason });
+        self.refused.push(Refusal {
+            what: what.to_owned(),
+            rule: said.rule,
+            reason: said.reason,
+        });
     }
 
     fn ask(&self, kind: Kind, request: Request<'_>) -> Vec<Said> {
@@ -150,6 +257,13 @@ impl Table<'_> {
 
     fn input<'b>(&'b self, request: Request<'b>) -> Input<'b> {
         let session = Some(SessionView::of(self.session));
-        Input { request, call: None, manifest: &self.view, grants: None, session, now: Some(self.now) }
+        Input {
+            request,
+            call: None,
+            manifest: &self.view,
+            grants: None,
+            session,
+            now: Some(self.now),
+        }
     }
 }

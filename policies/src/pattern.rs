@@ -20,10 +20,12 @@ pub fn normalise(path: &Path) -> Option<PathBuf> {
     if !path.is_absolute() || path.as_os_str().as_encoded_bytes().contains(&0) {
         return None;
     }
-    path.components().map(|component| match component {
-        Component::ParentDir | Component::Prefix(_) => None,
-        other => Some(other),
-    }).collect()
+    path.components()
+        .map(|component| match component {
+            Component::ParentDir | Component::Prefix(_) => None,
+            other => Some(other),
+        })
+        .collect()
 }
 
 /// One path pattern of a manifest, absolute.
@@ -53,14 +55,22 @@ impl Pattern {
         let mut base = if text.starts_with('/') {
             PathBuf::from("/")
         } else {
-            normalise(folder).ok_or_else(|| PolicyError::BadPath { path: shown(&folder.to_string_lossy()) })?
+            normalise(folder).ok_or_else(|| PolicyError::BadPath {
+                path: shown(&folder.to_string_lossy()),
+            })?
         };
-        let mut parts = text.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
+        let mut parts = text
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .peekable();
         while let Some(literal) = parts.next_if(|part| !is_glob(part)) {
             base.push(literal);
         }
         let written: Vec<&str> = parts.collect();
-        let rest = written.iter().map(|part| compile(part, text)).collect::<Result<Vec<_>, _>>()?;
+        let rest = written
+            .iter()
+            .map(|part| compile(part, text))
+            .collect::<Result<Vec<_>, _>>()?;
         let hidden = written.iter().any(|part| part.starts_with('.'));
         let mut text = base.to_string_lossy().into_owned();
         for part in written {
@@ -69,16 +79,29 @@ impl Pattern {
             }
             text.push_str(part);
         }
-        Ok(Self { text, base, rest, hidden })
+        Ok(Self {
+            text,
+            base,
+            rest,
+            hidden,
+        })
     }
 
     /// Whether this pattern covers `path`. Never a path with `..`, a relative one, or one outside [`base`](Self::base).
     #[must_use]
     pub fn covers(&self, path: &Path) -> bool {
-        let Some(path) = normalise(path) else { return false };
-        let Ok(below) = path.strip_prefix(&self.base) else { return false };
+        let Some(path) = normalise(path) else {
+            return false;
+        };
+        let Ok(below) = path.strip_prefix(&self.base) else {
+            return false;
+        };
         let names: Vec<&OsStr> = below.iter().collect();
-        if !self.hidden && names.iter().any(|name| name.as_encoded_bytes().starts_with(b".")) {
+        if !self.hidden
+            && names
+                .iter()
+                .any(|name| name.as_encoded_bytes().starts_with(b"."))
+        {
             return false;
         }
         self.rest.is_empty() || matches(&self.rest, &names)
@@ -104,24 +127,48 @@ impl Pattern {
 }
 
 fn check(text: &str) -> Result<(), PolicyError> {
-    let bad = |fault: &str, hint| Err(PolicyError::BadPattern { pattern: shown(text), fault: fault.into(), hint });
+    let bad = |fault: &str, hint| {
+        Err(PolicyError::BadPattern {
+            pattern: shown(text),
+            fault: fault.into(),
+            hint,
+        })
+    };
     if text.is_empty() {
-        return bad("is empty", "write a folder, a file or a glob; `**/*` is everything below the manifest's folder");
+        return bad(
+            "is empty",
+            "write a folder, a file or a glob; `**/*` is everything below the manifest's folder",
+        );
     }
     if text.len() > LIMITS.text {
-        return bad("is longer than a path can be", "no path has more than 4096 bytes");
+        return bad(
+            "is longer than a path can be",
+            "no path has more than 4096 bytes",
+        );
     }
     if text.chars().any(is_deceptive) {
-        return bad("has control or invisible characters", "write only characters that can be seen");
+        return bad(
+            "has control or invisible characters",
+            "write only characters that can be seen",
+        );
     }
     if text.split('/').any(|part| part == "..") {
-        return bad("has a `..` component", "write the folder that you mean, absolute or below the manifest's folder");
+        return bad(
+            "has a `..` component",
+            "write the folder that you mean, absolute or below the manifest's folder",
+        );
     }
     if text.starts_with('~') {
-        return bad("starts with `~`", "write the home folder out, for instance `/home/alice/Documents`");
+        return bad(
+            "starts with `~`",
+            "write the home folder out, for instance `/home/alice/Documents`",
+        );
     }
     if text.contains('\\') {
-        return bad("has a `\\`", "write `/` between folders; a special character is taken literally in brackets, `[*]`");
+        return bad(
+            "has a `\\`",
+            "write `/` between folders; a special character is taken literally in brackets, `[*]`",
+        );
     }
     Ok(())
 }

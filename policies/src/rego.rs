@@ -48,7 +48,12 @@ impl Outcome {
 
 impl Said {
     pub(crate) fn forbid(rule: &str, reason: impl Into<String>) -> Self {
-        Self { decision: Outcome::Forbid, rule: rule.into(), reason: reason.into(), ttl_seconds: None }
+        Self {
+            decision: Outcome::Forbid,
+            rule: rule.into(),
+            reason: reason.into(),
+            ttl_seconds: None,
+        }
     }
 }
 
@@ -81,7 +86,9 @@ impl Rego {
         for Source { file, text, v0 } in sources {
             deterministic(file, text)?;
             engine.set_rego_v0(*v0);
-            let package = engine.add_policy((*file).to_owned(), (*text).to_owned()).map_err(|error| unreadable(file, &error))?;
+            let package = engine
+                .add_policy((*file).to_owned(), (*text).to_owned())
+                .map_err(|error| unreadable(file, &error))?;
             let rule = format!("{package}.allow");
             if !package.starts_with("data.cloister.") && !foreign.contains(&rule) {
                 foreign.push(rule);
@@ -102,14 +109,19 @@ impl Rego {
     fn settle(&mut self, settings: &Value) -> Result<(), PolicyError> {
         self.engine.clear_data();
         let data = serde_json::json!({ "settings": settings });
-        self.engine.add_data(data.into()).map_err(|error| unreadable("settings.json", &error))
+        self.engine
+            .add_data(data.into())
+            .map_err(|error| unreadable("settings.json", &error))
     }
 
     /// What the rules of `data.cloister.<kind>.verdict` say; never empty.
     pub(crate) fn ask(&self, kind: Kind, input: &Input<'_>) -> Vec<Said> {
         match serde_json::to_value(input) {
             Ok(input) => self.ask_value(kind, input),
-            Err(error) => vec![Said::forbid("policy.error", format!("the request could not be put to the policy: {error}"))],
+            Err(error) => vec![Said::forbid(
+                "policy.error",
+                format!("the request could not be put to the policy: {error}"),
+            )],
         }
     }
 
@@ -125,7 +137,10 @@ impl Rego {
     pub(crate) fn ask_foreign(&self, input: &Input<'_>) -> Vec<Said> {
         match serde_json::to_value(input) {
             Ok(input) => self.ask_foreign_value(&input),
-            Err(error) => vec![Said::forbid("policy.error", format!("the request could not be put to the policy: {error}"))],
+            Err(error) => vec![Said::forbid(
+                "policy.error",
+                format!("the request could not be put to the policy: {error}"),
+            )],
         }
     }
 
@@ -136,7 +151,12 @@ impl Rego {
             match self.evaluate(rule.clone(), input.clone()) {
                 Ok(Value::Bool(true)) => {
                     let reason = "a policy written for other agents allows it".into();
-                    Said { decision: Outcome::Permit, rule: name, reason, ttl_seconds: None }
+                    Said {
+                        decision: Outcome::Permit,
+                        rule: name,
+                        reason,
+                        ttl_seconds: None,
+                    }
                 }
                 Ok(_) => Said::forbid(&name, "a policy written for other agents does not allow it"),
                 Err(said) => said,
@@ -148,7 +168,9 @@ impl Rego {
     fn evaluate(&self, rule: String, input: Value) -> Result<Value, Said> {
         let mut engine = self.engine.clone();
         engine.set_input(input.into());
-        let value = engine.eval_rule(rule).map_err(|error| failed(&error.to_string()))?;
+        let value = engine
+            .eval_rule(rule)
+            .map_err(|error| failed(&error.to_string()))?;
         if value == regorus::Value::Undefined {
             return Ok(Value::Null);
         }
@@ -171,8 +193,17 @@ fn read(value: Value) -> Vec<Said> {
 
 fn member(value: Value) -> Said {
     match serde_json::from_value::<Said>(value) {
-        Ok(said) => Said { reason: for_people(&said.reason), rule: for_people(&said.rule), ..said },
-        Err(error) => Said::forbid("policy.malformed", for_people(&format!("a rule answered in a form that is not understood: {error}"))),
+        Ok(said) => Said {
+            reason: for_people(&said.reason),
+            rule: for_people(&said.rule),
+            ..said
+        },
+        Err(error) => Said::forbid(
+            "policy.malformed",
+            for_people(&format!(
+                "a rule answered in a form that is not understood: {error}"
+            )),
+        ),
     }
 }
 
@@ -180,23 +211,41 @@ fn member(value: Value) -> Said {
 fn for_people(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars().take(LIMITS.reason) {
-        if is_deceptive(character) { out.extend(character.escape_unicode()) } else { out.push(character) }
+        if is_deceptive(character) {
+            out.extend(character.escape_unicode())
+        } else {
+            out.push(character)
+        }
     }
     out
 }
 
 fn failed(error: &str) -> Said {
     if error.contains("execution exceeded time limit") {
-        let reason = format!("the policy took longer than {} ms to decide", LIMITS.evaluation);
+        let reason = format!(
+            "the policy took longer than {} ms to decide",
+            LIMITS.evaluation
+        );
         return Said::forbid("policy.timeout", reason);
     }
-    let line = error.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    Said::forbid("policy.error", format!("the policy could not decide: {}", shown(line.trim())))
+    let line = error
+        .lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
+    Said::forbid(
+        "policy.error",
+        format!("the policy could not decide: {}", shown(line.trim())),
+    )
 }
 
 /// `rand.intn` comes with regorus whether wanted or not; a policy that throws dice cannot be explained.
 fn deterministic(file: &str, text: &str) -> Result<(), PolicyError> {
-    let dice = text.lines().any(|line| line.split('#').next().is_some_and(|code| code.contains("rand.intn")));
+    let dice = text.lines().any(|line| {
+        line.split('#')
+            .next()
+            .is_some_and(|code| code.contains("rand.intn"))
+    });
     if dice {
         return Err(PolicyError::BadFile {
             file: file.into(),
@@ -209,9 +258,17 @@ fn deterministic(file: &str, text: &str) -> Result<(), PolicyError> {
 
 fn unreadable(file: &str, error: &impl ToString) -> PolicyError {
     let text = error.to_string();
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let position = lines.first().map_or("", |line| line.trim_start_matches("--> "));
-    let problem = lines.last().map_or("", |line| line.trim_start_matches("error: "));
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let position = lines
+        .first()
+        .map_or("", |line| line.trim_start_matches("--> "));
+    let problem = lines
+        .last()
+        .map_or("", |line| line.trim_start_matches("error: "));
     PolicyError::BadFile {
         file: file.into(),
         fault: format!("does not load: {} ({})", shown(problem), shown(position)),

@@ -24,7 +24,12 @@ pub enum Kind {
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Negotiate, Self::Call, Self::Unattended, Self::Attestation];
+    pub const ALL: [Self; 4] = [
+        Self::Negotiate,
+        Self::Call,
+        Self::Unattended,
+        Self::Attestation,
+    ];
 
     /// As in `input.request.type`.
     #[must_use]
@@ -182,14 +187,30 @@ pub struct SessionView<'a> {
 
 impl<'a> SessionView<'a> {
     pub(crate) fn of(session: &'a Session) -> Self {
-        let Session { attestation, confinement, mode, person, reserved: _ } = session;
-        Self { attestation: *attestation, confinement, unattended: *mode == Mode::Unattended, person: person.as_deref() }
+        let Session {
+            attestation,
+            confinement,
+            mode,
+            person,
+            reserved: _,
+        } = session;
+        Self {
+            attestation: *attestation,
+            confinement,
+            unattended: *mode == Mode::Unattended,
+            person: person.as_deref(),
+        }
     }
 }
 
 impl<'a> GrantsView<'a> {
     pub(crate) fn of(grants: &'a Grants, now: UnixMillis) -> Self {
-        let list = |op| grants.patterns(op).map(crate::pattern::Pattern::text).collect();
+        let list = |op| {
+            grants
+                .patterns(op)
+                .map(crate::pattern::Pattern::text)
+                .collect()
+        };
         Self {
             read: list(Op::Read),
             write: list(Op::Write),
@@ -207,7 +228,12 @@ impl<'a> CallView<'a> {
         let resources = call.resources().iter().map(|resource| {
             let path = resource.path.to_str()?;
             let granted = grants.covers(resource.op, &resource.path);
-            Some(ResourceView { op: resource.op, path, parameter: &resource.parameter, granted })
+            Some(ResourceView {
+                op: resource.op,
+                path,
+                parameter: &resource.parameter,
+                granted,
+            })
         });
         Some(Self {
             id: call.id(),

@@ -23,17 +23,27 @@ impl Verdict {
         let strictest = said
             .iter()
             .reduce(|best, next| {
-                let stricter = (next.decision, std::cmp::Reverse(lowest(next))) > (best.decision, std::cmp::Reverse(lowest(best)));
+                let stricter = (next.decision, std::cmp::Reverse(lowest(next)))
+                    > (best.decision, std::cmp::Reverse(lowest(best)));
                 if stricter { next } else { best }
             })
             .cloned()
             .unwrap_or_else(|| Said::forbid("default", "no rule of the policy allows it"));
-        Self { decision: strictest.decision, rule: strictest.rule, reason: strictest.reason, ttl_seconds, said }
+        Self {
+            decision: strictest.decision,
+            rule: strictest.rule,
+            reason: strictest.reason,
+            ttl_seconds,
+            said,
+        }
     }
 
     /// The rule and its reason.
     pub(crate) fn by(&self) -> Rule {
-        Rule { rule: self.rule.clone(), reason: self.reason.clone() }
+        Rule {
+            rule: self.rule.clone(),
+            reason: self.reason.clone(),
+        }
     }
 }
 
@@ -42,12 +52,21 @@ mod tests {
     use super::*;
 
     fn said(decision: Outcome, rule: &str) -> Said {
-        Said { decision, rule: rule.into(), reason: String::new(), ttl_seconds: None }
+        Said {
+            decision,
+            rule: rule.into(),
+            reason: String::new(),
+            ttl_seconds: None,
+        }
     }
 
     #[test]
     fn strictest_wins_in_any_order() {
-        let all = [said(Outcome::Permit, "p"), said(Outcome::Forbid, "f"), said(Outcome::Ask, "a")];
+        let all = [
+            said(Outcome::Permit, "p"),
+            said(Outcome::Forbid, "f"),
+            said(Outcome::Ask, "a"),
+        ];
         for turn in 0..3 {
             let mut turned = all.to_vec();
             turned.rotate_left(turn);

@@ -4,13 +4,17 @@ use cloister_policies::{Bundle, shipped, shipped_for_agents};
 
 #[test]
 fn loads_and_passes() {
-    let bundle = Bundle::load(&shipped()).map_err(|error| error.to_string()).unwrap();
+    let bundle = Bundle::load(&shipped())
+        .map_err(|error| error.to_string())
+        .unwrap();
     assert!(bundle.test().iter().all(|case| case.passed));
 }
 
 #[test]
 fn loads_for_an_evaluation_home() {
-    Bundle::load(&shipped_for_agents(&["eval-*"])).map_err(|error| error.to_string()).unwrap();
+    Bundle::load(&shipped_for_agents(&["eval-*"]))
+        .map_err(|error| error.to_string())
+        .unwrap();
 }
 
 #[test]
@@ -19,8 +23,19 @@ fn every_rule_has_a_case_that_it_decides() {
     for (name, bytes) in shipped().iter().filter(|(name, _)| name.ends_with(".rego")) {
         let text = String::from_utf8(bytes.clone()).unwrap();
         for line in text.lines().filter(|line| line.contains("\"rule\": \"")) {
-            let rule = line.split("\"rule\": \"").nth(1).unwrap().split('"').next().unwrap();
-            assert!(results.iter().any(|case| case.got.contains(&format!("`{rule}`"))), "no case in {name} is decided by {rule}");
+            let rule = line
+                .split("\"rule\": \"")
+                .nth(1)
+                .unwrap()
+                .split('"')
+                .next()
+                .unwrap();
+            assert!(
+                results
+                    .iter()
+                    .any(|case| case.got.contains(&format!("`{rule}`"))),
+                "no case in {name} is decided by {rule}"
+            );
         }
     }
 }

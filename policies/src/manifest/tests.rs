@@ -21,7 +21,9 @@ fn parse(text: &str) -> Result<Manifest, PolicyError> {
 }
 
 fn with(capability: &str) -> Result<Manifest, PolicyError> {
-    parse(&format!(r#"{{"agent": "a", "version": "1", "capabilities": [{capability}]}}"#))
+    parse(&format!(
+        r#"{{"agent": "a", "version": "1", "capabilities": [{capability}]}}"#
+    ))
 }
 
 fn refused(result: Result<Manifest, PolicyError>, expected: &Expect) {
@@ -32,20 +34,36 @@ fn refused(result: Result<Manifest, PolicyError>, expected: &Expect) {
 #[test]
 fn the_contracts_manifest_is_read_as_it_stands() {
     let manifest = Manifest::parse(FINANCE, Path::new("/anywhere")).unwrap();
-    assert_eq!((manifest.agent(), manifest.version(), manifest.ttl()), ("cowork-finance-helper", "1.0", 3600));
-    let names: Vec<&str> = manifest.capabilities().iter().map(Capability::name).collect();
+    assert_eq!(
+        (manifest.agent(), manifest.version(), manifest.ttl()),
+        ("cowork-finance-helper", "1.0", 3600)
+    );
+    let names: Vec<&str> = manifest
+        .capabilities()
+        .iter()
+        .map(Capability::name)
+        .collect();
     assert_eq!(names, ["file:read", "file:write", "network:outbound"]);
-    assert_eq!(manifest.capabilities()[0].description(), Some("Read finance documents"));
-    let Scope::Paths(Op::Write, write) = manifest.capabilities()[1].scope() else { panic!("no paths") };
+    assert_eq!(
+        manifest.capabilities()[0].description(),
+        Some("Read finance documents")
+    );
+    let Scope::Paths(Op::Write, write) = manifest.capabilities()[1].scope() else {
+        panic!("no paths")
+    };
     assert!(write[0].covers(Path::new("/Users/alice/Documents/finance/reports/q4.xlsx")));
-    let Scope::Hosts(hosts) = manifest.capabilities()[2].scope() else { panic!("no hosts") };
+    let Scope::Hosts(hosts) = manifest.capabilities()[2].scope() else {
+        panic!("no hosts")
+    };
     assert_eq!(hosts, &["api.enterprise-hosted-llm.company.internal"]);
 }
 
 #[test]
 fn an_unknown_capability_is_kept_for_the_refusal() {
     let manifest = with(r#"{"name": "camera:use", "tools": ["lens"]}"#).unwrap();
-    assert!(matches!(manifest.capabilities()[0].scope(), Scope::Unknown(items) if items == &["lens"]));
+    assert!(
+        matches!(manifest.capabilities()[0].scope(), Scope::Unknown(items) if items == &["lens"])
+    );
 }
 
 #[test]
@@ -55,93 +73,173 @@ fn the_time_defaults_to_an_hour() {
 
 #[test]
 fn unknown_keys() {
-    refused(parse(r#"{"agent": "a", "version": "1", "capabilities": [], "sudo": true}"#), &expect![[r#"
+    refused(
+        parse(r#"{"agent": "a", "version": "1", "capabilities": [], "sudo": true}"#),
+        &expect![[r#"
         unknown key `sudo` in the manifest
-        hint: the keys that may stand there are `agent`, `version`, `capabilities`, `ttl_seconds`"#]]);
-    refused(with(r#"{"name": "file:read", "paths": ["x"], "path": "y"}"#), &expect![[r#"
+        hint: the keys that may stand there are `agent`, `version`, `capabilities`, `ttl_seconds`"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read", "paths": ["x"], "path": "y"}"#),
+        &expect![[r#"
         unknown key `path` in `capabilities[0]`
-        hint: the keys that may stand there are `name`, `description`, `paths`, `hosts`, `tools`, `models`"#]]);
-    refused(with(r#"{"name": "file:read", "paths": ["x"], "hosts": ["y"]}"#), &expect![[r#"
+        hint: the keys that may stand there are `name`, `description`, `paths`, `hosts`, `tools`, `models`"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read", "paths": ["x"], "hosts": ["y"]}"#),
+        &expect![[r#"
         unknown key `hosts` in a `file:read` of the manifest
-        hint: the keys that may stand there are `name`, `description`, `paths`"#]]);
+        hint: the keys that may stand there are `name`, `description`, `paths`"#]],
+    );
 }
 
 #[test]
 fn a_key_twice() {
-    refused(with(r#"{"name": "file:read", "paths": ["x"], "paths": ["/"]}"#), &expect![[r#"
+    refused(
+        with(r#"{"name": "file:read", "paths": ["x"], "paths": ["/"]}"#),
+        &expect![[r#"
         the manifest has the key `paths` twice in one object
-        hint: keep one `paths`; readers disagree on which of two counts"#]]);
+        hint: keep one `paths`; readers disagree on which of two counts"#]],
+    );
 }
 
 #[test]
 fn paths_that_climb_or_hide() {
-    refused(with(r#"{"name": "file:read", "paths": ["reports/../../bob"]}"#), &expect![[r#"
+    refused(
+        with(r#"{"name": "file:read", "paths": ["reports/../../bob"]}"#),
+        &expect![[r#"
         the path `reports/../../bob` has a `..` component
-        hint: write the folder that you mean, absolute or below the manifest's folder"#]]);
-    refused(with(r#"{"name": "file:read", "paths": ["rep\u001b[2Jorts"]}"#), &expect![[r#"
+        hint: write the folder that you mean, absolute or below the manifest's folder"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read", "paths": ["rep\u001b[2Jorts"]}"#),
+        &expect![[r#"
         `paths` in `capabilities[0]` has control or invisible characters: `rep\u{1b}[2Jorts`
-        hint: write it with printable characters, and not longer than a line or a path"#]]);
-    refused(with(r#"{"name": "file:read", "paths": ["~/finance"]}"#), &expect![[r#"
+        hint: write it with printable characters, and not longer than a line or a path"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read", "paths": ["~/finance"]}"#),
+        &expect![[r#"
         the path `~/finance` starts with `~`
-        hint: write the home folder out, for instance `/home/alice/Documents`"#]]);
-    refused(with(r#"{"name": "file:read", "paths": ["{a/b,c}"]}"#), &expect![[r#"
+        hint: write the home folder out, for instance `/home/alice/Documents`"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read", "paths": ["{a/b,c}"]}"#),
+        &expect![[r#"
         the path `{a/b,c}` cannot be read as a glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?)
-        hint: `*` is any name, `**` any folders, `?` one character, `{a,b}` one of two; braces do not reach across `/`"#]]);
+        hint: `*` is any name, `**` any folders, `?` one character, `{a,b}` one of two; braces do not reach across `/`"#]],
+    );
 }
 
 #[test]
 fn missing_and_mistyped() {
-    refused(parse(r#"{"agent": "a", "capabilities": []}"#), &expect![[r#"
+    refused(
+        parse(r#"{"agent": "a", "capabilities": []}"#),
+        &expect![[r#"
         the manifest lacks `version`
-        hint: add `version`"#]]);
-    refused(with(r#"{"name": "file:read"}"#), &expect![[r#"
+        hint: add `version`"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read"}"#),
+        &expect![[r#"
         `capabilities[0]` lacks `paths`
-        hint: add `paths`"#]]);
-    refused(with(r#"{"name": "file:read", "paths": "x"}"#), &expect![[r#"
+        hint: add `paths`"#]],
+    );
+    refused(
+        with(r#"{"name": "file:read", "paths": "x"}"#),
+        &expect![[r#"
         `paths` in `capabilities[0]` must be a list, `[…]`
-        hint: write a list, `[…]`"#]]);
-    refused(parse("[]"), &expect![[r#"
+        hint: write a list, `[…]`"#]],
+    );
+    refused(
+        parse("[]"),
+        &expect![[r#"
         `the manifest` in the file must be an object, `{…}`
-        hint: write an object, `{…}`"#]]);
-    refused(parse("{"), &expect![[r#"
+        hint: write an object, `{…}`"#]],
+    );
+    refused(
+        parse("{"),
+        &expect![[r#"
         the manifest is not JSON: EOF while parsing an object at line 1 column 1
-        hint: mend it at that line and column, or compare it with `policies/manifest.schema.json`"#]]);
+        hint: mend it at that line and column, or compare it with `policies/manifest.schema.json`"#]],
+    );
 }
 
 #[test]
 fn times_that_cannot_be_meant() {
-    for (ttl, fine) in [("0", false), ("1", true), ("604800", true), ("604801", false), ("-1", false), ("1.5", false), ("\"1h\"", false)] {
-        let result = parse(&format!(r#"{{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": {ttl}}}"#));
+    for (ttl, fine) in [
+        ("0", false),
+        ("1", true),
+        ("604800", true),
+        ("604801", false),
+        ("-1", false),
+        ("1.5", false),
+        ("\"1h\"", false),
+    ] {
+        let result = parse(&format!(
+            r#"{{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": {ttl}}}"#
+        ));
         assert_eq!(result.is_ok(), fine, "{ttl}");
     }
-    refused(parse(r#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 0}"#), &expect![[r#"
+    refused(
+        parse(r#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 0}"#),
+        &expect![[r#"
         `ttl_seconds` is 0, it must be between 1 and 604800
-        hint: write whole seconds, for instance 3600 for one hour"#]]);
+        hint: write whole seconds, for instance 3600 for one hour"#]],
+    );
 }
 
 #[test]
 fn too_much_of_anything() {
     let capability = r#"{"name": "file:read", "paths": ["x"]}"#;
-    refused(with(&vec![capability; 65].join(",")), &expect![[r#"
+    refused(
+        with(&vec![capability; 65].join(",")),
+        &expect![[r#"
         the manifest has 65 capabilities, the limit is 64
-        hint: name folders with `**` instead of single files, or split it in two"#]]);
+        hint: name folders with `**` instead of single files, or split it in two"#]],
+    );
     let paths = vec![r#""x""#; 257].join(",");
-    assert!(matches!(with(&format!(r#"{{"name": "file:read", "paths": [{paths}]}}"#)), Err(PolicyError::TooMany { got: 257, .. })));
-    assert!(matches!(parse(&" ".repeat(LIMITS.manifest + 1)), Err(PolicyError::TooLarge { .. })));
-    assert!(matches!(with(&"[".repeat(40)), Err(PolicyError::TooDeep { .. })));
-    assert!(matches!(parse(&format!(r#"{{"agent": "{}", "version": "1", "capabilities": []}}"#, "a".repeat(129))), Err(PolicyError::BadText { .. })));
+    assert!(matches!(
+        with(&format!(r#"{{"name": "file:read", "paths": [{paths}]}}"#)),
+        Err(PolicyError::TooMany { got: 257, .. })
+    ));
+    assert!(matches!(
+        parse(&" ".repeat(LIMITS.manifest + 1)),
+        Err(PolicyError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        with(&"[".repeat(40)),
+        Err(PolicyError::TooDeep { .. })
+    ));
+    assert!(matches!(
+        parse(&format!(
+            r#"{{"agent": "{}", "version": "1", "capabilities": []}}"#,
+            "a".repeat(129)
+        )),
+        Err(PolicyError::BadText { .. })
+    ));
 }
 
 #[test]
 fn the_folder_must_be_absolute() {
-    assert!(matches!(Manifest::parse(FINANCE, Path::new("here")), Err(PolicyError::BadPath { .. })));
+    assert!(matches!(
+        Manifest::parse(FINANCE, Path::new("here")),
+        Err(PolicyError::BadPath { .. })
+    ));
 }
 
 #[test]
 fn the_schema_has_the_keys_and_limits_of_the_reader() {
     let schema: Value = serde_json::from_str(include_str!("../../manifest.schema.json")).unwrap();
     let keys = |at: &str| {
-        let mut keys: Vec<String> = schema.pointer(at).unwrap().as_object().unwrap().keys().cloned().collect();
+        let mut keys: Vec<String> = schema
+            .pointer(at)
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
         keys.sort();
         keys
     };
@@ -151,11 +249,20 @@ fn the_schema_has_the_keys_and_limits_of_the_reader() {
         known
     };
     assert_eq!(keys("/properties"), sorted(&KEYS));
-    assert_eq!(keys("/$defs/capability/properties"), sorted(&CAPABILITY_KEYS));
+    assert_eq!(
+        keys("/$defs/capability/properties"),
+        sorted(&CAPABILITY_KEYS)
+    );
     let number = |at: &str| schema.pointer(at).unwrap().as_u64().unwrap();
     assert_eq!(number("/properties/ttl_seconds/maximum"), LIMITS.ttl);
-    assert_eq!(number("/properties/ttl_seconds/default"), LIMITS.default_ttl);
-    assert_eq!(number("/properties/capabilities/maxItems"), LIMITS.capabilities as u64);
+    assert_eq!(
+        number("/properties/ttl_seconds/default"),
+        LIMITS.default_ttl
+    );
+    assert_eq!(
+        number("/properties/capabilities/maxItems"),
+        LIMITS.capabilities as u64
+    );
     assert_eq!(number("/$defs/name/maxLength"), LIMITS.name as u64);
     assert_eq!(number("/$defs/texts/maxItems"), LIMITS.items as u64);
     assert_eq!(number("/$defs/texts/items/maxLength"), LIMITS.text as u64);

@@ -5,7 +5,9 @@ use proptest::prelude::*;
 use super::*;
 
 fn covers(pattern: &str, path: &str) -> bool {
-    Pattern::parse(pattern, Path::new("/home/al[i]ce")).unwrap().covers(Path::new(path))
+    Pattern::parse(pattern, Path::new("/home/al[i]ce"))
+        .unwrap()
+        .covers(Path::new(path))
 }
 
 #[test]
@@ -40,8 +42,15 @@ fn relative_ones_start_in_the_manifests_folder_taken_literally() {
 /// globset alone lets a class match `/`; matching name by name takes that away.
 #[test]
 fn a_class_does_not_reach_into_another_folder() {
-    let alone = GlobBuilder::new("f[!x]secret").literal_separator(true).build().unwrap().compile_matcher();
-    assert!(alone.is_match("f/secret"), "the attack works on globset alone");
+    let alone = GlobBuilder::new("f[!x]secret")
+        .literal_separator(true)
+        .build()
+        .unwrap()
+        .compile_matcher();
+    assert!(
+        alone.is_match("f/secret"),
+        "the attack works on globset alone"
+    );
     assert!(!covers("/top/f[!x]secret", "/top/f/secret"));
 }
 
@@ -57,7 +66,10 @@ fn hidden_names_must_be_named() {
 #[test]
 fn paths_that_climb_are_never_covered() {
     for path in ["/f/../etc/passwd", "/f/x/../a", "f/a", "", "/f/a\0b"] {
-        assert!(!covers("/f", path) && !covers("/f/**/*", path) && !covers("/**/*", path), "{path:?}");
+        assert!(
+            !covers("/f", path) && !covers("/f/**/*", path) && !covers("/**/*", path),
+            "{path:?}"
+        );
     }
     assert!(covers("/f", "/f/./a//b"));
 }
@@ -93,9 +105,17 @@ fn path() -> impl Strategy<Value = String> {
 
 /// The literal start of a pattern, worked out anew by the simplest means.
 fn literal_prefix(pattern: &str) -> String {
-    let whole = if pattern.starts_with('/') { pattern.to_owned() } else { format!("/home/{pattern}") };
-    let parts = whole.split('/').filter(|part| !part.is_empty() && *part != ".");
-    let literal: Vec<&str> = parts.take_while(|part| !part.contains(['*', '?', '[', ']', '{', '}'])).collect();
+    let whole = if pattern.starts_with('/') {
+        pattern.to_owned()
+    } else {
+        format!("/home/{pattern}")
+    };
+    let parts = whole
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".");
+    let literal: Vec<&str> = parts
+        .take_while(|part| !part.contains(['*', '?', '[', ']', '{', '}']))
+        .collect();
     format!("/{}", literal.join("/"))
 }
 
