@@ -1,7 +1,14 @@
 //! Files as a whole: list, move, rename. Reaches nothing but the handles it is given.
 
 mod bindings {
-    #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::restriction, reason = "generated from the WIT")]
+    #![allow(
+        unsafe_code,
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::restriction,
+        reason = "generated from the WIT"
+    )]
     wit_bindgen::generate!({ path: ["../../wit", "wit"], world: "cloister:files/tool", generate_all });
     #[cfg(target_family = "wasm")]
     export!(Tool with_types_in self);
@@ -18,7 +25,13 @@ pub struct Tool;
 
 impl Guest for Tool {
     fn list(files: Vec<Input>) -> Result<Vec<Entry>, Failure> {
-        Ok(files.iter().map(|input| Entry { file: input.name(), size: input.size() }).collect())
+        Ok(files
+            .iter()
+            .map(|input| Entry {
+                file: input.name(),
+                size: input.size(),
+            })
+            .collect())
     }
 
     fn move_(file: Movable, to: Place) -> Result<(), Failure> {
@@ -33,7 +46,8 @@ impl Guest for Tool {
 /// Moving and renaming are one request; that they are two functions lets a policy and a person tell them apart.
 fn ask(file: Movable, to: Place) -> Result<(), Failure> {
     let (from, target) = (file.name(), to.name());
-    file.move_to(to).map_err(|fault| refused(from, &target, fault))
+    file.move_to(to)
+        .map_err(|fault| refused(from, &target, fault))
 }
 
 fn refused(from: String, target: &str, fault: HandleFault) -> Failure {
@@ -41,7 +55,11 @@ fn refused(from: String, target: &str, fault: HandleFault) -> Failure {
         HandleFault::Limit => "a limit of the cage was reached",
         HandleFault::Io => "the system failed",
     };
-    Failure { fault: Fault::NotMoved, detail: format!("`{from}` could not be moved to `{target}`: {why}"), file: from }
+    Failure {
+        fault: Fault::NotMoved,
+        detail: format!("`{from}` could not be moved to `{target}`: {why}"),
+        file: from,
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +70,9 @@ mod tests {
     fn a_refused_move_names_both_ends() {
         let failure = refused("a.txt".into(), "b/a.txt", HandleFault::Limit);
         assert_eq!(failure.file, "a.txt");
-        assert_eq!(failure.detail, "`a.txt` could not be moved to `b/a.txt`: a limit of the cage was reached");
+        assert_eq!(
+            failure.detail,
+            "`a.txt` could not be moved to `b/a.txt`: a limit of the cage was reached"
+        );
     }
 }

@@ -59,7 +59,10 @@ impl Budget {
     }
 
     fn take(&mut self) -> Result<(), Unreadable> {
-        self.0 = self.0.checked_sub(1).ok_or_else(Unreadable::too_many_cells)?;
+        self.0 = self
+            .0
+            .checked_sub(1)
+            .ok_or_else(Unreadable::too_many_cells)?;
         Ok(())
     }
 }
@@ -67,12 +70,24 @@ impl Budget {
 /// Read one file through its handle.
 pub(crate) fn open(file: &str, source: &impl Source, budget: &mut Budget) -> Result<Book, Failure> {
     let bytes = read_all(source, LIMITS.file_bytes).map_err(|unread| match unread {
-        Unread::TooLarge => failure(Fault::TooLarge, file, &format!("holds more than {} MiB", LIMITS.file_bytes >> 20)),
+        Unread::TooLarge => failure(
+            Fault::TooLarge,
+            file,
+            &format!("holds more than {} MiB", LIMITS.file_bytes >> 20),
+        ),
         Unread::Failed => failure(Fault::NotAWorkbook, file, "could not be read"),
     })?;
     parse(file, bytes, budget).map_err(|unreadable| match unreadable {
-        Unreadable::NotAWorkbook(why) => failure(Fault::NotAWorkbook, file, &format!("is not a workbook or table: {why}")),
-        Unreadable::Encrypted => failure(Fault::Encrypted, file, "is encrypted; save it without a password first"),
+        Unreadable::NotAWorkbook(why) => failure(
+            Fault::NotAWorkbook,
+            file,
+            &format!("is not a workbook or table: {why}"),
+        ),
+        Unreadable::Encrypted => failure(
+            Fault::Encrypted,
+            file,
+            "is encrypted; save it without a password first",
+        ),
         Unreadable::TooLarge(why) => failure(Fault::TooLarge, file, &why),
     })
 }
@@ -90,7 +105,11 @@ fn parse(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Unread
     } else {
         (vec![delimited::parse(file, &bytes, budget)?], true)
     };
-    Ok(Book { file: file.to_owned(), worksheets, delimited })
+    Ok(Book {
+        file: file.to_owned(),
+        worksheets,
+        delimited,
+    })
 }
 
 /// Rows out of cells in any order; where a cell stands twice, its first value counts.
@@ -102,7 +121,10 @@ fn rows(mut cells: Vec<((u32, u32), Cell)>) -> Vec<Row> {
         let number = row.saturating_add(1);
         match rows.last_mut() {
             Some(last) if last.number == number => last.cells.push((column, cell)),
-            _ => rows.push(Row { number, cells: vec![(column, cell)] }),
+            _ => rows.push(Row {
+                number,
+                cells: vec![(column, cell)],
+            }),
         }
     }
     rows
@@ -115,25 +137,67 @@ mod tests {
     #[test]
     fn cells_in_any_order_make_rows() {
         let text = |text: &str| Cell::text(text);
-        let rows = rows(vec![((5, 1), text("d")), ((0, 2), text("b")), ((0, 0), text("a")), ((0, 2), text("twice"))]);
-        let plain: Vec<_> = rows.into_iter().map(|row| (row.number, row.cells)).collect();
-        assert_eq!(plain, [(1, vec![(0, text("a")), (2, text("b"))]), (6, vec![(1, text("d"))])]);
+        let rows = rows(vec![
+            ((5, 1), text("d")),
+            ((0, 2), text("b")),
+            ((0, 0), text("a")),
+            ((0, 2), text("twice")),
+        ]);
+        let plain: Vec<_> = rows
+            .into_iter()
+            .map(|row| (row.number, row.cells))
+            .collect();
+        assert_eq!(
+            plain,
+            [
+                (1, vec![(0, text("a")), (2, text("b"))]),
+                (6, vec![(1, text("d"))])
+            ]
+        );
     }
 
     #[test]
     fn what_is_no_workbook() {
-        let why = |file: &str, bytes: &[u8]| parse(file, bytes.to_vec(), &mut Budget::whole()).map(|_| ()).unwrap_err();
-        assert!(matches!(why("a.xlsx", b"PK\x03\x04 broken"), Unreadable::NotAWorkbook(_)));
-        assert!(matches!(why("a.xls", b"\xd0\xcf\x11\xe0 broken"), Unreadable::NotAWorkbook(_)));
-        assert!(matches!(why("a.pdf", b"%PDF-1.7\n1,2\n"), Unreadable::NotAWorkbook(_)));
-        assert!(matches!(why("a.csv", b"a,b\n\0,1\n"), Unreadable::NotAWorkbook(_)));
-        let encrypted: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        assert_eq!(why("a.xlsx", &[b"\xd0\xcf\x11\xe0".as_slice(), &encrypted].concat()), Unreadable::Encrypted);
+        let why = |file: &str, bytes: &[u8]| {
+            parse(file, bytes.to_vec(), &mut Budget::whole())
+                .map(|_| ())
+                .unwrap_err()
+        };
+        assert!(matches!(
+            why("a.xlsx", b"PK\x03\x04 broken"),
+            Unreadable::NotAWorkbook(_)
+        ));
+        assert!(matches!(
+            why("a.xls", b"\xd0\xcf\x11\xe0 broken"),
+            Unreadable::NotAWorkbook(_)
+        ));
+        assert!(matches!(
+            why("a.pdf", b"%PDF-1.7\n1,2\n"),
+            Unreadable::NotAWorkbook(_)
+        ));
+        assert!(matches!(
+            why("a.csv", b"a,b\n\0,1\n"),
+            Unreadable::NotAWorkbook(_)
+        ));
+        let encrypted: Vec<u8> = "EncryptedPackage"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(
+            why(
+                "a.xlsx",
+                &[b"\xd0\xcf\x11\xe0".as_slice(), &encrypted].concat()
+            ),
+            Unreadable::Encrypted
+        );
     }
 
     #[test]
     fn cells_are_counted() {
         let mut budget = Budget(3);
-        assert_eq!(parse("a.csv", b"a,b\n1,2\n".to_vec(), &mut budget).map(|_| ()), Err(Unreadable::too_many_cells()));
+        assert_eq!(
+            parse("a.csv", b"a,b\n1,2\n".to_vec(), &mut budget).map(|_| ()),
+            Err(Unreadable::too_many_cells())
+        );
     }
 }

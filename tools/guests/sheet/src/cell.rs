@@ -30,7 +30,11 @@ impl Cell {
     /// A finite number, otherwise an empty cell.
     pub(crate) fn number(number: f64) -> Self {
         // Adding zero makes of minus zero zero, which a person cannot tell apart.
-        if number.is_finite() { Self::Number(number + 0.0) } else { Self::Empty }
+        if number.is_finite() {
+            Self::Number(number + 0.0)
+        } else {
+            Self::Empty
+        }
     }
 
     /// The nearest number that a worksheet can hold.
@@ -48,7 +52,9 @@ impl Cell {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) => text.clone(),
-            Self::Number(number) => exact(*number).map_or_else(|| number.to_string(), |exact| exact.to_string()),
+            Self::Number(number) => {
+                exact(*number).map_or_else(|| number.to_string(), |exact| exact.to_string())
+            }
             Self::Date(at) if at.time() == Time::midnight() => at.date().to_string(),
             Self::Date(at) => at.to_string(),
             Self::Truth(truth) => truth.to_string(),
@@ -83,14 +89,20 @@ pub(crate) fn exact(number: f64) -> Option<Decimal> {
     let (mantissa, exponent) = digits.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
     let mantissa = Decimal::from_str(mantissa).ok()?.normalize();
-    let scale = i32::try_from(mantissa.scale()).ok()?.checked_sub(exponent)?;
+    let scale = i32::try_from(mantissa.scale())
+        .ok()?
+        .checked_sub(exponent)?;
     if scale > 28 {
         return None;
     }
-    let moved = Decimal::try_from_i128_with_scale(mantissa.mantissa(), u32::try_from(scale.max(0)).ok()?).ok()?;
-    let zeros = u32::try_from(scale.min(0).unsigned_abs()).ok()?;
+    let moved =
+        Decimal::try_from_i128_with_scale(mantissa.mantissa(), u32::try_from(scale.max(0)).ok()?)
+            .ok()?;
+    let zeros = scale.min(0).unsigned_abs();
     let factor = 10i128.checked_pow(zeros)?;
-    moved.checked_mul(Decimal::try_from_i128_with_scale(factor, 0).ok()?).map(|number| number.normalize())
+    moved
+        .checked_mul(Decimal::try_from_i128_with_scale(factor, 0).ok()?)
+        .map(|number| number.normalize())
 }
 
 #[cfg(test)]
@@ -101,11 +113,24 @@ mod tests {
 
     #[test]
     fn shown_as_people_read_it() {
-        for (number, shown) in [(0.1 + 0.2, "0.3"), (1234.5, "1234.5"), (-0.0, "0"), (1e20, "100000000000000000000"), (1e-7, "0.0000001"), (45_000.0, "45000")] {
+        for (number, shown) in [
+            (0.1 + 0.2, "0.3"),
+            (1234.5, "1234.5"),
+            (-0.0, "0"),
+            (1e20, "100000000000000000000"),
+            (1e-7, "0.0000001"),
+            (45_000.0, "45000"),
+        ] {
             assert_eq!(Cell::number(number).shown(), shown);
         }
-        assert_eq!(Cell::Date(date(2025, 10, 3).at(0, 0, 0, 0)).shown(), "2025-10-03");
-        assert_eq!(Cell::Date(date(2025, 10, 3).at(9, 30, 0, 0)).shown(), "2025-10-03T09:30:00");
+        assert_eq!(
+            Cell::Date(date(2025, 10, 3).at(0, 0, 0, 0)).shown(),
+            "2025-10-03"
+        );
+        assert_eq!(
+            Cell::Date(date(2025, 10, 3).at(9, 30, 0, 0)).shown(),
+            "2025-10-03T09:30:00"
+        );
         assert_eq!(Cell::number(f64::NAN), Cell::Empty);
     }
 

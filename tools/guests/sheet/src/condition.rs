@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::bindings::exports::cloister::sheet::sheet::{Comparison, Condition, Failure, Fault, Kind};
+use crate::bindings::exports::cloister::sheet::sheet::{
+    Comparison, Condition, Failure, Fault, Kind,
+};
 use crate::cell::{Cell, exact};
 use crate::failure::{failure, holds};
 use crate::period::Period;
@@ -29,18 +31,33 @@ enum Meaning {
     Days(Period),
     Truth(bool),
     /// In a mixed column each cell is compared with the literal as its own kind.
-    Any { text: String, number: Option<Decimal>, days: Option<Period> },
+    Any {
+        text: String,
+        number: Option<Decimal>,
+        days: Option<Period>,
+    },
 }
 
 impl Test {
     /// Fails where the column does not exist or the comparison makes no sense for what it holds.
     pub(crate) fn new(table: &Table, condition: &Condition) -> Result<Self, Failure> {
         let at = crate::select::position(table, &condition.column)?;
-        let kind = table.columns.get(at).map_or(Kind::Empty, |column| column.kind);
+        let kind = table
+            .columns
+            .get(at)
+            .map_or(Kind::Empty, |column| column.kind);
         let comparison = condition.comparison;
         match meaning(kind, comparison, &condition.literal) {
-            Some(meaning) => Ok(Self { at, comparison, meaning }),
-            None => Err(failure(Fault::WrongKind, &table.file, &unfit(table, condition, kind))),
+            Some(meaning) => Ok(Self {
+                at,
+                comparison,
+                meaning,
+            }),
+            None => Err(failure(
+                Fault::WrongKind,
+                &table.file,
+                &unfit(table, condition, kind),
+            )),
         }
     }
 
@@ -51,9 +68,13 @@ impl Test {
             Comparison::Differs => !self.equals(cell),
             Comparison::Contains => self.contains(cell),
             Comparison::Above => self.order(cell) == Some(Ordering::Greater),
-            Comparison::AtLeast => matches!(self.order(cell), Some(Ordering::Greater | Ordering::Equal)),
+            Comparison::AtLeast => {
+                matches!(self.order(cell), Some(Ordering::Greater | Ordering::Equal))
+            }
             Comparison::Below => self.order(cell) == Some(Ordering::Less),
-            Comparison::AtMost => matches!(self.order(cell), Some(Ordering::Less | Ordering::Equal)),
+            Comparison::AtMost => {
+                matches!(self.order(cell), Some(Ordering::Less | Ordering::Equal))
+            }
         }
     }
 
@@ -61,7 +82,9 @@ impl Test {
         match (&self.meaning, cell) {
             (Meaning::Nothing, cell) => cell.is_empty(),
             (Meaning::Truth(truth), Cell::Truth(value)) => truth == value,
-            (Meaning::Text(text) | Meaning::Any { text, .. }, Cell::Text(value)) => folded(value) == *text,
+            (Meaning::Text(text) | Meaning::Any { text, .. }, Cell::Text(value)) => {
+                folded(value) == *text
+            }
             (Meaning::Any { text, .. }, Cell::Truth(value)) => value.to_string() == *text,
             _ => self.order(cell) == Some(Ordering::Equal),
         }
@@ -77,8 +100,21 @@ impl Test {
     /// How the cell stands to the literal, where the two can be compared.
     fn order(&self, cell: &Cell) -> Option<Ordering> {
         match (&self.meaning, cell) {
-            (Meaning::Number(number) | Meaning::Any { number: Some(number), .. }, Cell::Number(value)) => Some(order(*value, *number)),
-            (Meaning::Days(period) | Meaning::Any { days: Some(period), .. }, Cell::Date(at)) => {
+            (
+                Meaning::Number(number)
+                | Meaning::Any {
+                    number: Some(number),
+                    ..
+                },
+                Cell::Number(value),
+            ) => Some(order(*value, *number)),
+            (
+                Meaning::Days(period)
+                | Meaning::Any {
+                    days: Some(period), ..
+                },
+                Cell::Date(at),
+            ) => {
                 let day = at.date();
                 match period {
                     _ if period.contains(day) => Some(Ordering::Equal),
@@ -113,13 +149,18 @@ fn meaning(kind: Kind, comparison: Comparison, literal: &str) -> Option<Meaning>
         (Kind::Number | Kind::Truth, Comparison::Contains) => Some(Meaning::Text(text)),
         (Kind::Number, _) => number::literal(literal).map(Meaning::Number),
         (Kind::Date, _) => days(comparison, literal).map(Meaning::Days),
-        (Kind::Text, _) => (equality || comparison == Comparison::Contains).then_some(Meaning::Text(text)),
+        (Kind::Text, _) => {
+            (equality || comparison == Comparison::Contains).then_some(Meaning::Text(text))
+        }
         (Kind::Truth, _) if equality => truth(&text).map(Meaning::Truth),
         (Kind::Truth, _) => None,
         (Kind::Mixed, Comparison::Within) => Period::parse(literal).map(Meaning::Days),
         (Kind::Mixed, _) => {
             let (number, days) = (number::literal(literal), days(comparison, literal));
-            let comparable = equality || comparison == Comparison::Contains || number.is_some() || days.is_some();
+            let comparable = equality
+                || comparison == Comparison::Contains
+                || number.is_some()
+                || days.is_some();
             comparable.then_some(Meaning::Any { text, number, days })
         }
     }
@@ -127,7 +168,10 @@ fn meaning(kind: Kind, comparison: Comparison, literal: &str) -> Option<Meaning>
 
 /// A month of any year has no before and after.
 fn days(comparison: Comparison, literal: &str) -> Option<Period> {
-    let ordered = matches!(comparison, Comparison::Above | Comparison::AtLeast | Comparison::Below | Comparison::AtMost);
+    let ordered = matches!(
+        comparison,
+        Comparison::Above | Comparison::AtLeast | Comparison::Below | Comparison::AtMost
+    );
     Period::parse(literal).filter(|period| !ordered || matches!(period, Period::Between(..)))
 }
 
@@ -151,7 +195,10 @@ fn unfit(table: &Table, condition: &Condition, kind: Kind) -> String {
         Comparison::AtMost => "at most",
         Comparison::Within => "within",
     };
-    format!("has {holds} in column `{}` of `{}`, to which `{comparison} {}` does not apply", condition.column, table.worksheet, condition.literal)
+    format!(
+        "has {holds} in column `{}` of `{}`, to which `{comparison} {}` does not apply",
+        condition.column, table.worksheet, condition.literal
+    )
 }
 
 #[cfg(test)]
@@ -162,13 +209,23 @@ mod tests {
     const TABLE: &str = "Name,Paid,Day,Done\nAnn,0.3,2025-10-03,true\nBOB lee,\"1,234.50\",2025-12-31,false\n,,,\nCy,-2,2024-10-09,true\n,5,2025-01-01,true\n";
 
     fn condition(column: &str, comparison: Comparison, literal: &str) -> Condition {
-        Condition { column: column.into(), comparison, literal: literal.into() }
+        Condition {
+            column: column.into(),
+            comparison,
+            literal: literal.into(),
+        }
     }
 
     fn kept(column: &str, comparison: Comparison, literal: &str) -> String {
         let table = table(TABLE);
         let test = Test::new(&table, &condition(column, comparison, literal)).unwrap();
-        table.rows.iter().filter(|row| test.holds(row)).map(|row| row[1].shown()).collect::<Vec<_>>().join(" ")
+        table
+            .rows
+            .iter()
+            .filter(|row| test.holds(row))
+            .map(|row| row[1].shown())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -208,7 +265,9 @@ mod tests {
     #[test]
     fn what_does_not_apply() {
         let table = table(TABLE);
-        let fault = |column, comparison, literal| Test::new(&table, &condition(column, comparison, literal)).unwrap_err();
+        let fault = |column, comparison, literal| {
+            Test::new(&table, &condition(column, comparison, literal)).unwrap_err()
+        };
         for (column, comparison, literal) in [
             ("Name", Comparison::Above, "3"),
             ("Name", Comparison::Within, "2025"),
@@ -220,7 +279,13 @@ mod tests {
         ] {
             assert_eq!(fault(column, comparison, literal).fault, Fault::WrongKind);
         }
-        assert_eq!(fault("Name", Comparison::Above, "3").detail, "`a.csv` has texts in column `Name` of `a`, to which `above 3` does not apply");
-        assert_eq!(fault("Price", Comparison::Above, "3").fault, Fault::NoSuchColumn);
+        assert_eq!(
+            fault("Name", Comparison::Above, "3").detail,
+            "`a.csv` has texts in column `Name` of `a`, to which `above 3` does not apply"
+        );
+        assert_eq!(
+            fault("Price", Comparison::Above, "3").fault,
+            Fault::NoSuchColumn
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::bindings::exports::cloister::sheet::sheet::{ColumnInfo, Failure, Fault, Kind, TableInfo};
+use crate::bindings::exports::cloister::sheet::sheet::{
+    ColumnInfo, Failure, Fault, Kind, TableInfo,
+};
 use crate::book::Book;
 use crate::cell::Cell;
 use crate::failure::failure;
@@ -14,9 +16,18 @@ pub(crate) fn describe(books: Vec<Book>) -> Result<Vec<TableInfo>, Failure> {
     let mut infos = Vec::new();
     for book in books {
         let before = infos.len();
-        infos.extend(book.worksheets.into_iter().filter_map(|worksheet| Table::find(&book.file, worksheet)).map(info));
+        infos.extend(
+            book.worksheets
+                .into_iter()
+                .filter_map(|worksheet| Table::find(&book.file, worksheet))
+                .map(info),
+        );
         if infos.len() == before {
-            return Err(failure(Fault::NoTable, &book.file, "has no table: no row of headings was found"));
+            return Err(failure(
+                Fault::NoTable,
+                &book.file,
+                "has no table: no row of headings was found",
+            ));
         }
     }
     Ok(infos)
@@ -24,7 +35,11 @@ pub(crate) fn describe(books: Vec<Book>) -> Result<Vec<TableInfo>, Failure> {
 
 fn info(table: Table) -> TableInfo {
     let columns = table.columns.iter().enumerate();
-    let columns = columns.map(|(at, column)| ColumnInfo { name: column.name.clone(), kind: column.kind, values: values(&table, at, column.kind) });
+    let columns = columns.map(|(at, column)| ColumnInfo {
+        name: column.name.clone(),
+        kind: column.kind,
+        values: values(&table, at, column.kind),
+    });
     TableInfo {
         columns: columns.collect(),
         rows: u32::try_from(table.rows.len()).unwrap_or(u32::MAX),
@@ -59,23 +74,61 @@ mod tests {
 
     #[test]
     fn tables_of_all_files() {
-        let infos = describe(vec![book("a.csv", b"Town,Paid\nUlm,1\nBonn,2\nUlm,3\n"), book("b.csv", b"note,\n,\nA,B\nx,y\n")]).unwrap();
-        assert_eq!((infos[0].file.as_str(), infos[0].worksheet.as_str(), infos[0].header_row, infos[0].rows), ("a.csv", "a", 1, 3));
+        let infos = describe(vec![
+            book("a.csv", b"Town,Paid\nUlm,1\nBonn,2\nUlm,3\n"),
+            book("b.csv", b"note,\n,\nA,B\nx,y\n"),
+        ])
+        .unwrap();
+        assert_eq!(
+            (
+                infos[0].file.as_str(),
+                infos[0].worksheet.as_str(),
+                infos[0].header_row,
+                infos[0].rows
+            ),
+            ("a.csv", "a", 1, 3)
+        );
         assert_eq!(infos[0].columns[0].values, ["Bonn", "Ulm"]);
-        assert_eq!(infos[0].columns[1], ColumnInfo { name: "Paid".into(), kind: Kind::Number, values: vec![] });
-        assert_eq!((infos[1].file.as_str(), infos[1].header_row, infos[1].rows), ("b.csv", 3, 1));
+        assert_eq!(
+            infos[0].columns[1],
+            ColumnInfo {
+                name: "Paid".into(),
+                kind: Kind::Number,
+                values: vec![]
+            }
+        );
+        assert_eq!(
+            (infos[1].file.as_str(), infos[1].header_row, infos[1].rows),
+            ("b.csv", 3, 1)
+        );
     }
 
     #[test]
     fn too_many_values_are_no_choice() {
-        let rows = |count: u32| (0..count).map(|row| format!("t{row}x,{row}\n")).collect::<String>();
-        let values = |count| describe(vec![book("a.csv", format!("Town,Paid\n{}", rows(count)).as_bytes())]).unwrap()[0].columns[0].values.len();
+        let rows = |count: u32| {
+            (0..count)
+                .map(|row| format!("t{row}x,{row}\n"))
+                .collect::<String>()
+        };
+        let values = |count| {
+            describe(vec![book(
+                "a.csv",
+                format!("Town,Paid\n{}", rows(count)).as_bytes(),
+            )])
+            .unwrap()[0]
+                .columns[0]
+                .values
+                .len()
+        };
         assert_eq!((values(40), values(41)), (40, 0));
     }
 
     #[test]
     fn a_file_without_a_table_is_named() {
         let failure = describe(vec![book("a.csv", b"1,2\n")]).unwrap_err();
-        assert_eq!((failure.fault, failure.file.as_str()), (Fault::NoTable, "a.csv"));
+        assert_eq!(
+            (failure.fault, failure.file.as_str()),
+            (Fault::NoTable, "a.csv")
+        );
     }
 }

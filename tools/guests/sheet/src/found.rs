@@ -16,12 +16,18 @@ pub(crate) struct Heading {
 
 impl Heading {
     pub(crate) fn plain(name: String) -> Self {
-        Self { name, rounded: None }
+        Self {
+            name,
+            rounded: None,
+        }
     }
 
     /// A column whose numbers may have decimals without end.
     pub(crate) fn rounded(name: String) -> Self {
-        Self { name, rounded: Some(ROUNDED) }
+        Self {
+            name,
+            rounded: Some(ROUNDED),
+        }
     }
 }
 
@@ -39,7 +45,9 @@ impl Found {
         self.rows.sort_by(|left, right| {
             let (left, right) = (value(left), value(right));
             match direction {
-                Direction::LargestFirst if !left.is_empty() && !right.is_empty() => right.order(&left),
+                Direction::LargestFirst if !left.is_empty() && !right.is_empty() => {
+                    right.order(&left)
+                }
                 Direction::LargestFirst | Direction::SmallestFirst => left.order(&right),
             }
         });
@@ -47,22 +55,40 @@ impl Found {
 
     pub(crate) fn limit(&mut self, limit: Option<u32>, what: &str) {
         let all = self.rows.len();
-        let Some(limit) = limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit < all) else { return };
+        let Some(limit) = limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit < all)
+        else {
+            return;
+        };
         self.rows.truncate(limit);
-        self.notes.push(format!("{limit} of {all} {what} are shown"));
+        self.notes
+            .push(format!("{limit} of {all} {what} are shown"));
     }
 
     /// As texts, the first rows only.
     pub(crate) fn into_table(mut self) -> wit::Table {
         let total = self.rows.len();
         if total > LIMITS.result_rows {
-            self.notes.push(format!("the first {} of {total} rows are listed here", LIMITS.result_rows));
+            self.notes.push(format!(
+                "the first {} of {total} rows are listed here",
+                LIMITS.result_rows
+            ));
         }
         let shown = self.rows.iter().take(LIMITS.result_rows);
-        let rows = shown.map(|row| row.iter().zip(&self.headings).map(|(cell, heading)| shown_in(cell, heading)).collect());
+        let rows = shown.map(|row| {
+            row.iter()
+                .zip(&self.headings)
+                .map(|(cell, heading)| shown_in(cell, heading))
+                .collect()
+        });
         wit::Table {
             rows: rows.collect(),
-            columns: self.headings.into_iter().map(|heading| heading.name).collect(),
+            columns: self
+                .headings
+                .into_iter()
+                .map(|heading| heading.name)
+                .collect(),
             total: u32::try_from(total).unwrap_or(u32::MAX),
             notes: self.notes,
         }
@@ -71,12 +97,18 @@ impl Found {
 
 fn shown_in(cell: &Cell, heading: &Heading) -> String {
     let rounded = match (cell, heading.rounded) {
-        (Cell::Number(number), Some(decimals)) => exact(*number).map(|number| number.round_dp(decimals).normalize().to_string()),
+        (Cell::Number(number), Some(decimals)) => {
+            exact(*number).map(|number| number.round_dp(decimals).normalize().to_string())
+        }
         _ => None,
     };
     let shown = rounded.unwrap_or_else(|| cell.shown());
     if shown.chars().count() > LIMITS.text_characters {
-        return shown.chars().take(LIMITS.text_characters).chain(['…']).collect();
+        return shown
+            .chars()
+            .take(LIMITS.text_characters)
+            .chain(['…'])
+            .collect();
     }
     shown
 }

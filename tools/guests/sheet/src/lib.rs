@@ -3,6 +3,8 @@
 mod book;
 mod cell;
 mod condition;
+#[cfg(test)]
+mod corpus;
 mod describe;
 mod failure;
 mod found;
@@ -17,7 +19,14 @@ mod testing;
 mod write;
 
 mod bindings {
-    #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::restriction, reason = "generated from the WIT")]
+    #![allow(
+        unsafe_code,
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::restriction,
+        reason = "generated from the WIT"
+    )]
     wit_bindgen::generate!({
         path: ["../../wit", "wit"],
         world: "cloister:sheet/tool",
@@ -32,7 +41,8 @@ mod bindings {
 
 use bindings::cloister::tool::handles::{Input, Output};
 use bindings::exports::cloister::sheet::sheet::{
-    Chart, Column, Condition, Direction, Failure, Fault, Guest, Key, Measure, Order, Table, TableInfo, Worksheet,
+    Chart, Column, Condition, Direction, Failure, Fault, Guest, Key, Measure, Order, Table,
+    TableInfo, Worksheet,
 };
 use book::{Book, Budget};
 use limits::LIMITS;
@@ -59,10 +69,25 @@ impl Guest for Tool {
         chart: Option<Chart>,
         save: Option<Output>,
     ) -> Result<Table, Failure> {
-        let request = summarize::Request { group_by, measures, direction, limit }.counting();
-        let tables = select::tables(opened(files)?, worksheet.as_deref(), &conditions, &request.columns())?;
+        let request = summarize::Request {
+            group_by,
+            measures,
+            direction,
+            limit,
+        }
+        .counting();
+        let tables = select::tables(
+            opened(files)?,
+            worksheet.as_deref(),
+            &conditions,
+            &request.columns(),
+        )?;
         let mut found = summarize::summarize(tables, &request)?;
-        let layout = Layout { worksheet: "Summary", keys: request.group_by.len(), chart };
+        let layout = Layout {
+            worksheet: "Summary",
+            keys: request.group_by.len(),
+            chart,
+        };
         write::save(&mut found, &layout, save.as_ref())?;
         Ok(found.into_table())
     }
@@ -76,10 +101,27 @@ impl Guest for Tool {
         limit: Option<u32>,
         save: Option<Output>,
     ) -> Result<Table, Failure> {
-        let request = rows::Request { columns, order, limit };
-        let tables = select::tables(opened(files)?, worksheet.as_deref(), &conditions, &request.needed())?;
+        let request = rows::Request {
+            columns,
+            order,
+            limit,
+        };
+        let tables = select::tables(
+            opened(files)?,
+            worksheet.as_deref(),
+            &conditions,
+            &request.needed(),
+        )?;
         let mut found = rows::rows(tables, &request)?;
-        write::save(&mut found, &Layout { worksheet: "Rows", keys: 0, chart: None }, save.as_ref())?;
+        write::save(
+            &mut found,
+            &Layout {
+                worksheet: "Rows",
+                keys: 0,
+                chart: None,
+            },
+            save.as_ref(),
+        )?;
         Ok(found.into_table())
     }
 }
@@ -110,5 +152,8 @@ fn opened(files: Vec<Input>) -> Result<Vec<Book>, Failure> {
         return Err(failure::failure(Fault::TooLarge, &one.name(), &why));
     }
     let mut budget = Budget::whole();
-    files.iter().map(|file| book::open(&file.name(), file, &mut budget)).collect()
+    files
+        .iter()
+        .map(|file| book::open(&file.name(), file, &mut budget))
+        .collect()
 }

@@ -8,8 +8,6 @@ pub(crate) struct Limits {
     pub(crate) file_bytes: u64,
     /// Bytes that a zipped workbook may hold unpacked; it is streamed, but its texts stay in the cage's memory.
     pub(crate) unpacked_bytes: u64,
-    /// How far deflate can stretch at most (zlib's own figure), so that small files need not be counted out.
-    pub(crate) deflate_ratio: u64,
     /// Parts of a zipped workbook; thousands of worksheets are an attack.
     pub(crate) parts: usize,
     /// Cells of all files of a call: 40 bytes each, so at most 80 MB.
@@ -36,7 +34,6 @@ pub(crate) const LIMITS: Limits = Limits {
     files: 200,
     file_bytes: 64 << 20,
     unpacked_bytes: 256 << 20,
-    deflate_ratio: 1032,
     parts: 4096,
     cells: 2_000_000,
     columns: 512,

@@ -19,7 +19,9 @@ impl Period {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some((from, to)) = text.split_once("..") {
-            let (Self::Between(first, _), Self::Between(_, last)) = (Self::parse_one(from.trim())?, Self::parse_one(to.trim())?) else {
+            let (Self::Between(first, _), Self::Between(_, last)) =
+                (Self::parse_one(from.trim())?, Self::parse_one(to.trim())?)
+            else {
                 return None;
             };
             return (first <= last).then_some(Self::Between(first, last));
@@ -88,7 +90,9 @@ fn year(text: &str) -> Option<i16> {
 
 fn month_number(text: &str) -> Option<i8> {
     let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok())?.filter(|month| (1..=12).contains(month))
+    digits
+        .then(|| text.parse().ok())?
+        .filter(|month| (1..=12).contains(month))
 }
 
 fn quarter_number(text: &str) -> Option<i8> {
@@ -135,7 +139,20 @@ mod tests {
 
     #[test]
     fn not_periods() {
-        for text in ["", "20255", "2025-13", "2025-Q5", "Q0", "--13", "--1", "2026..2025", "Q4..2025", "last week", "2025-", "12"] {
+        for text in [
+            "",
+            "20255",
+            "2025-13",
+            "2025-Q5",
+            "Q0",
+            "--13",
+            "--1",
+            "2026..2025",
+            "Q4..2025",
+            "last week",
+            "2025-",
+            "12",
+        ] {
             assert_eq!(Period::parse(text), None, "{text}");
         }
     }
@@ -143,7 +160,10 @@ mod tests {
     #[test]
     fn any_october() {
         assert!(Period::Month(10).contains(date(1999, 10, 31)));
-        assert!(Period::Quarter(4).contains(date(2025, 10, 1)) && !Period::Quarter(4).contains(date(2025, 9, 30)));
+        assert!(
+            Period::Quarter(4).contains(date(2025, 10, 1))
+                && !Period::Quarter(4).contains(date(2025, 9, 30))
+        );
     }
 
     proptest! {

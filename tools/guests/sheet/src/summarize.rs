@@ -5,7 +5,9 @@ mod measure;
 
 use std::collections::BTreeMap;
 
-use crate::bindings::exports::cloister::sheet::sheet::{Direction, Failure, Grain, Key, Measure, Operation};
+use crate::bindings::exports::cloister::sheet::sheet::{
+    Direction, Failure, Grain, Key, Measure, Operation,
+};
 use crate::cell::Cell;
 use crate::found::{Found, Heading};
 use crate::select::position;
@@ -25,7 +27,10 @@ impl Request {
     /// Groups alone say little, so they are counted where nothing else is measured.
     pub(crate) fn counting(mut self) -> Self {
         if self.measures.is_empty() {
-            self.measures.push(Measure { operation: Operation::Count, column: None });
+            self.measures.push(Measure {
+                operation: Operation::Count,
+                column: None,
+            });
         }
         self
     }
@@ -33,7 +38,12 @@ impl Request {
     /// The columns that every file must have.
     pub(crate) fn columns(&self) -> Vec<&str> {
         let keys = self.group_by.iter().map(|key| key.column.as_str());
-        keys.chain(self.measures.iter().filter_map(|measure| measure.column.as_deref())).collect()
+        keys.chain(
+            self.measures
+                .iter()
+                .filter_map(|measure| measure.column.as_deref()),
+        )
+        .collect()
     }
 }
 
@@ -52,7 +62,11 @@ pub(crate) fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, 
         let measured = tallies.into_iter().map(Tally::into_cell);
         parts.into_cells().into_iter().chain(measured).collect()
     });
-    let mut found = Found { headings: headings(tables.first(), request), rows: rows.collect(), notes };
+    let mut found = Found {
+        headings: headings(tables.first(), request),
+        rows: rows.collect(),
+        notes,
+    };
     if let Some(direction) = request.direction {
         found.order_by(request.group_by.len(), direction);
     }
@@ -65,12 +79,26 @@ fn tallies(request: &Request) -> Vec<Tally> {
 }
 
 /// Take one table's rows in, and say which cells did not count.
-fn gather(table: &Table, request: &Request, groups: &mut BTreeMap<Parts, Vec<Tally>>) -> Result<Vec<String>, Failure> {
-    let keys = request.group_by.iter().map(|key| group::place(table, key)).collect::<Result<Vec<_>, _>>()?;
-    let places = request.measures.iter().map(|measure| measure::place(table, measure)).collect::<Result<Vec<_>, _>>()?;
+fn gather(
+    table: &Table,
+    request: &Request,
+    groups: &mut BTreeMap<Parts, Vec<Tally>>,
+) -> Result<Vec<String>, Failure> {
+    let keys = request
+        .group_by
+        .iter()
+        .map(|key| group::place(table, key))
+        .collect::<Result<Vec<_>, _>>()?;
+    let places = request
+        .measures
+        .iter()
+        .map(|measure| measure::place(table, measure))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut skipped = vec![0usize; places.len()];
     for row in &table.rows {
-        let group = groups.entry(Parts::of(row, &keys)).or_insert_with(|| tallies(request));
+        let group = groups
+            .entry(Parts::of(row, &keys))
+            .or_insert_with(|| tallies(request));
         for ((tally, place), skipped) in group.iter_mut().zip(&places).zip(&mut skipped) {
             let cell = place.map(|at| row.get(at).unwrap_or(&Cell::Empty));
             if tally.take(cell) == measure::Taken::Unfit {
@@ -78,10 +106,16 @@ fn gather(table: &Table, request: &Request, groups: &mut BTreeMap<Parts, Vec<Tal
             }
         }
     }
-    let unfit = skipped.into_iter().zip(&request.measures).filter(|(skipped, _)| *skipped > 0);
+    let unfit = skipped
+        .into_iter()
+        .zip(&request.measures)
+        .filter(|(skipped, _)| *skipped > 0);
     let note = |(skipped, measure): (usize, &Measure)| {
         let column = measure.column.as_deref()?;
-        Some(format!("`{}`: {skipped} cells of `{column}` are of another kind and were left out", table.file))
+        Some(format!(
+            "`{}`: {skipped} cells of `{column}` are of another kind and were left out",
+            table.file
+        ))
     };
     Ok(unfit.filter_map(note).collect())
 }
@@ -92,8 +126,17 @@ fn headings(table: Option<&Table>, request: &Request) -> Vec<Heading> {
         found.map_or_else(|| column.to_owned(), |column| column.name.clone())
     };
     let grained = |grain: &str, column: &str| {
-        let several = request.group_by.iter().filter(|key| key.grain != Grain::Value).count() > 1;
-        if several { format!("{grain} of {}", name(column)) } else { grain.to_owned() }
+        let several = request
+            .group_by
+            .iter()
+            .filter(|key| key.grain != Grain::Value)
+            .count()
+            > 1;
+        if several {
+            format!("{grain} of {}", name(column))
+        } else {
+            grain.to_owned()
+        }
     };
     let keys = request.group_by.iter().map(|key| match key.grain {
         Grain::Value => Heading::plain(name(&key.column)),
@@ -103,7 +146,11 @@ fn headings(table: Option<&Table>, request: &Request) -> Vec<Heading> {
         Grain::Year => Heading::plain(grained("Year", &key.column)),
     });
     let measures = request.measures.iter().map(|measure| {
-        let of = measure.column.as_deref().map(|column| format!(" of {}", name(column))).unwrap_or_default();
+        let of = measure
+            .column
+            .as_deref()
+            .map(|column| format!(" of {}", name(column)))
+            .unwrap_or_default();
         match measure.operation {
             Operation::Sum => Heading::plain(format!("Sum{of}")),
             Operation::Count => Heading::plain(format!("Count{of}")),
@@ -126,18 +173,43 @@ mod tests {
     const SALES: &str = "Day,Town,Paid\n2025-10-03,Ulm,0.1\n2025-10-09,ulm,0.2\n2025-12-01,Bonn,5\n2024-12-01,Bonn,1\n";
 
     fn key(column: &str, grain: Grain) -> Key {
-        Key { column: column.into(), grain }
+        Key {
+            column: column.into(),
+            grain,
+        }
     }
 
     fn measure(operation: Operation, column: &str) -> Measure {
-        Measure { operation, column: Some(column.to_owned()).filter(|column| !column.is_empty()) }
+        Measure {
+            operation,
+            column: Some(column.to_owned()).filter(|column| !column.is_empty()),
+        }
     }
 
-    fn summary(files: &[(&str, &str)], group_by: Vec<Key>, measures: Vec<Measure>, direction: Option<Direction>, limit: Option<u32>) -> Result<String, Failure> {
-        let request = Request { group_by, measures, direction, limit }.counting();
-        let books = files.iter().map(|(file, text)| book(file, text.as_bytes())).collect();
-        let found = summarize(tables(books, None, &[], &request.columns())?, &request)?.into_table();
-        let lines = [found.columns.join("|")].into_iter().chain(found.rows.iter().map(|row| row.join("|"))).chain(found.notes);
+    fn summary(
+        files: &[(&str, &str)],
+        group_by: Vec<Key>,
+        measures: Vec<Measure>,
+        direction: Option<Direction>,
+        limit: Option<u32>,
+    ) -> Result<String, Failure> {
+        let request = Request {
+            group_by,
+            measures,
+            direction,
+            limit,
+        }
+        .counting();
+        let books = files
+            .iter()
+            .map(|(file, text)| book(file, text.as_bytes()))
+            .collect();
+        let found =
+            summarize(tables(books, None, &[], &request.columns())?, &request)?.into_table();
+        let lines = [found.columns.join("|")]
+            .into_iter()
+            .chain(found.rows.iter().map(|row| row.join("|")))
+            .chain(found.notes);
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
@@ -147,49 +219,126 @@ mod tests {
 
     #[test]
     fn sums_are_exact_and_groups_in_order() {
-        assert_eq!(one(vec![key("town", Grain::Value)], vec![measure(Operation::Sum, "PAID")]), "Town|Sum of Paid\nBonn|6\nUlm|0.3");
-        assert_eq!(one(vec![key("Day", Grain::Month)], vec![measure(Operation::Sum, "Paid")]), "Month|Sum of Paid\n2024-12|1\n2025-10|0.3\n2025-12|5");
+        assert_eq!(
+            one(
+                vec![key("town", Grain::Value)],
+                vec![measure(Operation::Sum, "PAID")]
+            ),
+            "Town|Sum of Paid\nBonn|6\nUlm|0.3"
+        );
+        assert_eq!(
+            one(
+                vec![key("Day", Grain::Month)],
+                vec![measure(Operation::Sum, "Paid")]
+            ),
+            "Month|Sum of Paid\n2024-12|1\n2025-10|0.3\n2025-12|5"
+        );
     }
 
     #[test]
     fn grains() {
         let counts = |grain| one(vec![key("Day", grain)], vec![]);
-        assert_eq!(counts(Grain::Quarter), "Quarter|Count\n2024-Q4|1\n2025-Q4|3");
+        assert_eq!(
+            counts(Grain::Quarter),
+            "Quarter|Count\n2024-Q4|1\n2025-Q4|3"
+        );
         assert_eq!(counts(Grain::Year), "Year|Count\n2024|1\n2025|3");
-        assert_eq!(counts(Grain::Day), "Day|Count\n2024-12-01|1\n2025-10-03|1\n2025-10-09|1\n2025-12-01|1");
+        assert_eq!(
+            counts(Grain::Day),
+            "Day|Count\n2024-12-01|1\n2025-10-03|1\n2025-10-09|1\n2025-12-01|1"
+        );
     }
 
     #[test]
     fn without_groups_there_is_one() {
-        let all = [Operation::Sum, Operation::Average, Operation::Median, Operation::Smallest, Operation::Largest];
-        let measures = all.into_iter().map(|operation| measure(operation, "Paid")).chain([measure(Operation::Count, ""), measure(Operation::Largest, "Day")]);
+        let all = [
+            Operation::Sum,
+            Operation::Average,
+            Operation::Median,
+            Operation::Smallest,
+            Operation::Largest,
+        ];
+        let measures = all
+            .into_iter()
+            .map(|operation| measure(operation, "Paid"))
+            .chain([
+                measure(Operation::Count, ""),
+                measure(Operation::Largest, "Day"),
+            ]);
         assert_eq!(
             one(vec![], measures.collect()),
             "Sum of Paid|Average of Paid|Median of Paid|Smallest of Paid|Largest of Paid|Count|Largest of Day\n6.3|1.575|0.6|0.1|5|4|2025-12-01"
         );
-        assert_eq!(summary(&[("a.csv", "Town,Paid\n")], vec![], vec![measure(Operation::Sum, "Paid")], None, None).unwrap(), "Sum of Paid\n0");
+        assert_eq!(
+            summary(
+                &[("a.csv", "Town,Paid\n")],
+                vec![],
+                vec![measure(Operation::Sum, "Paid")],
+                None,
+                None
+            )
+            .unwrap(),
+            "Sum of Paid\n0"
+        );
     }
 
     #[test]
     fn the_largest_come_first_and_the_rest_is_said() {
-        let largest = summary(&[("a.csv", SALES)], vec![key("Day", Grain::Month)], vec![measure(Operation::Sum, "Paid")], Some(Direction::LargestFirst), Some(2));
-        assert_eq!(largest.unwrap(), "Month|Sum of Paid\n2025-12|5\n2024-12|1\n2 of 3 groups are shown");
+        let largest = summary(
+            &[("a.csv", SALES)],
+            vec![key("Day", Grain::Month)],
+            vec![measure(Operation::Sum, "Paid")],
+            Some(Direction::LargestFirst),
+            Some(2),
+        );
+        assert_eq!(
+            largest.unwrap(),
+            "Month|Sum of Paid\n2025-12|5\n2024-12|1\n2 of 3 groups are shown"
+        );
     }
 
     #[test]
     fn files_are_one_table() {
         let files = [("a.csv", SALES), ("b.csv", "paid;TOWN\n1,5;Ulm\n")];
-        assert_eq!(summary(&files, vec![key("Town", Grain::Value)], vec![measure(Operation::Sum, "Paid")], None, None).unwrap(), "Town|Sum of Paid\nBonn|6\nUlm|1.8");
-        let failure = summary(&files, vec![key("Day", Grain::Month)], vec![], None, None).unwrap_err();
-        assert_eq!(failure.detail, "`b.csv` has no column `Day` in `b`; it has `paid`, `TOWN`");
+        assert_eq!(
+            summary(
+                &files,
+                vec![key("Town", Grain::Value)],
+                vec![measure(Operation::Sum, "Paid")],
+                None,
+                None
+            )
+            .unwrap(),
+            "Town|Sum of Paid\nBonn|6\nUlm|1.8"
+        );
+        let failure =
+            summary(&files, vec![key("Day", Grain::Month)], vec![], None, None).unwrap_err();
+        assert_eq!(
+            failure.detail,
+            "`b.csv` has no column `Day` in `b`; it has `paid`, `TOWN`"
+        );
     }
 
     #[test]
     fn what_cannot_be_measured() {
-        let fault = |group_by, measures| summary(&[("a.csv", SALES)], group_by, measures, None, None).unwrap_err();
-        assert_eq!(fault(vec![], vec![measure(Operation::Sum, "Town")]).detail, "`a.csv` has texts in column `Town` of `a`, so it has no sum");
-        assert_eq!(fault(vec![], vec![measure(Operation::Average, "Day")]).fault, Fault::WrongKind);
-        assert_eq!(fault(vec![], vec![measure(Operation::Sum, "")]).detail, "`a.csv` cannot be measured: a sum needs a column");
-        assert_eq!(fault(vec![key("Town", Grain::Month)], vec![]).detail, "`a.csv` has texts in column `Town` of `a`, so it has no months");
+        let fault = |group_by, measures| {
+            summary(&[("a.csv", SALES)], group_by, measures, None, None).unwrap_err()
+        };
+        assert_eq!(
+            fault(vec![], vec![measure(Operation::Sum, "Town")]).detail,
+            "`a.csv` has texts in column `Town` of `a`, so it has no sum"
+        );
+        assert_eq!(
+            fault(vec![], vec![measure(Operation::Average, "Day")]).fault,
+            Fault::WrongKind
+        );
+        assert_eq!(
+            fault(vec![], vec![measure(Operation::Sum, "")]).detail,
+            "`a.csv` cannot be measured: a sum needs a column"
+        );
+        assert_eq!(
+            fault(vec![key("Town", Grain::Month)], vec![]).detail,
+            "`a.csv` has texts in column `Town` of `a`, so it has no months"
+        );
     }
 }

@@ -37,15 +37,25 @@ impl Table {
     pub(crate) fn find(file: &str, worksheet: Worksheet) -> Option<Self> {
         let (top, span) = heading::find(&worksheet.rows)?;
         let header = worksheet.rows.get(top)?;
-        let below = worksheet.rows.get(top.saturating_add(1)..).unwrap_or_default();
+        let below = worksheet
+            .rows
+            .get(top.saturating_add(1)..)
+            .unwrap_or_default();
         let names = names(header, &span);
         let mut body = totals::body(header, below, &span);
         let kinds = kinds::settle(&mut body.rows, names.len(), worksheet.mark);
         totals::drop_unlabelled(&mut body, &kinds);
-        let columns = names.into_iter().zip(kinds).map(|(name, kind)| Column { name, kind }).collect();
+        let columns = names
+            .into_iter()
+            .zip(kinds)
+            .map(|(name, kind)| Column { name, kind })
+            .collect();
         let mut notes = body.notes;
         if worksheet.errors > 0 {
-            notes.push(format!("{} cells hold errors and count as empty", worksheet.errors));
+            notes.push(format!(
+                "{} cells hold errors and count as empty",
+                worksheet.errors
+            ));
         }
         let here = |note: String| format!("`{file}`: {note}");
         let table = Self {
@@ -62,14 +72,25 @@ impl Table {
     /// Where the column stands, whatever the case and blanks of its name.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         let name = folded(name);
-        self.columns.iter().position(|column| folded(&column.name) == name)
+        self.columns
+            .iter()
+            .position(|column| folded(&column.name) == name)
     }
 
     /// A column that has neither heading nor data only keeps others apart.
     fn without_blank_columns(mut self, header: &Row, start: u32) -> Self {
-        let headed = |at: usize| header.cells.iter().any(|(column, _)| column.saturating_sub(start) as usize == at);
-        let kept: Vec<bool> =
-            self.columns.iter().enumerate().map(|(at, column)| headed(at) || column.kind != Kind::Empty).collect();
+        let headed = |at: usize| {
+            header
+                .cells
+                .iter()
+                .any(|(column, _)| column.saturating_sub(start) as usize == at)
+        };
+        let kept: Vec<bool> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| headed(at) || column.kind != Kind::Empty)
+            .collect();
         if kept.iter().all(|kept| *kept) {
             return self;
         }
@@ -80,7 +101,11 @@ impl Table {
 }
 
 fn only<T>(all: Vec<T>, kept: &[bool]) -> Vec<T> {
-    all.into_iter().zip(kept).filter(|(_, kept)| **kept).map(|(one, _)| one).collect()
+    all.into_iter()
+        .zip(kept)
+        .filter(|(_, kept)| **kept)
+        .map(|(one, _)| one)
+        .collect()
 }
 
 /// The columns of a table, counted from 0.
@@ -90,7 +115,9 @@ type Span = std::ops::Range<u32>;
 fn slice(row: &Row, span: &Span) -> Vec<Cell> {
     let mut cells = vec![Cell::Empty; span.len()];
     for (column, cell) in &row.cells {
-        let at = column.checked_sub(span.start).and_then(|at| cells.get_mut(at as usize));
+        let at = column
+            .checked_sub(span.start)
+            .and_then(|at| cells.get_mut(at as usize));
         if let Some(place) = at {
             *place = cell.clone();
         }
@@ -104,7 +131,12 @@ fn names(header: &Row, span: &Span) -> Vec<String> {
     let mut names = Vec::new();
     for (column, cell) in span.clone().zip(slice(header, span)) {
         let words: Vec<String> = cell.shown().split_whitespace().map(str::to_owned).collect();
-        let mut name: String = words.join(" ").chars().filter(|character| !character.is_control()).take(LIMITS.text_characters).collect();
+        let mut name: String = words
+            .join(" ")
+            .chars()
+            .filter(|character| !character.is_control())
+            .take(LIMITS.text_characters)
+            .collect();
         if name.is_empty() {
             name = format!("Column {}", letters(column));
         }
@@ -125,7 +157,9 @@ fn letters(column: u32) -> String {
     let mut letters = Vec::new();
     let mut left = column.saturating_add(1);
     while let Some(one) = left.checked_sub(1) {
-        letters.push(char::from(b'A'.saturating_add(u8::try_from(one % 26).unwrap_or(0))));
+        letters.push(char::from(
+            b'A'.saturating_add(u8::try_from(one % 26).unwrap_or(0)),
+        ));
         left = one / 26;
     }
     letters.iter().rev().collect()
@@ -137,21 +171,41 @@ mod tests {
     use crate::testing::{table, worksheet};
 
     fn shape(text: &str) -> String {
-        let Some(table) = worksheet(text).and_then(|worksheet| Table::find("a.csv", worksheet)) else { return "none".into() };
-        let columns: Vec<String> = table.columns.iter().map(|column| format!("{} {:?}", column.name, column.kind)).collect();
-        format!("row {}, {} rows: {}", table.header_row, table.rows.len(), columns.join(", "))
+        let Some(table) = worksheet(text).and_then(|worksheet| Table::find("a.csv", worksheet))
+        else {
+            return "none".into();
+        };
+        let columns: Vec<String> = table
+            .columns
+            .iter()
+            .map(|column| format!("{} {:?}", column.name, column.kind))
+            .collect();
+        format!(
+            "row {}, {} rows: {}",
+            table.header_row,
+            table.rows.len(),
+            columns.join(", ")
+        )
     }
 
     #[test]
     fn plain() {
-        assert_eq!(shape("Name,Amount\nAnn,1.5\nBob,2"), "row 1, 2 rows: Name Kind::Text, Amount Kind::Number");
-        assert_eq!(shape("Name,Amount\n"), "row 1, 0 rows: Name Kind::Empty, Amount Kind::Empty");
+        assert_eq!(
+            shape("Name,Amount\nAnn,1.5\nBob,2"),
+            "row 1, 2 rows: Name Kind::Text, Amount Kind::Number"
+        );
+        assert_eq!(
+            shape("Name,Amount\n"),
+            "row 1, 0 rows: Name Kind::Empty, Amount Kind::Empty"
+        );
     }
 
     #[test]
     fn titles_and_blank_rows_above() {
         assert_eq!(
-            shape("Report 2025,,\n,,\nMade by,Ann,\n\nDay,Shop,Paid\n2025-10-03,North,\"1,200.50\"\n2025-10-04,South,3\n"),
+            shape(
+                "Report 2025,,\n,,\nMade by,Ann,\n\nDay,Shop,Paid\n2025-10-03,North,\"1,200.50\"\n2025-10-04,South,3\n"
+            ),
             "row 5, 2 rows: Day Kind::Date, Shop Kind::Text, Paid Kind::Number"
         );
     }
@@ -162,7 +216,10 @@ mod tests {
             shape("Name,Paid,,Paid,\nAnn,1,x,2,\nBob,3,y,4,\n"),
             "row 1, 2 rows: Name Kind::Text, Paid Kind::Number, Column C Kind::Text, Paid (2) Kind::Number"
         );
-        assert_eq!(letters(0) + &letters(25) + &letters(26) + &letters(701) + &letters(702), "AZAAZZAAA");
+        assert_eq!(
+            letters(0) + &letters(25) + &letters(26) + &letters(701) + &letters(702),
+            "AZAAZZAAA"
+        );
     }
 
     #[test]

@@ -40,7 +40,10 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
     }
 }
 

@@ -26,26 +26,43 @@ pub(crate) struct Layout {
 }
 
 /// Write to `target` what its name asks for, and note what that form cannot hold.
-pub(crate) fn save(found: &mut Found, layout: &Layout, target: Option<&impl Target>) -> Result<(), Failure> {
+pub(crate) fn save(
+    found: &mut Found,
+    layout: &Layout,
+    target: Option<&impl Target>,
+) -> Result<(), Failure> {
     let Some(target) = target else {
         if layout.chart.is_some() {
-            found.notes.push("no chart was made, since no workbook was asked for".to_owned());
+            found
+                .notes
+                .push("no chart was made, since no workbook was asked for".to_owned());
         }
         return Ok(());
     };
     let file = target.name();
     let refused = |why: &str| failure(Fault::NotWritten, &file, why);
-    let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    let ending = file
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase());
     if found.rows.len() > LIMITS.worksheet_rows {
-        return Err(failure(Fault::TooLarge, &file, &format!("cannot hold {} rows", found.rows.len())));
+        return Err(failure(
+            Fault::TooLarge,
+            &file,
+            &format!("cannot hold {} rows", found.rows.len()),
+        ));
     }
     let bytes = match ending.as_deref() {
-        Some("xlsx") => workbook::bytes(found, layout).map_err(|error| refused(&format!("could not be written: {error}")))?,
-        Some("csv") => delimited::bytes(found, layout).ok_or_else(|| refused("could not be written"))?,
+        Some("xlsx") => workbook::bytes(found, layout)
+            .map_err(|error| refused(&format!("could not be written: {error}")))?,
+        Some("csv") => {
+            delimited::bytes(found, layout).ok_or_else(|| refused("could not be written"))?
+        }
         _ => return Err(refused("cannot be written: only .xlsx and .csv can")),
     };
     for piece in bytes.chunks(LIMITS.write_bytes) {
-        target.write(piece).ok_or_else(|| refused("could not be written: the host refused"))?;
+        target
+            .write(piece)
+            .ok_or_else(|| refused("could not be written: the host refused"))?;
     }
     Ok(())
 }
@@ -59,18 +76,43 @@ mod tests {
     use jiff::civil::date;
 
     fn found() -> Found {
-        let headings = ["Month", "=Name", "Sum of Paid", "Day"].map(|name| Heading::plain(name.to_owned())).to_vec();
+        let headings = ["Month", "=Name", "Sum of Paid", "Day"]
+            .map(|name| Heading::plain(name.to_owned()))
+            .to_vec();
         let day = Cell::Date(date(2025, 10, 3).at(0, 0, 0, 0));
         let rows = vec![
-            vec![Cell::text("2025-10"), Cell::text("=1+1"), Cell::number(0.3), day],
-            vec![Cell::text("2025-11"), Cell::text("http://a.example"), Cell::number(1234.5), Cell::Empty],
+            vec![
+                Cell::text("2025-10"),
+                Cell::text("=1+1"),
+                Cell::number(0.3),
+                day,
+            ],
+            vec![
+                Cell::text("2025-11"),
+                Cell::text("http://a.example"),
+                Cell::number(1234.5),
+                Cell::Empty,
+            ],
         ];
-        Found { headings, rows, notes: vec![] }
+        Found {
+            headings,
+            rows,
+            notes: vec![],
+        }
     }
 
     fn saved(name: &str, chart: Option<Chart>) -> (Vec<u8>, Vec<String>) {
         let (mut found, memory) = (found(), Memory::named(name));
-        save(&mut found, &Layout { worksheet: "Summary", keys: 1, chart }, Some(&memory)).unwrap();
+        save(
+            &mut found,
+            &Layout {
+                worksheet: "Summary",
+                keys: 2,
+                chart,
+            },
+            Some(&memory),
+        )
+        .unwrap();
         (memory.bytes.into_inner(), found.notes)
     }
 
@@ -79,10 +121,18 @@ mod tests {
         for chart in [None, Some(Chart::Bar), Some(Chart::Line), Some(Chart::Pie)] {
             let (bytes, notes) = saved("out.XLSX", chart);
             let book = book("out.xlsx", &bytes);
-            let rows: Vec<Vec<Cell>> = book.worksheets[0].rows.iter().skip(1).map(|row| row.cells.iter().map(|(_, cell)| cell.clone()).collect()).collect();
+            let rows: Vec<Vec<Cell>> = book.worksheets[0]
+                .rows
+                .iter()
+                .skip(1)
+                .map(|row| row.cells.iter().map(|(_, cell)| cell.clone()).collect())
+                .collect();
             let mut expected = found().rows;
             expected[1].pop();
-            assert_eq!((book.worksheets[0].name.as_str(), rows, notes), ("Summary", expected, vec![]));
+            assert_eq!(
+                (book.worksheets[0].name.as_str(), rows, notes),
+                ("Summary", expected, vec![])
+            );
         }
     }
 
@@ -95,29 +145,58 @@ mod tests {
     fn nothing_that_is_written_computes_or_links() {
         let (bytes, _) = saved("out.xlsx", Some(Chart::Bar));
         let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
-        let names: Vec<String> = archive.file_names().flatten().map(|name| name.into_owned()).collect();
-        let part = |archive: &mut zip::ZipArchive<_>, name: &str| std::io::read_to_string(archive.by_name(name).unwrap()).unwrap();
+        let names: Vec<String> = archive
+            .file_names()
+            .flatten()
+            .map(|name| name.into_owned())
+            .collect();
+        let part = |archive: &mut zip::ZipArchive<_>, name: &str| {
+            std::io::read_to_string(archive.by_name(name).unwrap()).unwrap()
+        };
         let sheet = part(&mut archive, "xl/worksheets/sheet1.xml");
-        assert!(!sheet.contains("<f>") && !sheet.contains("hyperlink"), "{sheet}");
+        assert!(
+            !sheet.contains("<f>") && !sheet.contains("hyperlink"),
+            "{sheet}"
+        );
         assert!(part(&mut archive, "xl/sharedStrings.xml").contains("<t>=1+1</t>"));
         let chart = part(&mut archive, "xl/charts/chart1.xml");
-        assert!(chart.contains("Sum of Paid by Month") && chart.contains("Summary!$C$2:$C$3"), "{chart}");
-        assert!(names.iter().all(|name| !name.contains("vba") && !name.contains("external")));
+        assert!(
+            chart.contains("Sum of Paid by Month") && chart.contains("Summary!$C$2:$C$3"),
+            "{chart}"
+        );
+        assert!(
+            names
+                .iter()
+                .all(|name| !name.contains("vba") && !name.contains("external"))
+        );
     }
 
     #[test]
     fn delimited_text() {
         let (bytes, notes) = saved("out.csv", Some(Chart::Pie));
         let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text, "Month,'=Name,Sum of Paid,Day\n2025-10,'=1+1,0.3,2025-10-03\n2025-11,http://a.example,1234.5,\n");
+        assert_eq!(
+            text,
+            "Month,'=Name,Sum of Paid,Day\n2025-10,'=1+1,0.3,2025-10-03\n2025-11,http://a.example,1234.5,\n"
+        );
         assert_eq!(notes.len(), 2, "{notes:?}");
     }
 
     #[test]
     fn other_endings_are_refused() {
-        let layout = Layout { worksheet: "Rows", keys: 0, chart: None };
+        let layout = Layout {
+            worksheet: "Rows",
+            keys: 0,
+            chart: None,
+        };
         let failure = save(&mut found(), &layout, Some(&Memory::named("out.pdf"))).unwrap_err();
-        assert_eq!((failure.fault, failure.detail.as_str()), (Fault::NotWritten, "`out.pdf` cannot be written: only .xlsx and .csv can"));
+        assert_eq!(
+            (failure.fault, failure.detail.as_str()),
+            (
+                Fault::NotWritten,
+                "`out.pdf` cannot be written: only .xlsx and .csv can"
+            )
+        );
     }
 
     #[test]
@@ -125,8 +204,25 @@ mod tests {
         let mut empty = found();
         empty.rows.clear();
         let memory = Memory::named("out.xlsx");
-        save(&mut empty, &Layout { worksheet: "Summary", keys: 1, chart: Some(Chart::Bar) }, Some(&memory)).unwrap();
-        assert_eq!(book("out.xlsx", &memory.bytes.into_inner()).worksheets[0].rows.len(), 1);
-        assert_eq!(empty.notes, ["no chart was made, since there is nothing to show"]);
+        save(
+            &mut empty,
+            &Layout {
+                worksheet: "Summary",
+                keys: 1,
+                chart: Some(Chart::Bar),
+            },
+            Some(&memory),
+        )
+        .unwrap();
+        assert_eq!(
+            book("out.xlsx", &memory.bytes.into_inner()).worksheets[0]
+                .rows
+                .len(),
+            1
+        );
+        assert_eq!(
+            empty.notes,
+            ["no chart was made, since there is nothing to show"]
+        );
     }
 }

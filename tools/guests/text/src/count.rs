@@ -23,7 +23,13 @@ mod tests {
 
     #[test]
     fn characters_are_not_bytes() {
-        let counted = count(&Document { file: "a".into(), text: "zwei Größen\n\nx".into() });
-        assert_eq!((counted.lines, counted.words, counted.characters), (3, 3, 14));
+        let counted = count(&Document {
+            file: "a".into(),
+            text: "zwei Größen\n\nx".into(),
+        });
+        assert_eq!(
+            (counted.lines, counted.words, counted.characters),
+            (3, 3, 14)
+        );
     }
 }

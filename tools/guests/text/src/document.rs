@@ -21,7 +21,12 @@ impl Document {
 pub(crate) fn read(file: String, source: &impl Source, limit: u64) -> Result<Document, Failure> {
     let bytes = match read_all(source, limit) {
         Ok(bytes) => bytes,
-        Err(Unread::TooLarge) => return Err(too_large(file, &format!("it holds more than {limit} bytes"))),
+        Err(Unread::TooLarge) => {
+            return Err(too_large(
+                file,
+                &format!("it holds more than {limit} bytes"),
+            ));
+        }
         Err(Unread::Failed) => return Err(not_text(file, "it could not be read")),
     };
     match decode(&bytes) {
@@ -31,11 +36,19 @@ pub(crate) fn read(file: String, source: &impl Source, limit: u64) -> Result<Doc
 }
 
 pub(crate) fn too_large(file: String, why: &str) -> Failure {
-    Failure { fault: Fault::TooLarge, detail: format!("`{file}` is too much: {why}"), file }
+    Failure {
+        fault: Fault::TooLarge,
+        detail: format!("`{file}` is too much: {why}"),
+        file,
+    }
 }
 
 fn not_text(file: String, why: &str) -> Failure {
-    Failure { fault: Fault::NotText, detail: format!("`{file}` is not a text: {why}"), file }
+    Failure {
+        fault: Fault::NotText,
+        detail: format!("`{file}` is not a text: {why}"),
+        file,
+    }
 }
 
 #[cfg(test)]
@@ -56,14 +69,24 @@ mod tests {
     #[test]
     fn lines_count_from_one() {
         let document = read("a.txt".into(), &Bytes(b"\xef\xbb\xbfone\r\ntwo\n"), 99).unwrap();
-        assert_eq!(document.lines().collect::<Vec<_>>(), [(1, "one"), (2, "two")]);
+        assert_eq!(
+            document.lines().collect::<Vec<_>>(),
+            [(1, "one"), (2, "two")]
+        );
     }
 
     #[test]
     fn faults() {
-        let fault = |bytes, limit| read("a".into(), &Bytes(bytes), limit).map(|_| ()).unwrap_err();
+        let fault = |bytes, limit| {
+            read("a".into(), &Bytes(bytes), limit)
+                .map(|_| ())
+                .unwrap_err()
+        };
         assert_eq!(fault(b"\x7fELF\0\0", 99).fault, Fault::NotText);
         assert_eq!(fault(b"four", 3).fault, Fault::TooLarge);
-        assert_eq!(fault(b"four", 3).detail, "`a` is too much: it holds more than 3 bytes");
+        assert_eq!(
+            fault(b"four", 3).detail,
+            "`a` is too much: it holds more than 3 bytes"
+        );
     }
 }

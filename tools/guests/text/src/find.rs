@@ -10,7 +10,8 @@ const ENDING: usize = 3;
 
 /// All lines of all files that hold `words`, in the order of the files.
 pub(crate) fn find(documents: &[Document], words: &str) -> Result<Vec<Hit>, Failure> {
-    let phrase = folded(words.trim_matches(|mark: char| mark.is_whitespace() || "\"'“”„‚‘’".contains(mark)));
+    let phrase =
+        folded(words.trim_matches(|mark: char| mark.is_whitespace() || "\"'“”„‚‘’".contains(mark)));
     if phrase.is_empty() {
         return Ok(Vec::new());
     }
@@ -18,7 +19,9 @@ pub(crate) fn find(documents: &[Document], words: &str) -> Result<Vec<Hit>, Fail
     if !hits.is_empty() {
         return Ok(hits);
     }
-    matching(documents, |line| phrase.split(' ').all(|word| holds(line, word)))
+    matching(documents, |line| {
+        phrase.split(' ').all(|word| holds(line, word))
+    })
 }
 
 fn matching(documents: &[Document], fits: impl Fn(&str) -> bool) -> Result<Vec<Hit>, Failure> {
@@ -26,10 +29,17 @@ fn matching(documents: &[Document], fits: impl Fn(&str) -> bool) -> Result<Vec<H
     for document in documents {
         for (line, text) in document.lines().filter(|(_, text)| fits(&folded(text))) {
             if hits.len() >= LIMITS.results {
-                return Err(too_large(document.file.clone(), &format!("more than {} lines hold these words", LIMITS.results)));
+                return Err(too_large(
+                    document.file.clone(),
+                    &format!("more than {} lines hold these words", LIMITS.results),
+                ));
             }
             let text = first_bytes(text.trim(), LIMITS.line_bytes).to_owned();
-            hits.push(Hit { file: document.file.clone(), line, text });
+            hits.push(Hit {
+                file: document.file.clone(),
+                line,
+                text,
+            });
         }
     }
     Ok(hits)
@@ -38,11 +48,19 @@ fn matching(documents: &[Document], fits: impl Fn(&str) -> bool) -> Result<Vec<H
 /// Whether the folded `line` holds `phrase` from the beginning of a word to the end of one, give or take an ending.
 fn holds(line: &str, phrase: &str) -> bool {
     let last_word = phrase.rsplit(' ').next().unwrap_or(phrase);
-    let ending = if last_word.chars().count() < 4 { 0 } else { ENDING };
+    let ending = if last_word.chars().count() < 4 {
+        0
+    } else {
+        ENDING
+    };
     line.match_indices(phrase).any(|(at, _)| {
         let before = line.get(..at).and_then(|head| head.chars().next_back());
-        let after = line.get(at.saturating_add(phrase.len())..).unwrap_or_default();
-        let rest = after.chars().take_while(|character| character.is_alphanumeric());
+        let after = line
+            .get(at.saturating_add(phrase.len())..)
+            .unwrap_or_default();
+        let rest = after
+            .chars()
+            .take_while(|character| character.is_alphanumeric());
         let open_start = phrase.starts_with(|first: char| !first.is_alphanumeric());
         let open_end = phrase.ends_with(|last: char| !last.is_alphanumeric());
         let starts = open_start || !before.is_some_and(char::is_alphanumeric);
@@ -56,9 +74,19 @@ mod tests {
     use super::*;
 
     fn found(texts: &[&str], words: &str) -> Vec<(String, u32)> {
-        let documents: Vec<Document> =
-            texts.iter().zip('a'..).map(|(text, name)| Document { file: name.into(), text: (*text).into() }).collect();
-        find(&documents, words).unwrap().into_iter().map(|hit| (hit.file, hit.line)).collect()
+        let documents: Vec<Document> = texts
+            .iter()
+            .zip('a'..)
+            .map(|(text, name)| Document {
+                file: name.into(),
+                text: (*text).into(),
+            })
+            .collect();
+        find(&documents, words)
+            .unwrap()
+            .into_iter()
+            .map(|hit| (hit.file, hit.line))
+            .collect()
     }
 
     #[test]
@@ -71,20 +99,37 @@ mod tests {
 
     #[test]
     fn whole_words_with_endings() {
-        assert_eq!(found(&["article\nparty\nart\narts\nART!"], "art"), [3, 4, 5].map(|line| ("a".to_owned(), line)));
-        assert_eq!(found(&["Rechnungen\ninvoices, invoiced\nreinvoice"], "invoice"), [("a".to_owned(), 2)]);
+        assert_eq!(
+            found(&["article\nparty\nart\narts\nART!"], "art"),
+            [3, 4, 5].map(|line| ("a".to_owned(), line))
+        );
+        assert_eq!(
+            found(&["Rechnungen\ninvoices, invoiced\nreinvoice"], "invoice"),
+            [("a".to_owned(), 2)]
+        );
         assert_eq!(found(&["20250\n2025"], "2025"), [("a".to_owned(), 2)]);
     }
 
     #[test]
     fn quotes_and_nothing() {
-        assert_eq!(found(&["a rent increase"], "“rent increase”"), [("a".to_owned(), 1)]);
+        assert_eq!(
+            found(&["a rent increase"], "“rent increase”"),
+            [("a".to_owned(), 1)]
+        );
         assert_eq!(found(&["", "x"], "  "), []);
     }
 
     #[test]
     fn too_many_lines_are_said_not_cut() {
-        let document = Document { file: "a".into(), text: "word\n".repeat(LIMITS.results + 1) };
-        assert!(find(&[document], "word").unwrap_err().detail.contains("more than 2000 lines"));
+        let document = Document {
+            file: "a".into(),
+            text: "word\n".repeat(LIMITS.results + 1),
+        };
+        assert!(
+            find(&[document], "word")
+                .unwrap_err()
+                .detail
+                .contains("more than 2000 lines")
+        );
     }
 }

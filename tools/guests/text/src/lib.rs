@@ -7,7 +7,14 @@ mod find;
 mod limits;
 
 mod bindings {
-    #![allow(unsafe_code, missing_docs, unreachable_pub, clippy::all, clippy::restriction, reason = "generated from the WIT")]
+    #![allow(
+        unsafe_code,
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::restriction,
+        reason = "generated from the WIT"
+    )]
     wit_bindgen::generate!({
         path: ["../../wit", "wit"],
         world: "cloister:text/tool",

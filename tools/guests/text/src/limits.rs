@@ -14,5 +14,10 @@ pub(crate) struct Limits {
     pub(crate) line_bytes: usize,
 }
 
-pub(crate) const LIMITS: Limits =
-    Limits { file_bytes: 16 << 20, call_bytes: 64 << 20, shown_bytes: 64 << 10, results: 2000, line_bytes: 500 };
+pub(crate) const LIMITS: Limits = Limits {
+    file_bytes: 16 << 20,
+    call_bytes: 64 << 20,
+    shown_bytes: 64 << 10,
+    results: 2000,
+    line_bytes: 500,
+};

@@ -53,7 +53,11 @@ pub fn month(name: &str) -> Option<i8> {
     if name.chars().count() < 3 {
         return None;
     }
-    let at = MONTHS.iter().position(|names| names.iter().any(|full| full.starts_with(&name) || (name == "sept" && full.starts_with(&name))))?;
+    let at = MONTHS.iter().position(|names| {
+        names
+            .iter()
+            .any(|full| full.starts_with(&name) || (name == "sept" && full.starts_with(&name)))
+    })?;
     i8::try_from(at.checked_add(1)?).ok()
 }
 
@@ -65,7 +69,13 @@ fn clock(text: &str) -> Option<Time> {
         Some(seconds) => digits(seconds.split('.').next()?, 2..=2)?,
         None => 0,
     };
-    Time::new(hour.try_into().ok()?, minute.try_into().ok()?, second.try_into().ok()?, 0).ok()
+    Time::new(
+        hour.try_into().ok()?,
+        minute.try_into().ok()?,
+        second.try_into().ok()?,
+        0,
+    )
+    .ok()
 }
 
 fn separated(text: &str, order: Order) -> Option<Date> {
@@ -79,7 +89,11 @@ fn separated(text: &str, order: Order) -> Option<Date> {
         return None;
     }
     if first.len() == 4 {
-        return date(digits(first, 4..=4)?, digits(second, 1..=2)?, digits(third, 1..=2)?);
+        return date(
+            digits(first, 4..=4)?,
+            digits(second, 1..=2)?,
+            digits(third, 1..=2)?,
+        );
     }
     let (day, month) = match (separator, order) {
         ('/', Order::MonthFirst) => (second, first),
@@ -89,23 +103,43 @@ fn separated(text: &str, order: Order) -> Option<Date> {
 }
 
 fn spoken(text: &str) -> Option<Date> {
-    let words: Vec<&str> = text.split([' ', ',', '\u{a0}', '\t']).filter(|word| !word.is_empty() && *word != "of").collect();
-    let [first, second, third] = words.as_slice() else { return None };
-    let (day, name) = if month(first).is_some() { (second, first) } else { (first, second) };
+    let words: Vec<&str> = text
+        .split([' ', ',', '\u{a0}', '\t'])
+        .filter(|word| !word.is_empty() && *word != "of")
+        .collect();
+    let [first, second, third] = words.as_slice() else {
+        return None;
+    };
+    let (day, name) = if month(first).is_some() {
+        (second, first)
+    } else {
+        (first, second)
+    };
     let day = day.trim_end_matches(['.', 's', 't', 'n', 'd', 'r', 'h']);
-    date(digits(third, 4..=4)?, i16::from(month(name)?), digits(day, 1..=2)?)
+    date(
+        digits(third, 4..=4)?,
+        i16::from(month(name)?),
+        digits(day, 1..=2)?,
+    )
 }
 
 fn year(text: &str) -> Option<i16> {
     match text.len() {
         4 => digits(text, 4..=4),
-        2 => digits(text, 2..=2).map(|short| if short < 70 { 2000 + short } else { 1900 + short }),
+        2 => digits(text, 2..=2).map(|short| {
+            if short < 70 {
+                2000 + short
+            } else {
+                1900 + short
+            }
+        }),
         _ => None,
     }
 }
 
 fn digits(text: &str, length: std::ops::RangeInclusive<usize>) -> Option<i16> {
-    (length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+    (length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())?
 }
 
 fn date(year: i16, month: i16, day: i16) -> Option<Date> {
@@ -124,25 +158,62 @@ mod tests {
     #[test]
     fn one_day_in_many_spellings() {
         for text in [
-            "2025-03-25", "25.03.2025", "25.3.25", "25/03/2025", "25-03-2025", "25 March 2025", "March 25, 2025", "25th of March 2025", "Mar 25 2025",
-            "25. März 2025", "25 mar. 2025",
+            "2025-03-25",
+            "25.03.2025",
+            "25.3.25",
+            "25/03/2025",
+            "25-03-2025",
+            "25 March 2025",
+            "March 25, 2025",
+            "25th of March 2025",
+            "Mar 25 2025",
+            "25. März 2025",
+            "25 mar. 2025",
         ] {
             assert_eq!(read(text).as_deref(), Some("2025-03-25"), "{text}");
         }
-        assert_eq!(parse("03/25/2025", Order::MonthFirst).map(|date| date.to_string()).as_deref(), Some("2025-03-25"));
+        assert_eq!(
+            parse("03/25/2025", Order::MonthFirst)
+                .map(|date| date.to_string())
+                .as_deref(),
+            Some("2025-03-25")
+        );
     }
 
     #[test]
     fn not_days() {
-        for text in ["", "2025", "2025-13-01", "2025-02-30", "31/31/2025", "1.2.3", "1.2.34567", "March 2025", "ma 25 2025", "25 March 25 2025", "+1-02-03", "1,234.50"] {
+        for text in [
+            "",
+            "2025",
+            "2025-13-01",
+            "2025-02-30",
+            "31/31/2025",
+            "1.2.3",
+            "1.2.34567",
+            "March 2025",
+            "ma 25 2025",
+            "25 March 25 2025",
+            "+1-02-03",
+            "1,234.50",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
 
     #[test]
     fn times() {
-        for text in ["2025-03-25T10:30:00Z", "2025-03-25 10:30", "25.03.2025 10:30:00.123"] {
-            assert_eq!(parse_with_time(text, Order::DayFirst).map(|at| at.to_string()).as_deref(), Some("2025-03-25T10:30:00"), "{text}");
+        for text in [
+            "2025-03-25T10:30:00Z",
+            "2025-03-25 10:30",
+            "25.03.2025 10:30:00.123",
+        ] {
+            assert_eq!(
+                parse_with_time(text, Order::DayFirst)
+                    .map(|at| at.to_string())
+                    .as_deref(),
+                Some("2025-03-25T10:30:00"),
+                "{text}"
+            );
         }
         assert_eq!(parse_with_time("2025-03-25 25:30", Order::DayFirst), None);
     }

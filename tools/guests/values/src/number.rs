@@ -13,20 +13,28 @@ pub enum Mark {
 
 /// Currency signs and words that may stand before or behind a number, longest first.
 const CURRENCIES: [&str; 27] = [
-    "dollars", "pounds", "francs", "dollar", "pound", "franc", "euros", "euro", "eur", "usd", "gbp", "chf", "jpy", "sek", "nok", "dkk",
-    "pln", "czk", "cad", "aud", "us$", "kr", "zł", "€", "$", "£", "¥",
+    "dollars", "pounds", "francs", "dollar", "pound", "franc", "euros", "euro", "eur", "usd",
+    "gbp", "chf", "jpy", "sek", "nok", "dkk", "pln", "czk", "cad", "aud", "us$", "kr", "zł", "€",
+    "$", "£", "¥",
 ];
 
 /// The number that `text` is, or `None` where it is anything else. A sign may stand on either side, or brackets mean below zero; exact to 28 digits.
 pub fn parse(text: &str, mark: Mark) -> Option<Decimal> {
     let bare = text.trim();
-    let (bare, bracketed) = match bare.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+    let (bare, bracketed) = match bare
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'))
+    {
         Some(inner) => (inner.trim(), true),
         None => (bare, false),
     };
     let (bare, outer) = unsigned(bare);
     let (bare, inner) = unsigned(undecorated(bare));
-    let below_zero = match [bracketed, outer, inner].into_iter().filter(|sign| *sign).count() {
+    let below_zero = match [bracketed, outer, inner]
+        .into_iter()
+        .filter(|sign| *sign)
+        .count()
+    {
         0 => false,
         1 => true,
         _ => return None,
@@ -62,12 +70,18 @@ fn likely_mark(text: &str) -> Mark {
 }
 
 fn digits_after(text: &str, at: usize) -> usize {
-    text.chars().skip(text.get(..=at).unwrap_or_default().chars().count()).take_while(char::is_ascii_digit).count()
+    text.chars()
+        .skip(text.get(..=at).unwrap_or_default().chars().count())
+        .take_while(char::is_ascii_digit)
+        .count()
 }
 
 fn unsigned(text: &str) -> (&str, bool) {
     let minus = ['-', '−'];
-    match text.strip_prefix(minus).or_else(|| text.strip_suffix(minus)) {
+    match text
+        .strip_prefix(minus)
+        .or_else(|| text.strip_suffix(minus))
+    {
         Some(rest) => (rest.trim(), true),
         None => (text.strip_prefix('+').map_or(text, str::trim_start), false),
     }
@@ -75,12 +89,16 @@ fn unsigned(text: &str) -> (&str, bool) {
 
 fn undecorated(text: &str) -> &str {
     for currency in CURRENCIES {
-        let before = text.get(..currency.len()).filter(|head| head.eq_ignore_ascii_case(currency));
+        let before = text
+            .get(..currency.len())
+            .filter(|head| head.eq_ignore_ascii_case(currency));
         if before.is_some() {
             return text.get(currency.len()..).unwrap_or_default().trim();
         }
         let rest = text.len().saturating_sub(currency.len());
-        let after = text.get(rest..).filter(|tail| tail.eq_ignore_ascii_case(currency));
+        let after = text
+            .get(rest..)
+            .filter(|tail| tail.eq_ignore_ascii_case(currency));
         if after.is_some() {
             return text.get(..rest).unwrap_or_default().trim();
         }
@@ -94,7 +112,9 @@ fn plain(text: &str, mark: Mark) -> Option<String> {
         Mark::Point => ('.', ','),
         Mark::Comma => (',', '.'),
     };
-    let (whole, decimals) = text.split_once(decimal).map_or((text, None), |(whole, decimals)| (whole, Some(decimals)));
+    let (whole, decimals) = text
+        .split_once(decimal)
+        .map_or((text, None), |(whole, decimals)| (whole, Some(decimals)));
     let mut plain = ungrouped(whole, other)?;
     if let Some(decimals) = decimals {
         if decimals.is_empty() || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -111,12 +131,16 @@ fn plain(text: &str, mark: Mark) -> Option<String> {
 
 fn ungrouped(whole: &str, other: char) -> Option<String> {
     let separator = whole.chars().find(|character| !character.is_ascii_digit());
-    let Some(separator) = separator else { return Some(whole.to_owned()) };
+    let Some(separator) = separator else {
+        return Some(whole.to_owned());
+    };
     if separator != other && ![' ', '\u{a0}', '\u{202f}', '\'', '’'].contains(&separator) {
         return None;
     }
     let mut groups = whole.split(separator);
-    let first = groups.next().filter(|first| (1..=3).contains(&first.len()) && !first.starts_with('0'))?;
+    let first = groups
+        .next()
+        .filter(|first| (1..=3).contains(&first.len()) && !first.starts_with('0'))?;
     let mut plain = first.to_owned();
     for group in groups {
         if group.len() != 3 {
@@ -124,7 +148,10 @@ fn ungrouped(whole: &str, other: char) -> Option<String> {
         }
         plain.push_str(group);
     }
-    plain.bytes().all(|byte| byte.is_ascii_digit()).then_some(plain)
+    plain
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(plain)
 }
 
 #[cfg(test)]
@@ -158,7 +185,22 @@ mod tests {
 
     #[test]
     fn not_numbers() {
-        for text in ["", "-", "€", "1,23,4", "12,34.5", "1.2.3", "12.", "--5", "(-5)", "1e5", "12 kg", "1.234,50", "2025-10-03", "1,234 5"] {
+        for text in [
+            "",
+            "-",
+            "€",
+            "1,23,4",
+            "12,34.5",
+            "1.2.3",
+            "12.",
+            "--5",
+            "(-5)",
+            "1e5",
+            "12 kg",
+            "1.234,50",
+            "2025-10-03",
+            "1,234 5",
+        ] {
             assert_eq!(shown(text, Mark::Point), None, "{text}");
         }
         assert_eq!(shown("1,234.50", Mark::Comma), None);
@@ -166,8 +208,21 @@ mod tests {
 
     #[test]
     fn guesses() {
-        for (text, number) in [("1,234", "1234"), ("1.234", "1234"), ("0.125", "0.125"), ("$0.125", "0.125"), ("0,125", "0.125"), ("12,5", "12.5"), ("1.234,5", "1234.5"), ("1,234.5", "1234.5")] {
-            assert_eq!(guess(text).map(|number| number.to_string()).as_deref(), Some(number), "{text}");
+        for (text, number) in [
+            ("1,234", "1234"),
+            ("1.234", "1234"),
+            ("0.125", "0.125"),
+            ("$0.125", "0.125"),
+            ("0,125", "0.125"),
+            ("12,5", "12.5"),
+            ("1.234,5", "1234.5"),
+            ("1,234.5", "1234.5"),
+        ] {
+            assert_eq!(
+                guess(text).map(|number| number.to_string()).as_deref(),
+                Some(number),
+                "{text}"
+            );
         }
     }
 

@@ -58,12 +58,18 @@ mod tests {
     #[test]
     fn reads_to_the_end_in_pieces() {
         let bytes = vec![7; 2_500_000];
-        assert_eq!(read_all(&Told(2_500_000, bytes.clone()), 3_000_000), Ok(bytes));
+        assert_eq!(
+            read_all(&Told(2_500_000, bytes.clone()), 3_000_000),
+            Ok(bytes)
+        );
     }
 
     #[test]
     fn a_size_that_lies_does_not_pass_the_limit() {
-        assert_eq!(read_all(&Told(1, vec![7; 3_000_000]), 2_000_000), Err(Unread::TooLarge));
+        assert_eq!(
+            read_all(&Told(1, vec![7; 3_000_000]), 2_000_000),
+            Err(Unread::TooLarge)
+        );
         assert_eq!(read_all(&Told(9, vec![7; 9]), 8), Err(Unread::TooLarge));
     }
 

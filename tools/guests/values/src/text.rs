@@ -18,7 +18,10 @@ pub fn decode(bytes: &[u8]) -> Option<String> {
 
 /// At most the first `limit` bytes of `text`, ending between characters.
 pub fn first_bytes(text: &str, limit: usize) -> &str {
-    let end = (0..=limit.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let end = (0..=limit.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end))
+        .unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
 
@@ -40,7 +43,8 @@ pub fn order_folded(left: &str, right: &str) -> Ordering {
 }
 
 fn folding(text: &str) -> impl Iterator<Item = char> {
-    text.split_whitespace().flat_map(|word| once(' ').chain(word.chars().flat_map(char::to_lowercase)))
+    text.split_whitespace()
+        .flat_map(|word| once(' ').chain(word.chars().flat_map(char::to_lowercase)))
 }
 
 #[cfg(test)]
@@ -54,8 +58,14 @@ mod tests {
             "Größe €".as_bytes().to_vec(),
             [b"\xef\xbb\xbf".as_slice(), "Größe €".as_bytes()].concat(),
             b"Gr\xf6\xdfe \x80".to_vec(),
-            [0xff, 0xfe].into_iter().chain("Größe €".encode_utf16().flat_map(u16::to_le_bytes)).collect(),
-            [0xfe, 0xff].into_iter().chain("Größe €".encode_utf16().flat_map(u16::to_be_bytes)).collect(),
+            [0xff, 0xfe]
+                .into_iter()
+                .chain("Größe €".encode_utf16().flat_map(u16::to_le_bytes))
+                .collect(),
+            [0xfe, 0xff]
+                .into_iter()
+                .chain("Größe €".encode_utf16().flat_map(u16::to_be_bytes))
+                .collect(),
         ] {
             assert_eq!(decode(&bytes).as_deref(), Some("Größe €"));
         }

@@ -6,7 +6,10 @@ use std::io::Cursor;
 use crate::book::{Budget, Unreadable, Worksheet, rows};
 use crate::cell::Cell;
 use crate::limits::LIMITS;
-use calamine::{CellErrorType, Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, Sheet, SheetType, SheetVisible, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError};
+use calamine::{
+    CellErrorType, Data, DataRef, ExcelDateTime, Ods, OdsError, Reader, Sheet, SheetType,
+    SheetVisible, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError,
+};
 use jiff::civil::{Date, DateTime, Time};
 use values::date::{self, Order};
 use values::number::Mark;
@@ -62,8 +65,14 @@ pub(super) fn ods(bytes: Vec<u8>, budget: &mut Budget) -> Result<Vec<Worksheet>,
 
 pub(super) fn xls(bytes: Vec<u8>, budget: &mut Budget) -> Result<Vec<Worksheet>, Unreadable> {
     // A newer workbook with a password comes in the container of the old ones.
-    let encrypted: Vec<u8> = "EncryptedPackage".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    if bytes.windows(encrypted.len()).any(|window| window == encrypted) {
+    let encrypted: Vec<u8> = "EncryptedPackage"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    if bytes
+        .windows(encrypted.len())
+        .any(|window| window == encrypted)
+    {
         return Err(Unreadable::Encrypted);
     }
     let book = Xls::new(Cursor::new(bytes)).map_err(|error| match error {
@@ -85,7 +94,9 @@ where
         let (top, left) = range.start().unwrap_or_default();
         let mut cells = Cells::default();
         for (row, column, data) in range.used_cells() {
-            let at = |start: u32, offset: usize| start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX));
+            let at = |start: u32, offset: usize| {
+                start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX))
+            };
             cells.push((at(top, row), at(left, column)), raw(data), budget)?;
         }
         worksheets.push(cells.into_worksheet(name));
@@ -94,15 +105,28 @@ where
 }
 
 fn broken(error: impl Display) -> Unreadable {
-    let why: String = error.to_string().chars().filter(|character| !character.is_control()).take(LIMITS.text_characters).collect();
+    let why: String = error
+        .to_string()
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(LIMITS.text_characters)
+        .collect();
     Unreadable::NotAWorkbook(why)
 }
 
 /// Worksheets that hold cells, those that a person sees first.
 fn names(sheets: &[Sheet]) -> Vec<String> {
-    let worksheets = || sheets.iter().filter(|sheet| sheet.typ == SheetType::WorkSheet);
-    let (seen, hidden): (Vec<&Sheet>, Vec<&Sheet>) = worksheets().partition(|sheet| sheet.visible == SheetVisible::Visible);
-    seen.into_iter().chain(hidden).map(|sheet| sheet.name.clone()).collect()
+    let worksheets = || {
+        sheets
+            .iter()
+            .filter(|sheet| sheet.typ == SheetType::WorkSheet)
+    };
+    let (seen, hidden): (Vec<&Sheet>, Vec<&Sheet>) =
+        worksheets().partition(|sheet| sheet.visible == SheetVisible::Visible);
+    seen.into_iter()
+        .chain(hidden)
+        .map(|sheet| sheet.name.clone())
+        .collect()
 }
 
 #[derive(Default)]
@@ -112,7 +136,12 @@ struct Cells {
 }
 
 impl Cells {
-    fn push(&mut self, at: (u32, u32), raw: Raw<'_>, budget: &mut Budget) -> Result<(), Unreadable> {
+    fn push(
+        &mut self,
+        at: (u32, u32),
+        raw: Raw<'_>,
+        budget: &mut Budget,
+    ) -> Result<(), Unreadable> {
         let cell = match raw {
             Raw::Value(cell) => cell,
             Raw::Text(text) => Cell::text(text),
@@ -129,7 +158,12 @@ impl Cells {
     }
 
     fn into_worksheet(self, name: String) -> Worksheet {
-        Worksheet { name, rows: rows(self.cells), errors: self.errors, mark: Mark::Point }
+        Worksheet {
+            name,
+            rows: rows(self.cells),
+            errors: self.errors,
+            mark: Mark::Point,
+        }
     }
 }
 
@@ -174,7 +208,6 @@ fn error(kind: &CellErrorType) -> Raw<'static> {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a worksheet's numbers are f64 to begin with")]
 fn whole(number: i64) -> Cell {
     Cell::number(number as f64)
 }
@@ -193,21 +226,31 @@ fn moment(at: &ExcelDateTime) -> Cell {
         return Cell::Text(length(days));
     }
     let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
-    calendar([i32::from(year), month.into(), day.into()], [hour.into(), minute.into(), second.into()])
-        .map_or_else(|| Cell::number(days), Cell::Date)
+    calendar(
+        [i32::from(year), month.into(), day.into()],
+        [hour.into(), minute.into(), second.into()],
+    )
+    .map_or_else(|| Cell::number(days), Cell::Date)
 }
 
 fn calendar([year, month, day]: [i32; 3], [hour, minute, second]: [i32; 3]) -> Option<DateTime> {
     let small = |number: i32| i8::try_from(number).ok();
     let date = Date::new(i16::try_from(year).ok()?, small(month)?, small(day)?).ok()?;
-    Some(DateTime::from_parts(date, Time::new(small(hour)?, small(minute)?, small(second)?, 0).ok()?))
+    Some(DateTime::from_parts(
+        date,
+        Time::new(small(hour)?, small(minute)?, small(second)?, 0).ok()?,
+    ))
 }
 
 fn length(days: f64) -> String {
     let seconds = (days.abs() * 86_400.0).round();
     let (hours, rest) = ((seconds / 3600.0).floor(), seconds % 3600.0);
     let sign = if days < 0.0 { "-" } else { "" };
-    format!("{sign}{hours:02}:{:02}:{:02}", (rest / 60.0).floor(), rest % 60.0)
+    format!(
+        "{sign}{hours:02}:{:02}:{:02}",
+        (rest / 60.0).floor(),
+        rest % 60.0
+    )
 }
 
 #[cfg(test)]
@@ -222,7 +265,10 @@ mod tests {
     #[test]
     fn moments() {
         assert_eq!(shown(45_933.0, ExcelDateTimeType::DateTime), "2025-10-03");
-        assert_eq!(shown(45_933.5, ExcelDateTimeType::DateTime), "2025-10-03T12:00:00");
+        assert_eq!(
+            shown(45_933.5, ExcelDateTimeType::DateTime),
+            "2025-10-03T12:00:00"
+        );
         assert_eq!(shown(0.5, ExcelDateTimeType::DateTime), "12:00:00");
         assert_eq!(shown(1.75, ExcelDateTimeType::TimeDelta), "42:00:00");
         // 29 February 1900 exists only in Excel.

@@ -19,19 +19,35 @@ pub(super) struct Place {
 /// The place of a key; months and the like need a column of dates.
 pub(super) fn place(table: &Table, key: &Key) -> Result<Place, Failure> {
     let at = position(table, &key.column)?;
-    let kind = table.columns.get(at).map_or(Kind::Empty, |column| column.kind);
+    let kind = table
+        .columns
+        .get(at)
+        .map_or(Kind::Empty, |column| column.kind);
     let dated = matches!(kind, Kind::Date | Kind::Mixed | Kind::Empty);
     let units = match key.grain {
-        Grain::Value => return Ok(Place { at, grain: key.grain }),
+        Grain::Value => {
+            return Ok(Place {
+                at,
+                grain: key.grain,
+            });
+        }
         Grain::Day => "days",
         Grain::Month => "months",
         Grain::Quarter => "quarters",
         Grain::Year => "years",
     };
     if dated {
-        return Ok(Place { at, grain: key.grain });
+        return Ok(Place {
+            at,
+            grain: key.grain,
+        });
     }
-    let what = format!("has {} in column `{}` of `{}`, so it has no {units}", holds(kind), key.column, table.worksheet);
+    let what = format!(
+        "has {} in column `{}` of `{}`, so it has no {units}",
+        holds(kind),
+        key.column,
+        table.worksheet
+    );
     Err(failure(Fault::WrongKind, &table.file, &what))
 }
 
@@ -41,7 +57,11 @@ pub(super) struct Parts(Vec<Cell>);
 
 impl Parts {
     pub(super) fn of(row: &[Cell], keys: &[Place]) -> Self {
-        Self(keys.iter().map(|key| grained(row.get(key.at).unwrap_or(&Cell::Empty), key.grain)).collect())
+        Self(
+            keys.iter()
+                .map(|key| grained(row.get(key.at).unwrap_or(&Cell::Empty), key.grain))
+                .collect(),
+        )
     }
 
     pub(super) fn into_cells(self) -> Vec<Cell> {
@@ -54,7 +74,9 @@ fn grained(cell: &Cell, grain: Grain) -> Cell {
     if grain == Grain::Value {
         return cell.clone();
     }
-    let Cell::Date(at) = cell else { return Cell::Empty };
+    let Cell::Date(at) = cell else {
+        return Cell::Empty;
+    };
     let day = at.date();
     match grain {
         Grain::Value | Grain::Day => Cell::Date(day.to_datetime(Time::midnight())),
@@ -66,7 +88,11 @@ fn grained(cell: &Cell, grain: Grain) -> Cell {
 
 impl Ord for Parts {
     fn cmp(&self, other: &Self) -> Ordering {
-        let each = self.0.iter().zip(&other.0).map(|(left, right)| left.order(right));
+        let each = self
+            .0
+            .iter()
+            .zip(&other.0)
+            .map(|(left, right)| left.order(right));
         each.fold(Ordering::Equal, Ordering::then)
     }
 }

@@ -19,18 +19,45 @@ pub(super) fn place(table: &Table, measure: &Measure) -> Result<Option<usize>, F
         Operation::Largest => "largest value",
     };
     let Some(column) = &measure.column else {
-        let missing = || failure(Fault::NoSuchColumn, &table.file, &format!("cannot be measured: a {name} needs a column"));
-        return if measure.operation == Operation::Count { Ok(None) } else { Err(missing()) };
+        let missing = || {
+            failure(
+                Fault::NoSuchColumn,
+                &table.file,
+                &format!("cannot be measured: a {name} needs a column"),
+            )
+        };
+        return if measure.operation == Operation::Count {
+            Ok(None)
+        } else {
+            Err(missing())
+        };
     };
     let at = position(table, column)?;
-    let kind = table.columns.get(at).map_or(Kind::Empty, |column| column.kind);
+    let kind = table
+        .columns
+        .get(at)
+        .map_or(Kind::Empty, |column| column.kind);
     let fits = match measure.operation {
         Operation::Count => true,
-        Operation::Sum | Operation::Average | Operation::Median => matches!(kind, Kind::Number | Kind::Mixed | Kind::Empty),
-        Operation::Smallest | Operation::Largest => matches!(kind, Kind::Number | Kind::Date | Kind::Mixed | Kind::Empty),
+        Operation::Sum | Operation::Average | Operation::Median => {
+            matches!(kind, Kind::Number | Kind::Mixed | Kind::Empty)
+        }
+        Operation::Smallest | Operation::Largest => {
+            matches!(kind, Kind::Number | Kind::Date | Kind::Mixed | Kind::Empty)
+        }
     };
-    let what = || format!("has {} in column `{column}` of `{}`, so it has no {name}", holds(kind), table.worksheet);
-    if fits { Ok(Some(at)) } else { Err(failure(Fault::WrongKind, &table.file, &what())) }
+    let what = || {
+        format!(
+            "has {} in column `{column}` of `{}`, so it has no {name}",
+            holds(kind),
+            table.worksheet
+        )
+    };
+    if fits {
+        Ok(Some(at))
+    } else {
+        Err(failure(Fault::WrongKind, &table.file, &what()))
+    }
 }
 
 /// Whether a cell counted.
@@ -74,8 +101,12 @@ impl Tally {
             (Self::Count(count), _) => *count = count.saturating_add(1),
             (Self::Sum(sum) | Self::Average(sum), Some(Cell::Number(number))) => sum.add(*number),
             (Self::Median(numbers), Some(Cell::Number(number))) => numbers.push(*number),
-            (Self::Smallest(best), Some(cell @ (Cell::Number(_) | Cell::Date(_)))) => keep(best, cell, Ordering::Less),
-            (Self::Largest(best), Some(cell @ (Cell::Number(_) | Cell::Date(_)))) => keep(best, cell, Ordering::Greater),
+            (Self::Smallest(best), Some(cell @ (Cell::Number(_) | Cell::Date(_)))) => {
+                keep(best, cell, Ordering::Less)
+            }
+            (Self::Largest(best), Some(cell @ (Cell::Number(_) | Cell::Date(_)))) => {
+                keep(best, cell, Ordering::Greater)
+            }
             _ => return Taken::Unfit,
         }
         Taken::Counted
@@ -115,14 +146,22 @@ impl Sum {
             None => self.beyond_decimals = true,
         }
         let sum = self.float + number;
-        let (large, small) = if self.float.abs() >= number.abs() { (self.float, number) } else { (number, self.float) };
+        let (large, small) = if self.float.abs() >= number.abs() {
+            (self.float, number)
+        } else {
+            (number, self.float)
+        };
         self.lost += (large - sum) + small;
         self.float = sum;
         self.count = self.count.saturating_add(1);
     }
 
     fn total(self) -> Cell {
-        if self.beyond_decimals { Cell::number(self.float + self.lost) } else { Cell::decimal(self.decimal) }
+        if self.beyond_decimals {
+            Cell::number(self.float + self.lost)
+        } else {
+            Cell::decimal(self.decimal)
+        }
     }
 
     fn average(self) -> Cell {
@@ -141,7 +180,11 @@ fn median(mut numbers: Vec<f64>) -> Cell {
     numbers.sort_by(f64::total_cmp);
     let middle = numbers.len() / 2;
     let at = |index: usize| numbers.get(index).copied();
-    let below = if numbers.len() % 2 == 0 { middle.checked_sub(1).and_then(at) } else { at(middle) };
+    let below = if numbers.len().is_multiple_of(2) {
+        middle.checked_sub(1).and_then(at)
+    } else {
+        at(middle)
+    };
     let mut sum = Sum::default();
     for number in [below, at(middle)].into_iter().flatten() {
         sum.add(number);

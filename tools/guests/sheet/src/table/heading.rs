@@ -21,21 +21,34 @@ pub(super) fn find(rows: &[Row]) -> Option<(usize, Span)> {
 }
 
 fn is_heading(rows: &[Row], at: usize) -> bool {
-    let Some(row) = rows.get(at) else { return false };
+    let Some(row) = rows.get(at) else {
+        return false;
+    };
     let headings = row.cells.iter().filter(|(_, cell)| speaks(cell)).count();
-    let others = row.cells.iter().all(|(_, cell)| speaks(cell) || names_a_time(cell));
+    let others = row
+        .cells
+        .iter()
+        .all(|(_, cell)| speaks(cell) || names_a_time(cell));
     let below = rows.get(at.saturating_add(1)..).unwrap_or_default();
     let usual = usual_width(below);
     // One column alone is a table only where the data below are of another kind.
-    let alone = row.cells.len() == 1 && usual == 1 && below.first().is_some_and(|next| next.cells.iter().all(|(_, cell)| !speaks(cell)));
-    // A title of two words in two cells stands above something wider: three fifths of the usual width are asked for.
-    let wide = headings >= 2 && row.cells.len().saturating_mul(5) >= usual.saturating_mul(3);
+    let alone = row.cells.len() == 1
+        && usual == 1
+        && below
+            .first()
+            .is_some_and(|next| next.cells.iter().all(|(_, cell)| !speaks(cell)));
+    // A title of two words in two cells stands above something wider: three quarters of the usual width are asked for.
+    let wide = headings >= 2 && row.cells.len().saturating_mul(4) >= usual.saturating_mul(3);
     others && headings >= 1 && (wide || alone)
 }
 
 /// The middle of the numbers of cells in the next rows.
 fn usual_width(below: &[Row]) -> usize {
-    let mut widths: Vec<usize> = below.iter().take(ROWS_BELOW).map(|row| row.cells.len()).collect();
+    let mut widths: Vec<usize> = below
+        .iter()
+        .take(ROWS_BELOW)
+        .map(|row| row.cells.len())
+        .collect();
     widths.sort_unstable();
     widths.get(widths.len() / 2).copied().unwrap_or(0)
 }
@@ -43,15 +56,25 @@ fn usual_width(below: &[Row]) -> usize {
 /// Columns without a heading belong to the table where most rows have a value in them.
 fn widened(below: &[Row], end: u32) -> u32 {
     let sample: Vec<&Row> = below.iter().take(ROWS_BELOW).collect();
-    let filled = |column: u32| sample.iter().filter(|row| row.cells.iter().any(|(at, _)| *at == column)).count();
-    (end..).find(|column| filled(*column).saturating_mul(2) <= sample.len()).unwrap_or(end)
+    let filled = |column: u32| {
+        sample
+            .iter()
+            .filter(|row| row.cells.iter().any(|(at, _)| *at == column))
+            .count()
+    };
+    (end..)
+        .find(|column| filled(*column).saturating_mul(2) <= sample.len())
+        .unwrap_or(end)
 }
 
 /// A text that is neither number nor date.
 pub(super) fn speaks(cell: &Cell) -> bool {
     let Cell::Text(text) = cell else { return false };
     let number = number::parse(text, Mark::Point).or_else(|| number::parse(text, Mark::Comma));
-    number.is_none() && date::parse_with_time(text, Order::DayFirst).or_else(|| date::parse_with_time(text, Order::MonthFirst)).is_none()
+    number.is_none()
+        && date::parse_with_time(text, Order::DayFirst)
+            .or_else(|| date::parse_with_time(text, Order::MonthFirst))
+            .is_none()
 }
 
 /// Years and days may head columns too.
@@ -59,7 +82,9 @@ fn names_a_time(cell: &Cell) -> bool {
     match cell {
         Cell::Date(_) => true,
         Cell::Number(number) => (1900.0..=2100.0).contains(number) && number.fract() == 0.0,
-        Cell::Text(text) => text.parse().is_ok_and(|year: u16| (1900..=2100).contains(&year)),
+        Cell::Text(text) => text
+            .parse()
+            .is_ok_and(|year: u16| (1900..=2100).contains(&year)),
         Cell::Empty | Cell::Truth(_) => false,
     }
 }

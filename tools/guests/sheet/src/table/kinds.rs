@@ -13,9 +13,13 @@ const DIGITS: usize = 15;
 
 /// Settle every column of `rows`; `mark` decides where all numbers of a column could be read with either decimal mark.
 pub(super) fn settle(rows: &mut [Vec<Cell>], columns: usize, mark: Mark) -> Vec<Kind> {
-    let evidence = (0..columns).map(|at| Marks::of(rows, at)).fold(Marks::default(), Marks::plus);
+    let evidence = (0..columns)
+        .map(|at| Marks::of(rows, at))
+        .fold(Marks::default(), Marks::plus);
     let mark = evidence.verdict(mark);
-    (0..columns).map(|at| settle_column(rows, at, mark)).collect()
+    (0..columns)
+        .map(|at| settle_column(rows, at, mark))
+        .collect()
 }
 
 fn settle_column(rows: &mut [Vec<Cell>], at: usize, mark: Mark) -> Kind {
@@ -25,15 +29,25 @@ fn settle_column(rows: &mut [Vec<Cell>], at: usize, mark: Mark) -> Kind {
         let order = slash_order(rows, at);
         let gaps = texts(rows, at).filter(|text| is_gap(text)).count();
         let identifiers = texts(rows, at).any(is_identifier);
-        let numbers = |cell: &Cell| matches!(cell, Cell::Number(_)) || as_number(cell, mark).is_some();
+        let numbers =
+            |cell: &Cell| matches!(cell, Cell::Number(_)) || as_number(cell, mark).is_some();
         let dates = |cell: &Cell| matches!(cell, Cell::Date(_)) || as_date(cell, order).is_some();
         let some = filled.saturating_sub(gaps);
-        if !identifiers && some > 0 && most(column(rows, at).filter(|cell| numbers(cell)).count(), some) {
+        if !identifiers
+            && some > 0
+            && most(column(rows, at).filter(|cell| numbers(cell)).count(), some)
+        {
             reread(rows, at, |cell| as_number(cell, mark));
         } else if some > 0 && most(column(rows, at).filter(|cell| dates(cell)).count(), some) {
             reread(rows, at, |cell| as_date(cell, order));
         } else if texts(rows, at).all(|text| as_truth(text).is_some()) {
-            reread(rows, at, |cell| if let Cell::Text(text) = cell { as_truth(text) } else { None });
+            reread(rows, at, |cell| {
+                if let Cell::Text(text) = cell {
+                    as_truth(text)
+                } else {
+                    None
+                }
+            });
         }
     }
     kind(rows, at)
@@ -41,7 +55,8 @@ fn settle_column(rows: &mut [Vec<Cell>], at: usize, mark: Mark) -> Kind {
 
 fn kind(rows: &[Vec<Cell>], at: usize) -> Kind {
     let filled = column(rows, at).filter(|cell| !cell.is_empty()).count();
-    let share = |is: fn(&Cell) -> bool| most(column(rows, at).filter(|cell| is(cell)).count(), filled);
+    let share =
+        |is: fn(&Cell) -> bool| most(column(rows, at).filter(|cell| is(cell)).count(), filled);
     if filled == 0 {
         Kind::Empty
     } else if share(|cell| matches!(cell, Cell::Number(_))) {
@@ -66,7 +81,13 @@ fn column(rows: &[Vec<Cell>], at: usize) -> impl Iterator<Item = &Cell> {
 }
 
 fn texts(rows: &[Vec<Cell>], at: usize) -> impl Iterator<Item = &str> {
-    column(rows, at).filter_map(|cell| if let Cell::Text(text) = cell { Some(text.as_str()) } else { None })
+    column(rows, at).filter_map(|cell| {
+        if let Cell::Text(text) = cell {
+            Some(text.as_str())
+        } else {
+            None
+        }
+    })
 }
 
 /// Replace texts by what they mean; the marks of a gap become empty cells.
@@ -82,7 +103,9 @@ fn reread(rows: &mut [Vec<Cell>], at: usize, read: impl Fn(&Cell) -> Option<Cell
 
 /// How people leave a number or date out.
 fn is_gap(text: &str) -> bool {
-    ["-", "–", "—", "n/a", "#n/a", "na", "null", "none"].iter().any(|gap| text.eq_ignore_ascii_case(gap))
+    ["-", "–", "—", "n/a", "#n/a", "na", "null", "none"]
+        .iter()
+        .any(|gap| text.eq_ignore_ascii_case(gap))
 }
 
 /// Digits that name something: a postcode with its leading zero, a card number.
@@ -109,8 +132,16 @@ fn as_truth(text: &str) -> Option<Cell> {
 
 /// Day first, unless month first fits more of the column.
 fn slash_order(rows: &[Vec<Cell>], at: usize) -> Order {
-    let fitting = |order| texts(rows, at).filter(|text| date::parse_with_time(text, order).is_some()).count();
-    if fitting(Order::MonthFirst) > fitting(Order::DayFirst) { Order::MonthFirst } else { Order::DayFirst }
+    let fitting = |order| {
+        texts(rows, at)
+            .filter(|text| date::parse_with_time(text, order).is_some())
+            .count()
+    };
+    if fitting(Order::MonthFirst) > fitting(Order::DayFirst) {
+        Order::MonthFirst
+    } else {
+        Order::DayFirst
+    }
 }
 
 /// Numbers that can be read with one decimal mark only.
@@ -124,7 +155,8 @@ impl Marks {
     fn of(rows: &[Vec<Cell>], at: usize) -> Self {
         let mut marks = Self::default();
         for text in texts(rows, at) {
-            let readings: [Option<Decimal>; 2] = [Mark::Point, Mark::Comma].map(|mark| number::parse(text, mark));
+            let readings: [Option<Decimal>; 2] =
+                [Mark::Point, Mark::Comma].map(|mark| number::parse(text, mark));
             match readings {
                 [Some(_), None] => marks.point = marks.point.saturating_add(1),
                 [None, Some(_)] => marks.comma = marks.comma.saturating_add(1),
@@ -135,7 +167,10 @@ impl Marks {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { point: self.point.saturating_add(other.point), comma: self.comma.saturating_add(other.comma) }
+        Self {
+            point: self.point.saturating_add(other.point),
+            comma: self.comma.saturating_add(other.comma),
+        }
     }
 
     fn verdict(self, otherwise: Mark) -> Mark {
@@ -154,37 +189,67 @@ mod tests {
 
     fn second(text: &str) -> (Kind, Vec<String>) {
         let table = table(text);
-        (table.columns[1].kind, table.rows.iter().map(|row| row[1].shown()).collect())
+        (
+            table.columns[1].kind,
+            table.rows.iter().map(|row| row[1].shown()).collect(),
+        )
     }
 
     #[test]
     fn decimal_marks_by_column_then_file_then_separator() {
         assert_eq!(second("a;b\nx;1.234,50\ny;1.000\n").1, ["1234.5", "1000"]);
-        assert_eq!(second("a,b\nx,\"1,234.50\"\ny,\"1,000\"\n").1, ["1234.5", "1000"]);
-        assert_eq!(second("a;b;c\nx;1.000;1,5\ny;2.000;2,5\n").1, ["1000", "2000"]);
+        assert_eq!(
+            second("a,b\nx,\"1,234.50\"\ny,\"1,000\"\n").1,
+            ["1234.5", "1000"]
+        );
+        assert_eq!(
+            second("a;b;c\nx;1.000;1,5\ny;2.000;2,5\n").1,
+            ["1000", "2000"]
+        );
         assert_eq!(second("a;b\nx;1.000\ny;2.000\n").1, ["1000", "2000"]);
         assert_eq!(second("a,b\nx,1.125\ny,2.5\n").1, ["1.125", "2.5"]);
     }
 
     #[test]
     fn dates_by_column() {
-        assert_eq!(second("a,b\nx,03/04/2025\ny,25/03/2025\n"), (Kind::Date, vec!["2025-04-03".into(), "2025-03-25".into()]));
-        assert_eq!(second("a,b\nx,03/04/2025\ny,03/25/2025\n"), (Kind::Date, vec!["2025-03-04".into(), "2025-03-25".into()]));
-        assert_eq!(second("a,b\nx,3.4.2025\ny,n/a\n"), (Kind::Date, vec!["2025-04-03".into(), String::new()]));
+        assert_eq!(
+            second("a,b\nx,03/04/2025\ny,25/03/2025\n"),
+            (Kind::Date, vec!["2025-04-03".into(), "2025-03-25".into()])
+        );
+        assert_eq!(
+            second("a,b\nx,03/04/2025\ny,03/25/2025\n"),
+            (Kind::Date, vec!["2025-03-04".into(), "2025-03-25".into()])
+        );
+        assert_eq!(
+            second("a,b\nx,3.4.2025\ny,n/a\n"),
+            (Kind::Date, vec!["2025-04-03".into(), String::new()])
+        );
     }
 
     #[test]
     fn names_made_of_digits_stay_texts() {
-        assert_eq!(second("a,b\nx,01067\ny,10115\n"), (Kind::Text, vec!["01067".into(), "10115".into()]));
+        assert_eq!(
+            second("a,b\nx,01067\ny,10115\n"),
+            (Kind::Text, vec!["01067".into(), "10115".into()])
+        );
         assert_eq!(second("a,b\nx,4001234567890123456\n").0, Kind::Text);
     }
 
     #[test]
     fn one_in_twenty_may_differ() {
-        let rows = |odd: usize| format!("a,b\n{}{}", "x,1\n".repeat(20 - odd), "x,open\n".repeat(odd));
+        let rows = |odd: usize| {
+            format!(
+                "a,b\n{}{}",
+                "x,1\n".repeat(20 - odd),
+                "x,open\n".repeat(odd)
+            )
+        };
         assert_eq!(second(&rows(1)).0, Kind::Number);
         // In a text file every cell begins as text, so a column that is not nearly all numbers stays one.
         assert_eq!(second(&rows(2)).0, Kind::Text);
-        assert_eq!(second("a,b\nx,TRUE\ny,false\n"), (Kind::Truth, vec!["true".into(), "false".into()]));
+        assert_eq!(
+            second("a,b\nx,TRUE\ny,false\n"),
+            (Kind::Truth, vec!["true".into(), "false".into()])
+        );
     }
 }

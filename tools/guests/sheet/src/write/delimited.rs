@@ -16,15 +16,34 @@ pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Option<Vec<u8>> {
         }
         text
     };
-    writer.write_record(found.headings.iter().map(|heading| guard(heading.name.clone()))).ok()?;
+    writer
+        .write_record(
+            found
+                .headings
+                .iter()
+                .map(|heading| guard(heading.name.clone())),
+        )
+        .ok()?;
     for row in &found.rows {
-        writer.write_record(row.iter().map(|cell| if let Cell::Text(text) = cell { guard(text.clone()) } else { cell.shown() })).ok()?;
+        writer
+            .write_record(row.iter().map(|cell| {
+                if let Cell::Text(text) = cell {
+                    guard(text.clone())
+                } else {
+                    cell.shown()
+                }
+            }))
+            .ok()?;
     }
     if guarded > 0 {
-        found.notes.push(format!("{guarded} texts that begin like formulas got an apostrophe before them"));
+        found.notes.push(format!(
+            "{guarded} texts that begin like formulas got an apostrophe before them"
+        ));
     }
     if layout.chart.is_some() {
-        found.notes.push("no chart was made, since a CSV file holds none".to_owned());
+        found
+            .notes
+            .push("no chart was made, since a CSV file holds none".to_owned());
     }
     writer.into_inner().ok()
 }

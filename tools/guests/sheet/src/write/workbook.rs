@@ -6,7 +6,9 @@ use crate::found::Found;
 use crate::limits::LIMITS;
 use crate::write::Layout;
 use jiff::civil::{DateTime, Time};
-use rust_xlsxwriter::{Chart, ChartType, DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{
+    Chart, ChartType, DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError,
+};
 
 /// Characters that a column is at least and at most wide.
 const WIDTHS: (usize, usize) = (8, 60);
@@ -30,14 +32,18 @@ pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Result<Vec<u8>, XlsxE
     }
     let cut = fill(worksheet, found)?;
     if cut > 0 {
-        found.notes.push(format!("{cut} texts are longer than a cell can hold and were cut"));
+        found.notes.push(format!(
+            "{cut} texts are longer than a cell can hold and were cut"
+        ));
     }
     worksheet.set_freeze_panes(1, 0)?;
     let rows = u32::try_from(found.rows.len()).unwrap_or(u32::MAX);
     worksheet.autofilter(0, 0, rows, last)?;
     if let Some(shape) = layout.chart {
         if found.rows.is_empty() || layout.keys == 0 {
-            found.notes.push("no chart was made, since there is nothing to show".to_owned());
+            found
+                .notes
+                .push("no chart was made, since there is nothing to show".to_owned());
         } else {
             let chart = chart(found, layout, shape, rows);
             worksheet.insert_chart(1, last.saturating_add(2), &chart)?;
@@ -51,21 +57,36 @@ fn fill(worksheet: &mut Worksheet, found: &Found) -> Result<usize, XlsxError> {
     let mut cut = 0usize;
     for column in 0..found.headings.len() {
         let numbers = number_format(found, column);
-        let (day, moment) = (Format::new().set_num_format("yyyy-mm-dd"), Format::new().set_num_format("yyyy-mm-dd hh:mm"));
+        let (day, moment) = (
+            Format::new().set_num_format("yyyy-mm-dd"),
+            Format::new().set_num_format("yyyy-mm-dd hh:mm"),
+        );
         let at = u16::try_from(column).unwrap_or(u16::MAX);
         for (row, cell) in (1u32..).zip(found.rows.iter().filter_map(|row| row.get(column))) {
             match cell {
                 Cell::Empty => continue,
-                Cell::Number(number) => worksheet.write_number_with_format(row, at, *number, &numbers)?,
+                Cell::Number(number) => {
+                    worksheet.write_number_with_format(row, at, *number, &numbers)?
+                }
                 Cell::Truth(truth) => worksheet.write_boolean(row, at, *truth)?,
                 Cell::Date(date) if YEARS.contains(&date.year()) => {
-                    let format = if date.time() == Time::midnight() { &day } else { &moment };
+                    let format = if date.time() == Time::midnight() {
+                        &day
+                    } else {
+                        &moment
+                    };
                     worksheet.write_datetime_with_format(row, at, excel(*date)?, format)?
                 }
                 Cell::Date(_) => worksheet.write_string(row, at, cell.shown())?,
                 Cell::Text(text) if text.chars().count() > LIMITS.cell_characters => {
                     cut = cut.saturating_add(1);
-                    worksheet.write_string(row, at, text.chars().take(LIMITS.cell_characters).collect::<String>())?
+                    worksheet.write_string(
+                        row,
+                        at,
+                        text.chars()
+                            .take(LIMITS.cell_characters)
+                            .collect::<String>(),
+                    )?
                 }
                 // As a string whatever it begins with: `write` would not do.
                 Cell::Text(text) => worksheet.write_string(row, at, text)?,
@@ -77,14 +98,32 @@ fn fill(worksheet: &mut Worksheet, found: &Found) -> Result<usize, XlsxError> {
 
 fn excel(at: DateTime) -> Result<ExcelDateTime, XlsxError> {
     let small = |number: i8| number.unsigned_abs();
-    let date = ExcelDateTime::from_ymd(at.year().unsigned_abs(), small(at.month()), small(at.day()))?;
-    date.and_hms(small(at.hour()).into(), small(at.minute()), f64::from(at.second()))
+    let date =
+        ExcelDateTime::from_ymd(at.year().unsigned_abs(), small(at.month()), small(at.day()))?;
+    date.and_hms(
+        small(at.hour()).into(),
+        small(at.minute()),
+        f64::from(at.second()),
+    )
 }
 
 /// Money-like where any number has up to two decimals, whole where none has, plain where some have more (rates, measurements).
 fn number_format(found: &Found, column: usize) -> Format {
-    let endless = found.headings.get(column).is_some_and(|heading| heading.rounded.is_some());
-    let numbers = found.rows.iter().filter_map(|row| row.get(column)).filter_map(|cell| if let Cell::Number(number) = cell { exact(*number) } else { None });
+    let endless = found
+        .headings
+        .get(column)
+        .is_some_and(|heading| heading.rounded.is_some());
+    let numbers = found
+        .rows
+        .iter()
+        .filter_map(|row| row.get(column))
+        .filter_map(|cell| {
+            if let Cell::Number(number) = cell {
+                exact(*number)
+            } else {
+                None
+            }
+        });
     match numbers.map(|number| number.scale()).max() {
         _ if endless => Format::new().set_num_format("#,##0.00"),
         Some(1..=2) => Format::new().set_num_format("#,##0.00"),
@@ -94,12 +133,33 @@ fn number_format(found: &Found, column: usize) -> Format {
 
 fn width(found: &Found, column: u16) -> f64 {
     let at = usize::from(column);
-    let cells = found.rows.iter().take(MEASURED).filter_map(|row| row.get(at));
+    let cells = found
+        .rows
+        .iter()
+        .take(MEASURED)
+        .filter_map(|row| row.get(at));
     // Groups of thousands and cents need more room than the plain number.
-    let longest = cells.map(|cell| cell.shown().chars().count().saturating_add(if matches!(cell, Cell::Number(_)) { 4 } else { 0 })).max().unwrap_or(0);
-    let heading = found.headings.get(at).map_or(0, |heading| heading.name.chars().count());
+    let longest = cells
+        .map(|cell| {
+            cell.shown()
+                .chars()
+                .count()
+                .saturating_add(if matches!(cell, Cell::Number(_)) {
+                    4
+                } else {
+                    0
+                })
+        })
+        .max()
+        .unwrap_or(0);
+    let heading = found
+        .headings
+        .get(at)
+        .map_or(0, |heading| heading.name.chars().count());
     // The button of the filter stands beside the heading.
-    let characters = longest.max(heading.saturating_add(3)).clamp(WIDTHS.0, WIDTHS.1);
+    let characters = longest
+        .max(heading.saturating_add(3))
+        .clamp(WIDTHS.0, WIDTHS.1);
     u16::try_from(characters).map_or(8.43, |characters| f64::from(characters) + 1.0)
 }
 
@@ -113,7 +173,11 @@ fn chart(found: &Found, layout: &Layout, shape: Shape, rows: u32) -> Chart {
     let sheet = layout.worksheet;
     let columns = u16::try_from(found.headings.len()).unwrap_or(u16::MAX);
     let keys = u16::try_from(layout.keys).unwrap_or(u16::MAX);
-    let measures = if shape == Shape::Pie { keys..columns.min(keys.saturating_add(1)) } else { keys..columns };
+    let measures = if shape == Shape::Pie {
+        keys..columns.min(keys.saturating_add(1))
+    } else {
+        keys..columns
+    };
     for column in measures.clone() {
         chart
             .add_series()
@@ -121,7 +185,12 @@ fn chart(found: &Found, layout: &Layout, shape: Shape, rows: u32) -> Chart {
             .set_values((sheet, 1, column, rows, column))
             .set_name((sheet, 0, column));
     }
-    let name = |column: u16| found.headings.get(usize::from(column)).map_or("", |heading| heading.name.as_str());
+    let name = |column: u16| {
+        found
+            .headings
+            .get(usize::from(column))
+            .map_or("", |heading| heading.name.as_str())
+    };
     let title = format!("{} by {}", name(keys), name(0));
     chart.title().set_name(title.trim_start_matches('='));
     if shape != Shape::Pie {
