@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
-use llguidance::toktrie::{InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
+use llguidance::toktrie::{
+    InferenceCapabilities, SimpleVob, TokEnv, TokRxInfo, TokTrie, TokenizerEnv,
+};
 use llguidance::{ParserFactory, earley::SlicedBiasComputer};
 use serde_json::{Value, json};
 
@@ -53,7 +55,9 @@ const LIMITS: Limits = Limits {
 };
 
 fn refused(why: impl ToString) -> ModelError {
-    ModelError::Grammar { why: why.to_string() }
+    ModelError::Grammar {
+        why: why.to_string(),
+    }
 }
 
 /// The tokens of a model as a trie over their bytes. Made once for each engine; cheap to share.
@@ -74,7 +78,9 @@ impl TokenizerEnv for Env {
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<u32> {
         match &self.tokenizer {
-            Some(tokenizer) => self.trie.tokenize_with_greedy_fallback(bytes, |text| tokenizer.encode_continued(text)),
+            Some(tokenizer) => self
+                .trie
+                .tokenize_with_greedy_fallback(bytes, |text| tokenizer.encode_continued(text)),
             None => self.trie.greedy_tokenize(bytes),
         }
     }
@@ -94,21 +100,35 @@ impl Vocabulary {
         Self::from_words(&words, &ends, Some(tokenizer))
     }
 
-    fn from_words(words: &[Vec<u8>], ends: &[u32], tokenizer: Option<Arc<Tokenizer>>) -> Result<Self, ModelError> {
-        let wrong = |why: &str| ModelError::Tokenizer { why: why.to_owned() };
+    fn from_words(
+        words: &[Vec<u8>],
+        ends: &[u32],
+        tokenizer: Option<Arc<Tokenizer>>,
+    ) -> Result<Self, ModelError> {
+        let wrong = |why: &str| ModelError::Tokenizer {
+            why: why.to_owned(),
+        };
         let bytes: usize = words.iter().map(Vec::len).sum();
-        if words.len() > LIMITS.tokens || bytes > LIMITS.token_bytes || words.iter().any(|w| w.len() > LIMITS.token) {
+        if words.len() > LIMITS.tokens
+            || bytes > LIMITS.token_bytes
+            || words.iter().any(|w| w.len() > LIMITS.token)
+        {
             return Err(wrong("its vocabulary is too large"));
         }
         let size = u32::try_from(words.len()).map_err(|_| wrong("its vocabulary is too large"))?;
-        let first = *ends.first().ok_or_else(|| wrong("it names no token that ends a text"))?;
+        let first = *ends
+            .first()
+            .ok_or_else(|| wrong("it names no token that ends a text"))?;
         if ends.iter().any(|end| *end >= size) {
             return Err(wrong("an end token lies outside the vocabulary"));
         }
         let trie = TokTrie::from(&TokRxInfo::new(size, first), words).with_eos_tokens(ends);
         let env: TokEnv = Arc::new(Env { trie, tokenizer });
         let slices = SlicedBiasComputer::general_slices();
-        let caps = InferenceCapabilities { ff_tokens: true, ..InferenceCapabilities::default() };
+        let caps = InferenceCapabilities {
+            ff_tokens: true,
+            ..InferenceCapabilities::default()
+        };
         let mut factory = ParserFactory::new(&env, caps, &slices).map_err(refused)?;
         *factory.quiet().limits_mut() = parser_limits();
         Ok(Self { factory })
@@ -169,7 +189,10 @@ impl Constraint {
         };
         let bytes: usize = alternatives.iter().map(String::len).sum();
         if alternatives.len() > LIMITS.alternatives || bytes > LIMITS.alternative_bytes {
-            return Err(refused(format!("{} alternatives of {bytes} bytes are too many", alternatives.len())));
+            return Err(refused(format!(
+                "{} alternatives of {bytes} bytes are too many",
+                alternatives.len()
+            )));
         }
         let mut lark = String::from("start: ONE\nONE: ");
         for (index, text) in alternatives.iter().enumerate() {
@@ -180,7 +203,10 @@ impl Constraint {
         if alternatives.is_empty() {
             return Err(refused("there is nothing to choose from"));
         }
-        Ok(Self { grammar: TopLevelGrammar::from_lark(lark), end })
+        Ok(Self {
+            grammar: TopLevelGrammar::from_lark(lark),
+            end,
+        })
     }
 
     /// A JSON document of this schema, compact: no white space between tokens, keys in the schema's order.
@@ -188,12 +214,19 @@ impl Constraint {
     /// # Errors
     /// [`ModelError::Grammar`] when the schema is not an object or too long. What it cannot mean shows in [`Constraint::start`].
     pub fn json_schema(schema: &Value) -> Result<Self, ModelError> {
-        let mut schema = schema.as_object().cloned().ok_or_else(|| refused("a schema must be an object"))?;
-        let compact = json!({"whitespace_flexible": false, "item_separator": ",", "key_separator": ":"});
+        let mut schema = schema
+            .as_object()
+            .cloned()
+            .ok_or_else(|| refused("a schema must be an object"))?;
+        let compact =
+            json!({"whitespace_flexible": false, "item_separator": ",", "key_separator": ":"});
         schema.insert("x-guidance".to_owned(), compact);
         let schema = Value::Object(schema);
         within(schema.to_string().len())?;
-        Ok(Self { grammar: TopLevelGrammar::from_json_schema(schema), end: String::new() })
+        Ok(Self {
+            grammar: TopLevelGrammar::from_json_schema(schema),
+            end: String::new(),
+        })
     }
 
     /// A text that this regular expression (Rust's syntax, anchored at both ends) matches as a whole.
@@ -202,7 +235,10 @@ impl Constraint {
     /// [`ModelError::Grammar`] when it is too long; a wrong one shows in [`Constraint::start`].
     pub fn regex(pattern: &str) -> Result<Self, ModelError> {
         within(pattern.len())?;
-        Ok(Self { grammar: TopLevelGrammar::from_regex(pattern), end: String::new() })
+        Ok(Self {
+            grammar: TopLevelGrammar::from_regex(pattern),
+            end: String::new(),
+        })
     }
 
     /// A text of this grammar, in llguidance's dialect of Lark.
@@ -211,7 +247,10 @@ impl Constraint {
     /// [`ModelError::Grammar`] when it is too long; a wrong one shows in [`Constraint::start`].
     pub fn lark(grammar: &str) -> Result<Self, ModelError> {
         within(grammar.len())?;
-        Ok(Self { grammar: TopLevelGrammar::from_lark(grammar.to_owned()), end: String::new() })
+        Ok(Self {
+            grammar: TopLevelGrammar::from_lark(grammar.to_owned()),
+            end: String::new(),
+        })
     }
 
     /// Compiles the constraint for this vocabulary; the first mask is computed too, so one that nothing fits is refused here.
@@ -234,7 +273,10 @@ impl Constraint {
 
 fn within(bytes: usize) -> Result<(), ModelError> {
     if bytes > LIMITS.grammar {
-        return Err(refused(format!("its {bytes} bytes are more than {}", LIMITS.grammar)));
+        return Err(refused(format!(
+            "its {bytes} bytes are more than {}",
+            LIMITS.grammar
+        )));
     }
     Ok(())
 }
@@ -244,7 +286,9 @@ fn check_alternative(text: &str, end: &str) -> Result<(), ModelError> {
         return Err(refused("an alternative is empty"));
     }
     if !end.is_empty() && text.contains(end) {
-        return Err(refused(format!("the alternative {text:?} holds the text {end:?} that ends it")));
+        return Err(refused(format!(
+            "the alternative {text:?} holds the text {end:?} that ends it"
+        )));
     }
     Ok(())
 }
@@ -293,6 +337,7 @@ impl Mask {
 }
 
 /// A constraint at work: gives the mask, takes the token that was chosen.
+#[derive(Clone)]
 pub struct Matcher {
     inner: llguidance::Matcher,
     trie: TokEnv,
@@ -364,9 +409,14 @@ impl Matcher {
     #[must_use]
     pub fn output(&self) -> &[u8] {
         if self.finished() {
-            self.output.strip_suffix(self.end.as_bytes()).unwrap_or(&self.output)
+            self.output
+                .strip_suffix(self.end.as_bytes())
+                .unwrap_or(&self.output)
         } else {
             &self.output
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,9 @@ impl ModelName {
         if fits && text.bytes().all(allowed) && !text.starts_with('.') {
             Ok(Self(text.to_owned()))
         } else {
-            Err(ModelError::Name { name: text.escape_debug().to_string() })
+            Err(ModelError::Name {
+                name: text.escape_debug().to_string(),
+            })
         }
     }
 
@@ -93,14 +95,19 @@ impl ModelDigest {
     /// # Errors
     /// [`ModelError::Digest`] for anything else.
     pub fn parse(text: &str) -> Result<Self, ModelError> {
-        let wrong = || ModelError::Digest { text: text.escape_debug().to_string() };
+        let wrong = || ModelError::Digest {
+            text: text.escape_debug().to_string(),
+        };
         let mut out = [0; 32];
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         if pairs.len() != out.len() || !rest.is_empty() {
             return Err(wrong());
         }
         for (byte, [high, low]) in out.iter_mut().zip(pairs) {
-            *byte = nibble(*high).zip(nibble(*low)).map(|(h, l)| h << 4 | l).ok_or_else(wrong)?;
+            *byte = nibble(*high)
+                .zip(nibble(*low))
+                .map(|(h, l)| h << 4 | l)
+                .ok_or_else(wrong)?;
         }
         Ok(Self(out))
     }
@@ -159,15 +166,29 @@ impl Pin {
     ///
     /// # Errors
     /// [`ModelError::Lock`] when the length or the note is beyond what a lock may hold.
-    pub fn new(name: ModelName, sha256: ModelDigest, bytes: u64, source: Option<String>) -> Result<Self, ModelError> {
+    pub fn new(
+        name: ModelName,
+        sha256: ModelDigest,
+        bytes: u64,
+        source: Option<String>,
+    ) -> Result<Self, ModelError> {
         let printable = |s: &String| s.len() <= LIMITS.source && !s.chars().any(char::is_control);
         if !(1..=LIMITS.model).contains(&bytes) {
-            return Err(ModelError::Lock { why: format!("model `{name}` claims {bytes} bytes") });
+            return Err(ModelError::Lock {
+                why: format!("model `{name}` claims {bytes} bytes"),
+            });
         }
         if source.as_ref().is_some_and(|s| !printable(s)) {
-            return Err(ModelError::Lock { why: format!("the source of `{name}` is not one short line") });
+            return Err(ModelError::Lock {
+                why: format!("the source of `{name}` is not one short line"),
+            });
         }
-        Ok(Self { name, sha256, bytes, source })
+        Ok(Self {
+            name,
+            sha256,
+            bytes,
+            source,
+        })
     }
 
     /// The pinned model's name.
@@ -207,13 +228,18 @@ impl Pin {
     ///
     /// # Errors
     /// As [`Pin::check`]; [`ModelError::Read`] when the reader fails, [`ModelError::Memory`] when there is no room for it.
-    pub fn read(&self, reader: impl Read, mut progress: impl FnMut(u64)) -> Result<Verified, ModelError> {
+    pub fn read(
+        &self,
+        reader: impl Read,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Verified, ModelError> {
         let mut reader = reader.take(self.bytes.saturating_add(1)); // one more than pinned tells a file that is too long
         let mut bytes = self.room()?;
         let mut hash = Sha256::new();
         loop {
             let from = bytes.len();
-            let got = read_chunk(&mut reader, &mut bytes).map_err(|source| ModelError::Read { source })?;
+            let got = read_chunk(&mut reader, &mut bytes)
+                .map_err(|source| ModelError::Read { source })?;
             if got == 0 {
                 break;
             }
@@ -224,22 +250,39 @@ impl Pin {
     }
 
     fn room(&self) -> Result<Vec<u8>, ModelError> {
-        let full = || ModelError::Memory { name: self.name.clone(), bytes: self.bytes };
+        let full = || ModelError::Memory {
+            name: self.name.clone(),
+            bytes: self.bytes,
+        };
         let length = usize::try_from(self.bytes).map_err(|_| full())?;
         let mut bytes = Vec::new();
-        bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| full())?;
+        bytes
+            .try_reserve_exact(length.saturating_add(1))
+            .map_err(|_| full())?;
         Ok(bytes)
     }
 
     fn judge(&self, got: ModelDigest, bytes: Vec<u8>) -> Result<Verified, ModelError> {
         let length = bytes.len() as u64;
         if length != self.bytes {
-            return Err(ModelError::WrongLength { name: self.name.clone(), got: length, want: self.bytes });
+            return Err(ModelError::WrongLength {
+                name: self.name.clone(),
+                got: length,
+                want: self.bytes,
+            });
         }
         if got != self.sha256 {
-            return Err(ModelError::WrongHash { name: self.name.clone(), got, want: self.sha256 });
+            return Err(ModelError::WrongHash {
+                name: self.name.clone(),
+                got,
+                want: self.sha256,
+            });
         }
-        Ok(Verified { name: self.name.clone(), sha256: got, bytes })
+        Ok(Verified {
+            name: self.name.clone(),
+            sha256: got,
+            bytes,
+        })
     }
 }
 
@@ -281,7 +324,13 @@ impl Verified {
 
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Verified({} {} {} bytes)", self.name, self.sha256, self.bytes.len())
+        write!(
+            f,
+            "Verified({} {} {} bytes)",
+            self.name,
+            self.sha256,
+            self.bytes.len()
+        )
     }
 }
 
@@ -328,9 +377,14 @@ impl Lock {
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         let wrong = |why: String| ModelError::Lock { why };
         if text.len() > LIMITS.lock {
-            return Err(wrong(format!("it has {} bytes, more than {}", text.len(), LIMITS.lock)));
+            return Err(wrong(format!(
+                "it has {} bytes, more than {}",
+                text.len(),
+                LIMITS.lock
+            )));
         }
-        let page: Page = toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
+        let page: Page =
+            toml::from_str(text).map_err(|e| wrong(e.to_string().trim_end().to_owned()))?;
         let mut lock = Self::default();
         for entry in page.model {
             lock.admit(entry)?;
@@ -340,7 +394,11 @@ impl Lock {
 
     fn admit(&mut self, entry: Entry) -> Result<(), ModelError> {
         let name = entry.name.clone();
-        let twice = |what: &str| Err(ModelError::Lock { why: format!("{what}: `{name}`") });
+        let twice = |what: &str| {
+            Err(ModelError::Lock {
+                why: format!("{what}: `{name}`"),
+            })
+        };
         if self.pins.contains_key(&entry.name) {
             return twice("a name stands twice");
         }
@@ -384,7 +442,9 @@ impl Lock {
     /// # Errors
     /// [`ModelError::NotPinned`].
     pub fn get(&self, name: &ModelName) -> Result<&Pin, ModelError> {
-        self.pins.get(name).ok_or_else(|| ModelError::NotPinned { name: name.clone() })
+        self.pins
+            .get(name)
+            .ok_or_else(|| ModelError::NotPinned { name: name.clone() })
     }
 
     /// Adds a pin, or replaces the one of the same name. The first model pinned becomes the default.
@@ -424,3 +484,6 @@ impl Lock {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

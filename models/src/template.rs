@@ -76,14 +76,20 @@ impl Template {
     /// # Errors
     /// [`ModelError::Template`] when the file has none, when it is of no known family, or when the family's markers are not control tokens.
     pub fn new(gguf: &Gguf<'_>, tokenizer: Arc<Tokenizer>) -> Result<Self, ModelError> {
-        let text = gguf.find::<&str>("tokenizer.chat_template")?.ok_or_else(|| unknown("the file has no `tokenizer.chat_template`"))?;
+        let text = gguf
+            .find::<&str>("tokenizer.chat_template")?
+            .ok_or_else(|| unknown("the file has no `tokenizer.chat_template`"))?;
         let family = recognise(text, &tokenizer)?;
         Ok(Self { tokenizer, family })
     }
 
     /// The beginning of a conversation.
     pub fn begin(&self) -> Prompt<'_> {
-        Prompt { template: self, tokens: self.tokenizer.bos().into_iter().collect(), lead: None }
+        Prompt {
+            template: self,
+            tokens: self.tokenizer.bos().into_iter().collect(),
+            lead: None,
+        }
     }
 
     /// The turns that follow an assistant's turn: only what is new, to be appended to the session.
@@ -95,14 +101,20 @@ impl Template {
         if !matches!(self.family, Family::Llama3(_)) {
             tokens.extend(self.tokenizer.encode("\n"));
         }
-        Prompt { template: self, tokens, lead: None }
+        Prompt {
+            template: self,
+            tokens,
+            lead: None,
+        }
     }
 
     /// The token that ends a turn.
     #[must_use]
     pub fn end_of_turn(&self) -> u32 {
         match self.family {
-            Family::ChatMl(ChatMl { end, .. }, _) | Family::Gemma(Gemma { end, .. }) | Family::Llama3(Llama3 { end, .. }) => end,
+            Family::ChatMl(ChatMl { end, .. }, _)
+            | Family::Gemma(Gemma { end, .. })
+            | Family::Llama3(Llama3 { end, .. }) => end,
         }
     }
 
@@ -132,7 +144,9 @@ impl Template {
         self.open(role, tokens);
         match self.family {
             Family::ChatMl(..) => tokens.extend(self.tokenizer.encode_continued(text)),
-            Family::Gemma(_) | Family::Llama3(_) => tokens.extend(self.tokenizer.encode_continued(text.trim())),
+            Family::Gemma(_) | Family::Llama3(_) => {
+                tokens.extend(self.tokenizer.encode_continued(text.trim()))
+            }
         }
         tokens.push(self.end_of_turn());
         if !matches!(self.family, Family::Llama3(_)) {
@@ -150,23 +164,51 @@ fn name(role: Role, assistant: &'static str) -> &'static str {
 }
 
 fn unknown(why: &str) -> ModelError {
-    ModelError::Template { why: why.to_owned() }
+    ModelError::Template {
+        why: why.to_owned(),
+    }
 }
 
 fn recognise(text: &str, tokenizer: &Tokenizer) -> Result<Family, ModelError> {
-    let control = |name: &str| tokenizer.control(name).ok_or_else(|| unknown(&format!("`{name}` is no control token of the file")));
+    let control = |name: &str| {
+        tokenizer
+            .control(name)
+            .ok_or_else(|| unknown(&format!("`{name}` is no control token of the file")))
+    };
     if text.contains("<|im_start|>") {
-        let thinking = if text.contains("enable_thinking") { Thinking::Silenced } else { Thinking::Never };
-        return Ok(Family::ChatMl(ChatMl { start: control("<|im_start|>")?, end: control("<|im_end|>")? }, thinking));
+        let thinking = if text.contains("enable_thinking") {
+            Thinking::Silenced
+        } else {
+            Thinking::Never
+        };
+        return Ok(Family::ChatMl(
+            ChatMl {
+                start: control("<|im_start|>")?,
+                end: control("<|im_end|>")?,
+            },
+            thinking,
+        ));
     }
     if text.contains("<start_of_turn>") {
-        return Ok(Family::Gemma(Gemma { start: control("<start_of_turn>")?, end: control("<end_of_turn>")? }));
+        return Ok(Family::Gemma(Gemma {
+            start: control("<start_of_turn>")?,
+            end: control("<end_of_turn>")?,
+        }));
     }
     if text.contains("<|start_header_id|>") {
-        let (open, close) = (control("<|start_header_id|>")?, control("<|end_header_id|>")?);
-        return Ok(Family::Llama3(Llama3 { open, close, end: control("<|eot_id|>")? }));
+        let (open, close) = (
+            control("<|start_header_id|>")?,
+            control("<|end_header_id|>")?,
+        );
+        return Ok(Family::Llama3(Llama3 {
+            open,
+            close,
+            end: control("<|eot_id|>")?,
+        }));
     }
-    Err(unknown("it has none of the turn markers `<|im_start|>`, `<start_of_turn>`, `<|start_header_id|>`"))
+    Err(unknown(
+        "it has none of the turn markers `<|im_start|>`, `<start_of_turn>`, `<|start_header_id|>`",
+    ))
 }
 
 /// Turns, as tokens to be appended to a session. Ends where the assistant begins to speak.
@@ -192,7 +234,8 @@ impl Prompt<'_> {
     /// What the person, or a tool on their behalf, says.
     pub fn user(mut self, text: &str) -> Self {
         let lead = self.lead.take().unwrap_or_default();
-        self.template.turn(Role::User, &format!("{lead}{text}"), &mut self.tokens);
+        self.template
+            .turn(Role::User, &format!("{lead}{text}"), &mut self.tokens);
         self
     }
 
@@ -207,7 +250,11 @@ impl Prompt<'_> {
     #[must_use]
     pub fn assistant(mut self) -> Vec<u32> {
         self.flush();
-        let Self { template, mut tokens, .. } = self;
+        let Self {
+            template,
+            mut tokens,
+            ..
+        } = self;
         template.open(Role::Assistant, &mut tokens);
         if let Family::ChatMl(_, Thinking::Silenced) = template.family {
             tokens.extend(template.tokenizer.encode("<think>\n\n</think>\n\n"));

@@ -66,8 +66,18 @@ impl Tokenizer {
             }
         };
         let literals = Literals::new(&parts)?;
-        let control = parts.of_kind(Kind::Control).map(|(id, text)| (text.to_owned(), id)).collect();
-        Ok(Self { literals, model, pieces, control, ends: parts.ends, bos: parts.bos })
+        let control = parts
+            .of_kind(Kind::Control)
+            .map(|(id, text)| (text.to_owned(), id))
+            .collect();
+        Ok(Self {
+            literals,
+            model,
+            pieces,
+            control,
+            ends: parts.ends,
+            bos: parts.bos,
+        })
     }
 
     /// The tokens of a text that begins here: after a control token, or at the start of everything.
@@ -145,7 +155,10 @@ impl Tokenizer {
     /// The bytes that tokens stand for, one after the other.
     #[must_use]
     pub fn decode_bytes(&self, ids: &[u32]) -> Vec<u8> {
-        ids.iter().flat_map(|id| self.token_bytes(*id)).copied().collect()
+        ids.iter()
+            .flat_map(|id| self.token_bytes(*id))
+            .copied()
+            .collect()
     }
 
     /// How many tokens there are; ids are below this.
@@ -173,8 +186,11 @@ impl Tokenizer {
 
 impl Literals {
     fn new(parts: &Parts) -> Result<Self, ModelError> {
-        let (texts, ids): (Vec<&str>, Vec<u32>) =
-            parts.of_kind(Kind::UserDefined).filter(|(_, text)| !text.is_empty()).map(|(id, text)| (text, id)).unzip();
+        let (texts, ids): (Vec<&str>, Vec<u32>) = parts
+            .of_kind(Kind::UserDefined)
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(id, text)| (text, id))
+            .unzip();
         let find = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(texts)
@@ -194,4 +210,4 @@ impl Literals {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -34,14 +34,24 @@ enum WholePieces {
 }
 
 fn rules(pre: Option<&str>) -> Result<Rules, ModelError> {
-    let merged = |splits| Ok(Rules { splits, whole_pieces: WholePieces::Merged });
+    let merged = |splits| {
+        Ok(Rules {
+            splits,
+            whole_pieces: WholePieces::Merged,
+        })
+    };
     match pre {
         Some("qwen2" | "deepseek-r1-qwen") => merged(&[QWEN2]),
         Some("gpt-2") => merged(&[GPT2]),
         Some("smollm") => merged(&[r"\p{N}", GPT2]),
         Some("default") => merged(&[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"]),
-        Some("llama-bpe" | "llama3" | "llama-v3") => Ok(Rules { splits: &[LLAMA3], whole_pieces: WholePieces::Taken }),
-        other => Err(ModelError::Pretokenizer { pre: other.unwrap_or("nothing").escape_debug().to_string() }),
+        Some("llama-bpe" | "llama3" | "llama-v3") => Ok(Rules {
+            splits: &[LLAMA3],
+            whole_pieces: WholePieces::Taken,
+        }),
+        other => Err(ModelError::Pretokenizer {
+            pre: other.unwrap_or("nothing").escape_debug().to_string(),
+        }),
     }
 }
 
@@ -51,8 +61,14 @@ pub(super) struct ByteLevel {
 
 impl ByteLevel {
     pub(super) fn new(parts: &Parts) -> Result<Self, ModelError> {
-        let Rules { splits, whole_pieces } = rules(parts.pre.as_deref())?;
-        let vocab: Vocab = parts.for_text().map(|(id, text)| (text.to_owned(), id)).collect();
+        let Rules {
+            splits,
+            whole_pieces,
+        } = rules(parts.pre.as_deref())?;
+        let vocab: Vocab = parts
+            .for_text()
+            .map(|(id, text)| (text.to_owned(), id))
+            .collect();
         check(&vocab, &parts.merges)?;
         let model = BPE::builder()
             .vocab_and_merges(vocab, parts.merges.clone())
@@ -76,25 +92,40 @@ fn splitter(splits: &[&str]) -> Result<Sequence, ModelError> {
     let mut steps = Vec::new();
     for pattern in splits {
         let pattern = SplitPattern::Regex((*pattern).to_owned());
-        let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(|e| wrong(e.to_string()))?;
+        let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false)
+            .map_err(|e| wrong(e.to_string()))?;
         steps.push(PreTokenizerWrapper::Split(split));
     }
-    steps.push(PreTokenizerWrapper::ByteLevel(Bytes::new(false, false, false)));
+    steps.push(PreTokenizerWrapper::ByteLevel(Bytes::new(
+        false, false, false,
+    )));
     Ok(Sequence::new(steps))
 }
 
 /// Every byte has a token, so no text is lost; and every merge joins two tokens to a third, which the builder relies on.
 fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
-    if let Some(letter) = LETTERS.keys().find(|letter| !vocab.contains_key(letter.encode_utf8(&mut [0; 4]) as &str)) {
-        return Err(wrong(format!("no token stands for the byte written `{letter}`")));
+    if let Some(letter) = LETTERS
+        .keys()
+        .find(|letter| !vocab.contains_key(letter.encode_utf8(&mut [0; 4]) as &str))
+    {
+        return Err(wrong(format!(
+            "no token stands for the byte written `{letter}`"
+        )));
     }
     let mut joined = String::new();
     for (left, right) in merges {
         joined.clear();
         joined.push_str(left);
         joined.push_str(right);
-        if ![left, right, &joined].into_iter().all(|text| vocab.contains_key(text)) {
-            return Err(wrong(format!("the merge `{} {}` names a token that is not there", left.escape_debug(), right.escape_debug())));
+        if ![left, right, &joined]
+            .into_iter()
+            .all(|text| vocab.contains_key(text))
+        {
+            return Err(wrong(format!(
+                "the merge `{} {}` names a token that is not there",
+                left.escape_debug(),
+                right.escape_debug()
+            )));
         }
     }
     Ok(())
@@ -103,7 +134,9 @@ fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
 /// GPT-2's spelling of bytes: printable ones stand for themselves, the others for letters from U+0100 on.
 static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
     let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    let plain = (0..=255).filter(|b| printable(*b)).map(|b| (char::from(b), b));
+    let plain = (0..=255)
+        .filter(|b| printable(*b))
+        .map(|b| (char::from(b), b));
     let others = (0..=255).filter(|b| !printable(*b));
     let moved = ('\u{100}'..).zip(others);
     plain.chain(moved).collect()
@@ -111,6 +144,15 @@ static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
 
 /// The bytes that a token of this family is written for.
 pub(super) fn bytes(text: &str) -> Vec<u8> {
-    let spelled: Option<Vec<u8>> = text.chars().map(|letter| LETTERS.get(&letter).copied()).collect();
+    let spelled: Option<Vec<u8>> = text
+        .chars()
+        .map(|letter| LETTERS.get(&letter).copied())
+        .collect();
     spelled.unwrap_or_else(|| text.as_bytes().to_vec())
+}
+
+/// The letters that bytes are written as.
+#[cfg(test)]
+pub(super) fn letters() -> impl Iterator<Item = char> {
+    LETTERS.keys().copied()
 }

@@ -9,13 +9,32 @@ use crate::ModelError;
 use crate::gguf::Gguf;
 
 /// Turn markers are control tokens whatever the file calls them; early Gemma and Llama files call some of them plain text.
+/// Not `<s>`: in Qwen it is an ordinary token, the one of HTML.
 const MARKERS: &[&str] = &[
-    "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>",
-    "<|begin_of_text|>", "<|end_of_text|>", "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<s>", "</s>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
 ];
 
 /// Control tokens that end a turn or a text, in whatever model they occur.
-const ENDS: &[&str] = &["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<end_of_turn>", "<eos>", "</s>"];
+const ENDS: &[&str] = &[
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<end_of_turn>",
+    "<eos>",
+    "</s>",
+];
 
 /// The tokenizers that `tokenizer.ggml.model` may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +99,22 @@ impl Parts {
         let family = match gguf.str("tokenizer.ggml.model")? {
             "gpt2" => Family::ByteLevel,
             "llama" => Family::SentencePiece,
-            other => return Err(wrong(format!("its kind `{}` is not known here", other.escape_debug()))),
+            other => {
+                return Err(wrong(format!(
+                    "its kind `{}` is not known here",
+                    other.escape_debug()
+                )));
+            }
         };
-        let texts = gguf.strings("tokenizer.ggml.tokens")?.map(owned).collect::<Result<Vec<_>, _>>()?;
-        let kinds = gguf.i32s("tokenizer.ggml.token_type")?.zip(&texts).map(kind).collect::<Result<Vec<_>, _>>()?;
+        let texts = gguf
+            .strings("tokenizer.ggml.tokens")?
+            .map(owned)
+            .collect::<Result<Vec<_>, _>>()?;
+        let kinds = gguf
+            .i32s("tokenizer.ggml.token_type")?
+            .zip(&texts)
+            .map(kind)
+            .collect::<Result<Vec<_>, _>>()?;
         if kinds.len() != texts.len() || texts.is_empty() {
             return Err(wrong("it has not one type for each token"));
         }
@@ -92,9 +123,24 @@ impl Parts {
             Some(false) => SpaceFirst::AsIs,
             _ => SpaceFirst::Added,
         };
-        let mut parts = Self { family, pre, texts, kinds, scores: Vec::new(), merges: Vec::new(), space_first, ends: Vec::new(), bos: None };
+        let mut parts = Self {
+            family,
+            pre,
+            texts,
+            kinds,
+            scores: Vec::new(),
+            merges: Vec::new(),
+            space_first,
+            ends: Vec::new(),
+            bos: None,
+        };
         match family {
-            Family::ByteLevel => parts.merges = gguf.strings("tokenizer.ggml.merges")?.map(merge).collect::<Result<_, _>>()?,
+            Family::ByteLevel => {
+                parts.merges = gguf
+                    .strings("tokenizer.ggml.merges")?
+                    .map(merge)
+                    .collect::<Result<_, _>>()?
+            }
             Family::SentencePiece => parts.scores = gguf.f32s("tokenizer.ggml.scores")?.collect(),
         }
         parts.ends = parts.read_ends(gguf)?;
@@ -104,10 +150,18 @@ impl Parts {
 
     fn read_ends(&self, gguf: &Gguf<'_>) -> Result<Vec<u32>, ModelError> {
         let mut ends = Vec::new();
-        for key in ["tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"] {
+        for key in [
+            "tokenizer.ggml.eos_token_id",
+            "tokenizer.ggml.eot_token_id",
+            "tokenizer.ggml.eom_token_id",
+        ] {
             ends.extend(self.control_at(gguf, key)?);
         }
-        ends.extend(self.of_kind(Kind::Control).filter(|(_, text)| ENDS.contains(text)).map(|(id, _)| id));
+        ends.extend(
+            self.of_kind(Kind::Control)
+                .filter(|(_, text)| ENDS.contains(text))
+                .map(|(id, _)| id),
+        );
         let mut seen = std::collections::HashSet::new();
         ends.retain(|id| seen.insert(*id));
         if ends.is_empty() {
@@ -118,16 +172,25 @@ impl Parts {
 
     /// The first token of a prompt. Absent a word on it, as llama.cpp: wanted by SentencePiece models and by Llama 3.
     fn read_bos(&self, gguf: &Gguf<'_>) -> Result<Option<u32>, ModelError> {
-        let usual = self.family == Family::SentencePiece || self.pre.as_deref() == Some("llama-bpe");
-        if !gguf.find::<bool>("tokenizer.ggml.add_bos_token")?.unwrap_or(usual) {
+        let usual =
+            self.family == Family::SentencePiece || self.pre.as_deref() == Some("llama-bpe");
+        if !gguf
+            .find::<bool>("tokenizer.ggml.add_bos_token")?
+            .unwrap_or(usual)
+        {
             return Ok(None);
         }
         self.control_at(gguf, "tokenizer.ggml.bos_token_id")
     }
 
     fn control_at(&self, gguf: &Gguf<'_>, key: &str) -> Result<Option<u32>, ModelError> {
-        let Some(id) = gguf.find::<u32>(key)? else { return Ok(None) };
-        match usize::try_from(id).ok().and_then(|index| self.kinds.get(index)) {
+        let Some(id) = gguf.find::<u32>(key)? else {
+            return Ok(None);
+        };
+        match usize::try_from(id)
+            .ok()
+            .and_then(|index| self.kinds.get(index))
+        {
             Some(Kind::Control) => Ok(Some(id)),
             _ => Err(wrong(format!("`{key}` is {id}, which is no control token"))),
         }
@@ -135,16 +198,23 @@ impl Parts {
 
     /// Ids and texts of all tokens of a kind.
     pub(super) fn of_kind(&self, wanted: Kind) -> impl Iterator<Item = (u32, &str)> {
-        self.all().filter(move |(_, _, kind)| *kind == wanted).map(|(id, text, _)| (id, text))
+        self.all()
+            .filter(move |(_, _, kind)| *kind == wanted)
+            .map(|(id, text, _)| (id, text))
     }
 
     /// Ids and texts of the tokens that text may become. Control, unknown and unused tokens are not among them.
     pub(super) fn for_text(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.all().filter(|(_, _, kind)| matches!(kind, Kind::Normal | Kind::UserDefined)).map(|(id, text, _)| (id, text))
+        self.all()
+            .filter(|(_, _, kind)| matches!(kind, Kind::Normal | Kind::UserDefined))
+            .map(|(id, text, _)| (id, text))
     }
 
     fn all(&self) -> impl Iterator<Item = (u32, &str, Kind)> {
-        (0u32..).zip(&self.texts).zip(&self.kinds).map(|((id, text), kind)| (id, text.as_str(), *kind))
+        (0u32..)
+            .zip(&self.texts)
+            .zip(&self.kinds)
+            .map(|((id, text), kind)| (id, text.as_str(), *kind))
     }
 
     /// What each token stands for; `bytes` undoes the family's spelling of ordinary tokens.
@@ -161,7 +231,9 @@ impl Parts {
 
     /// The token of each single byte, for what no other token covers.
     pub(super) fn byte_tokens(&self) -> HashMap<u8, u32> {
-        self.of_kind(Kind::Byte).filter_map(|(id, text)| Some((byte(text)?, id))).collect()
+        self.of_kind(Kind::Byte)
+            .filter_map(|(id, text)| Some((byte(text)?, id)))
+            .collect()
     }
 }
 
@@ -185,9 +257,15 @@ fn kind((number, text): (i32, &String)) -> Result<Kind, ModelError> {
 /// `a b`; the first of the two may itself begin with a space.
 fn merge(bytes: &[u8]) -> Result<(String, String), ModelError> {
     let text = owned(bytes)?;
-    let space = text.bytes().skip(1).position(|b| b == b' ').map(|at| at.saturating_add(1));
+    let space = text
+        .bytes()
+        .skip(1)
+        .position(|b| b == b' ')
+        .map(|at| at.saturating_add(1));
     let parts = space.and_then(|at| Some((text.get(..at)?, text.get(at.saturating_add(1)..)?)));
-    let (left, right) = parts.filter(|(_, right)| !right.is_empty()).ok_or_else(|| wrong("a merge has not two parts"))?;
+    let (left, right) = parts
+        .filter(|(_, right)| !right.is_empty())
+        .ok_or_else(|| wrong("a merge has not two parts"))?;
     Ok((left.to_owned(), right.to_owned()))
 }
 
@@ -196,15 +274,28 @@ pub(super) mod tests_support {
     use super::{Family, Kind, Parts, SpaceFirst};
 
     /// Parts from texts and kinds, for tests that need no model.
-    pub(in crate::tokenizer) fn parts(family: Family, pre: Option<&str>, tokens: &[(&str, Kind)], scores: &[f32], merges: &[(&str, &str)]) -> Parts {
-        let ends = (0u32..).zip(tokens).filter(|(_, (_, kind))| *kind == Kind::Control).map(|(id, _)| id).collect();
+    pub(in crate::tokenizer) fn parts(
+        family: Family,
+        pre: Option<&str>,
+        tokens: &[(&str, Kind)],
+        scores: &[f32],
+        merges: &[(&str, &str)],
+    ) -> Parts {
+        let ends = (0u32..)
+            .zip(tokens)
+            .filter(|(_, (_, kind))| *kind == Kind::Control)
+            .map(|(id, _)| id)
+            .collect();
         Parts {
             family,
             pre: pre.map(str::to_owned),
             texts: tokens.iter().map(|(text, _)| (*text).to_owned()).collect(),
             kinds: tokens.iter().map(|(_, kind)| *kind).collect(),
             scores: scores.to_vec(),
-            merges: merges.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+            merges: merges
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+                .collect(),
             space_first: SpaceFirst::AsIs,
             ends,
             bos: None,

@@ -42,7 +42,9 @@ struct Pair {
 
 impl Ord for Pair {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
+        self.score
+            .total_cmp(&other.score)
+            .then(other.left.cmp(&self.left))
     }
 }
 
@@ -62,9 +64,22 @@ impl Eq for Pair {}
 
 impl SentencePiece {
     pub(super) fn new(parts: &Parts) -> Self {
-        let score = |id: u32| usize::try_from(id).ok().and_then(|index| parts.scores.get(index)).copied().unwrap_or_default();
-        let ids = parts.for_text().map(|(id, text)| (text.to_owned(), (id, score(id)))).collect();
-        Self { ids, bytes: parts.byte_tokens(), space_first: parts.space_first }
+        let score = |id: u32| {
+            usize::try_from(id)
+                .ok()
+                .and_then(|index| parts.scores.get(index))
+                .copied()
+                .unwrap_or_default()
+        };
+        let ids = parts
+            .for_text()
+            .map(|(id, text)| (text.to_owned(), (id, score(id))))
+            .collect();
+        Self {
+            ids,
+            bytes: parts.byte_tokens(),
+            space_first: parts.space_first,
+        }
     }
 
     pub(super) fn encode(&self, text: &str, start: Start, out: &mut Vec<u32>) {
@@ -84,12 +99,17 @@ impl SentencePiece {
 
     fn join(&self, text: &str) -> Vec<Symbol> {
         let mut symbols = characters(text);
-        let mut pairs: BinaryHeap<Pair> =
-            (1..symbols.len()).filter_map(|right| self.pair(text, &symbols, right.checked_sub(1)?, right)).collect();
+        let mut pairs: BinaryHeap<Pair> = (1..symbols.len())
+            .filter_map(|right| self.pair(text, &symbols, right.checked_sub(1)?, right))
+            .collect();
         while let Some(pair) = pairs.pop() {
             if let Some(symbol) = merge(&mut symbols, &pair) {
-                let before = symbol.previous.and_then(|left| self.pair(text, &symbols, left, pair.left));
-                let after = symbol.next.and_then(|right| self.pair(text, &symbols, pair.left, right));
+                let before = symbol
+                    .previous
+                    .and_then(|left| self.pair(text, &symbols, left, pair.left));
+                let after = symbol
+                    .next
+                    .and_then(|right| self.pair(text, &symbols, pair.left, right));
                 pairs.extend(before.into_iter().chain(after));
             }
         }
@@ -100,7 +120,12 @@ impl SentencePiece {
     fn pair(&self, text: &str, symbols: &[Symbol], left: usize, right: usize) -> Option<Pair> {
         let (start, end) = (symbols.get(left)?.start, symbols.get(right)?.end);
         let (_, score) = self.ids.get(text.get(start..end)?)?;
-        Some(Pair { left, right, score: *score, length: end.checked_sub(start)? })
+        Some(Pair {
+            left,
+            right,
+            score: *score,
+            length: end.checked_sub(start)?,
+        })
     }
 }
 
@@ -126,7 +151,10 @@ fn merge(symbols: &mut [Symbol], pair: &Pair) -> Option<Symbol> {
     let right = *symbols.get(pair.right)?;
     let left = symbols.get_mut(pair.left)?;
     let whole = left.start < left.end && right.start < right.end;
-    if !whole || left.next != Some(pair.right) || right.end.checked_sub(left.start) != Some(pair.length) {
+    if !whole
+        || left.next != Some(pair.right)
+        || right.end.checked_sub(left.start) != Some(pair.length)
+    {
         return None;
     }
     left.end = right.end;

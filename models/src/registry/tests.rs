@@ -1,0 +1,155 @@
+//! Pins, locks and what is refused.
+
+use expect_test::expect;
+use proptest::prelude::*;
+
+use super::*;
+
+fn name(text: &str) -> ModelName {
+    ModelName::parse(text).unwrap()
+}
+
+fn pin(text: &str, bytes: &[u8]) -> Pin {
+    Pin::new(name(text), ModelDigest::of(bytes), bytes.len() as u64, None).unwrap()
+}
+
+#[test]
+fn a_lock_prints_sorted_and_reads_back() {
+    let source = Some("Org/Repo@main file.gguf".to_owned());
+    let second = Pin::new(name("b.2"), ModelDigest::of(b"b"), 1, source).unwrap();
+    let lock = Lock::default().pin(second).pin(pin("a_1", b"aa"));
+    let text = lock.print().unwrap();
+    expect![[r#"
+        [[model]]
+        name = "a_1"
+        sha256 = "961b6dd3ede3cb8ecbaacbd68de040cd78eb2ed5889130cceb4c49268ea4d506"
+        bytes = 2
+
+        [[model]]
+        name = "b.2"
+        sha256 = "3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d"
+        bytes = 1
+        source = "Org/Repo@main file.gguf"
+        default = true
+    "#]]
+    .assert_eq(&text);
+    assert_eq!(Lock::parse(&text).unwrap(), lock);
+}
+
+#[test]
+fn the_first_pin_is_the_default_until_another_is_named() {
+    let lock = Lock::default().pin(pin("one", b"1")).pin(pin("two", b"2"));
+    assert_eq!(lock.default_pin().unwrap().name(), &name("one"));
+    let lock = lock.with_default(&name("two")).unwrap();
+    assert_eq!(lock.default_pin().unwrap().name(), &name("two"));
+    let lock = lock.remove(&name("two")).unwrap();
+    assert!(lock.default_pin().is_none());
+    assert!(
+        lock.get(&name("two")).is_err()
+            && lock.clone().with_default(&name("two")).is_err()
+            && lock.remove(&name("two")).is_err()
+    );
+}
+
+#[test]
+fn a_lock_that_says_more_or_less_is_refused() {
+    let hex = ModelDigest::of(b"").to_string();
+    let entry = |name: &str, more: &str| {
+        format!("[[model]]\nname = \"{name}\"\nsha256 = \"{hex}\"\nbytes = 1\n{more}\n")
+    };
+    assert!(Lock::parse(&entry("a", "")).is_ok());
+    let faults = [
+        entry("a", "colour = 1"),
+        entry("a", "") + &entry("a", ""),
+        entry("a", "default = true") + &entry("b", "default = true"),
+        entry("../a", ""),
+        entry("A", ""),
+        entry(".a", ""),
+        entry("", ""),
+        entry(&"a".repeat(65), ""),
+        entry("a", "source = \"two\\nlines\""),
+        entry("a", "").replace("bytes = 1", "bytes = 0"),
+        entry("a", "").replace("bytes = 1", "bytes = -1"),
+        entry("a", "").replace("bytes = 1\n", ""),
+        entry("a", "").replace(&hex, &hex.to_uppercase()),
+        entry("a", "").replace(&hex, "00"),
+        "top = 1".to_owned(),
+        "#".repeat(LIMITS.lock + 1),
+    ];
+    for fault in faults {
+        assert!(Lock::parse(&fault).is_err(), "{fault:.200}");
+    }
+}
+
+#[test]
+fn the_bytes_that_were_hashed_are_the_bytes_that_are_loaded() {
+    let bytes = b"weights".to_vec();
+    let address = bytes.as_ptr();
+    let verified = pin("m", b"weights").check(bytes).unwrap();
+    assert_eq!(verified.bytes().as_ptr(), address);
+    assert_eq!(verified.sha256(), ModelDigest::of(b"weights"));
+}
+
+#[test]
+fn other_bytes_are_refused_with_both_digests() {
+    let error = pin("m", b"weights").check(b"Weights".to_vec()).unwrap_err();
+    expect![
+        "model `m` has SHA-256 147ec15498661dd98b2128a1fa230b4838f66d6b66dea64847dc55ac7d88a130"
+    ]
+    .assert_eq(error.to_string().split(',').next().unwrap());
+    assert!(
+        error
+            .to_string()
+            .contains(&ModelDigest::of(b"weights").to_string())
+    );
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_reader_is_hashed_as_it_is_read() {
+    let bytes: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
+    let mut seen = Vec::new();
+    let verified = pin("m", &bytes)
+        .read(&bytes[..], |done| seen.push(done))
+        .unwrap();
+    assert_eq!(verified.bytes(), bytes);
+    assert_eq!(seen, [1 << 20, 2 << 20, 3_000_000]);
+}
+
+#[test]
+fn a_file_that_is_longer_or_shorter_is_refused() {
+    let pin = pin("m", b"weights");
+    for wrong in [&b"weight"[..], b"weightss", b""] {
+        assert!(matches!(
+            pin.read(wrong, |_| ()),
+            Err(ModelError::WrongLength { .. })
+        ));
+        assert!(matches!(
+            pin.check(wrong.to_vec()),
+            Err(ModelError::WrongLength { .. })
+        ));
+    }
+    let endless = std::io::repeat(0); // read no further than one byte beyond the pin
+    assert!(matches!(
+        pin.read(endless, |_| ()),
+        Err(ModelError::WrongLength { got: 8, .. })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text in "\\PC*") {
+        let _ = Lock::parse(&text);
+        let _ = ModelName::parse(&text);
+        let _ = ModelDigest::parse(&text);
+    }
+
+    #[test]
+    fn any_lock_reads_back(names in prop::collection::btree_set("[a-z0-9_-][a-z0-9._-]{0,20}", 0..6), source in "[ -~]{0,40}") {
+        let lock = names.iter().fold(Lock::default(), |lock, text| {
+            let source = Some(source.clone());
+            lock.pin(Pin::new(name(text), ModelDigest::of(text.as_bytes()), 1, source).unwrap())
+        });
+        prop_assert_eq!(Lock::parse(&lock.print().unwrap()).unwrap(), lock);
+    }
+}
