@@ -224,11 +224,12 @@ fn stands_alone(line: &str, range: &Range<usize>) -> bool {
     let digit =
         |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
     let joins = |mark: Option<char>| mark.is_some_and(|mark| matches!(mark, '.' | ',' | '/' | '-'));
-    let starts = !last.is_some_and(|last| last.is_alphanumeric() || last == '_')
-        && !(joins(last) && digit(before_last));
-    let ends = !next.is_some_and(|next| (next.is_alphanumeric() && next != 'T') || next == '_')
-        && !(joins(next) && digit(after_next));
-    starts && ends
+    let joined_before = last.is_some_and(|last| last.is_alphanumeric() || last == '_')
+        || (joins(last) && digit(before_last));
+    let joined_behind = next
+        .is_some_and(|next| (next.is_alphanumeric() && next != 'T') || next == '_')
+        || (joins(next) && digit(after_next));
+    !joined_before && !joined_behind
 }
 
 fn within(dates: &[(Range<usize>, Date)], range: &Range<usize>) -> bool {
