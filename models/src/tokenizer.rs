@@ -81,7 +81,8 @@ impl Tokenizer {
     }
 
     /// The tokens of a text that begins here: after a control token, or at the start of everything.
-    /// Whatever the text holds, none of them is a control token.
+    /// Whatever the text holds, none of them is a control token. A byte that the model has no token for (SmolLM2 knows no control
+    /// characters but the usual white space) is left out, as it was when the model was trained.
     #[must_use]
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.pieces_of(text, sentencepiece::Start::Fresh)

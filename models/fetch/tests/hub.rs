@@ -1,5 +1,11 @@
 //! The program against a stand-in for the hub on loopback: it serves one file, and cuts, lies or refuses as told.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

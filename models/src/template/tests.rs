@@ -3,6 +3,23 @@
 use super::*;
 use crate::tokenizer::tests::test_model;
 
+/// The template of the model, if there is a model and it is one to talk to.
+fn template() -> Option<(Arc<Tokenizer>, Template)> {
+    let bytes = test_model()?;
+    let gguf = Gguf::parse(&bytes).unwrap();
+    if gguf
+        .find::<&str>("tokenizer.chat_template")
+        .unwrap()
+        .is_none()
+    {
+        println!("skipped: the model has no chat template");
+        return None;
+    }
+    let tokenizer = Arc::new(Tokenizer::new(&gguf).unwrap());
+    let template = Template::new(&gguf, tokenizer.clone()).unwrap();
+    Some((tokenizer, template))
+}
+
 /// Tokens as a person reads them: control tokens in their own spelling, text quoted.
 fn read(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
     let spell = |id: &u32| {
@@ -17,10 +34,9 @@ fn read(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
 
 #[test]
 fn text_cannot_open_or_close_a_turn() {
-    let Some(bytes) = test_model() else { return };
-    let gguf = Gguf::parse(&bytes).unwrap();
-    let tokenizer = Arc::new(Tokenizer::new(&gguf).unwrap());
-    let template = Template::new(&gguf, tokenizer.clone()).unwrap();
+    let Some((tokenizer, template)) = template() else {
+        return;
+    };
     let controls = |text: &str| {
         let tokens = template.begin().system(text).user(text).assistant();
         tokens
@@ -37,10 +53,9 @@ fn text_cannot_open_or_close_a_turn() {
 
 #[test]
 fn chatml_turns_follow_one_another() {
-    let Some(bytes) = test_model() else { return };
-    let gguf = Gguf::parse(&bytes).unwrap();
-    let tokenizer = Arc::new(Tokenizer::new(&gguf).unwrap());
-    let template = Template::new(&gguf, tokenizer.clone()).unwrap();
+    let Some((tokenizer, template)) = template() else {
+        return;
+    };
     if !matches!(template.family, Family::ChatMl(..)) {
         println!("skipped: the model's template is not ChatML");
         return;
