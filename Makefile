@@ -28,7 +28,7 @@ build: setup
 	cargo build --release --locked --workspace
 	cargo build --release $(GUESTS) --target wasm32-wasip2
 	@for tool in $(TOOLS); do \
-	  install -D -m 644 -t $(BIN)/tools/$$tool tools/wit/handles.wit tools/guests/$$tool/wit/$$tool.wit tools/guests/$$tool/tool.toml; \
+	  install -D -m 644 -t $(BIN)/tools/$$tool tools/guests/$$tool/wit/$$tool.wit tools/guests/$$tool/tool.toml; \
 	  install -m 644 $(TARGET)/guests/wasm32-wasip2/release/$$tool.wasm $(BIN)/tools/$$tool/tool.wasm; \
 	done
 

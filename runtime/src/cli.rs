@@ -1,0 +1,176 @@
+//! The command line as typed. Names and exit codes are the contract of cli.md; nothing is decided here.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// An office agent that stays on this machine: plans with a local model, runs tools in a cage, asks before it changes anything, writes everything down.
+#[derive(Debug, Parser)]
+#[command(name = "cloister", version, disable_help_subcommand = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Where keys, policy, models, tools and the ledger are [default: $XDG_DATA_HOME/cloister]
+    #[arg(long, global = true, env = "CLOISTER_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Settings file (TOML) [default: $XDG_CONFIG_HOME/cloister/config.toml where it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON document on standard output; everything else on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Nothing on standard error but errors
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// The TPM to use: `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=P`, or `none` [default: the device, where there is one]
+    #[arg(long, global = true, env = "CLOISTER_TCTI", value_name = "TCTI")]
+    pub(crate) tcti: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a home: keys, trust roots, the policy bundle, the shipped tools pinned
+    Init(Init),
+    /// Plan, judge, run in the cage, show the effects, ask, release
+    Run(Run),
+    /// Show the plan and each decision with its reason; run nothing
+    Plan(Ask),
+    /// What waits for a person
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// The local models and their pins
+    #[command(subcommand)]
+    Models(Models),
+    /// The tools and their pins
+    #[command(subcommand)]
+    Tools(Tools),
+    /// Policies are programs: check, test and explain them
+    #[command(subcommand)]
+    Policy(Policy),
+    /// The ledger
+    #[command(subcommand)]
+    Audit(Audit),
+    /// The TPM and what it vouches for
+    #[command(subcommand)]
+    Attest(Attest),
+    /// What protects this machine now, what does not, and what would
+    Doctor,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Init {
+    /// A policy bundle to use instead of the shipped one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Agents (globs over the manifest's name) that may run unattended
+    #[arg(long, value_name = "GLOB", conflicts_with = "policy")]
+    pub(crate) unattended_agents: Vec<String>,
+    /// Tool packages to pin [default: `tools` beside this binary]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tools: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ask {
+    /// What the agent may touch
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: PathBuf,
+    /// A pinned model [default: the home's default]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+    /// Where the model computes
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    pub(crate) device: Device,
+    /// What you want done
+    pub(crate) prompt: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Ask nobody: refused unless the policy lets this manifest run so
+    #[arg(long)]
+    pub(crate) unattended: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Device {
+    Cpu,
+    Cuda,
+    Metal,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// List what waits
+    List,
+    /// Show what an entry would change
+    Diff { id: String },
+    /// Let an entry go, after the question
+    Release { id: String },
+    /// Throw an entry away
+    Discard { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Models {
+    /// List models, their hashes and the default
+    List,
+    /// Copy a model in and pin its SHA-256
+    Import {
+        file: PathBuf,
+        #[arg(long)]
+        name: String,
+    },
+    /// Pin again a model whose file is in place
+    Pin { name: String },
+    /// Make a model the default
+    Default { name: String },
+    /// Check every byte against the pin
+    Verify { name: Option<String> },
+    /// Remove a model and its pin
+    Remove { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tools {
+    /// List tools and their functions
+    List,
+    /// Say what a component can reach, from its own bytes and WIT
+    Inspect { file: PathBuf },
+    /// Check a tool package and pin it
+    Add { dir: PathBuf },
+    /// Check every package against its pin
+    Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Compile one Rego file or bundle folder
+    Check { path: PathBuf },
+    /// Run a bundle's cases
+    Test { dir: PathBuf },
+    /// The decision on a call, and why
+    Explain {
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+        call: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Check the ledger against this home's roots
+    Verify,
+    /// The ledger as a story
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Attest {
+    /// What the TPM is, and whether it is enrolled
+    Status,
+    /// Pin this machine's attestation key, in person
+    Enroll,
+}

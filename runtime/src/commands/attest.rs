@@ -1,0 +1,43 @@
+//! `cloister attest`: what the TPM is, and pinning its key in person.
+
+use cloister_attest::Attestation;
+use serde_json::json;
+
+use super::{Desk, device_name};
+use crate::cli;
+use crate::disk;
+use crate::failure::{Failure, Kind};
+use crate::home::Home;
+use crate::trust::{self, Trust};
+
+pub(crate) fn run(command: &cli::Attest, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    match command {
+        cli::Attest::Status => status(home, desk),
+        cli::Attest::Enroll => enroll(home, desk),
+    }
+}
+
+fn status(home: &Home, desk: &Desk) -> Result<(), Failure> {
+    let roots = home.roots()?;
+    let trust = Trust::find(desk.tcti.as_deref(), &roots);
+    desk.document(&json!({"attestation": trust.attestation().name(), "reason": trust.reason(), "enrolled": roots.keys().len()}));
+    desk.answer(format!("attestation {}{}", trust.attestation(), trust.reason().map(|r| format!(": {r}")).unwrap_or_default()));
+    Ok(())
+}
+
+/// Needs the admin's key at hand, since whoever changes the roots decides whom a verifier believes.
+fn enroll(home: &Home, desk: &Desk) -> Result<(), Failure> {
+    let roots = home.roots()?;
+    if home.admin_key()?.public() != *roots.admin() {
+        return Err(Failure::new(Kind::Integrity, format!("`{}` is not the key that the roots name", home.admin_key_file().display())));
+    }
+    let mut tpm = trust::open(desk.tcti.as_deref()).map_err(Failure::failed)?;
+    let key = trust::key_of(&mut tpm, &device_name())?;
+    let kind = key.kind();
+    let roots = if kind == Attestation::Tpm2Software { roots.accepting_software() } else { roots };
+    let text = roots.enrolling(key).to_json().map_err(Failure::failed)?;
+    disk::replace(&home.roots_file(), text.as_bytes())?;
+    desk.document(&json!({"enrolled": kind.name()}));
+    desk.answer(format!("enrolled this machine's attestation key ({kind}), pinned in person; give `{}` to the auditor anew", home.roots_file().display()));
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `cloister policy`: a policy is a program; this is its compiler, its tests, and its account of itself.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use cloister_policies::{Bundle, Call, Manifest, Mode, Session};
+use serde_json::json;
+
+use super::Desk;
+use crate::cli;
+use crate::confine;
+use crate::disk;
+use crate::failure::{Failure, Kind};
+use crate::home::{Home, bundle_files};
+use crate::trust::Trust;
+use crate::clock;
+
+pub(crate) fn run(command: &cli::Policy, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    match command {
+        cli::Policy::Check { path } => check(path, desk),
+        cli::Policy::Test { dir } => test(dir, desk),
+        cli::Policy::Explain { manifest, call } => explain(manifest, call, home, desk),
+    }
+}
+
+/// A folder is checked as a bundle; one file in the company of its own cases.
+fn check(path: &Path, desk: &Desk) -> Result<(), Failure> {
+    let files = if path.is_dir() { bundle_files(path)? } else { alone(path)? };
+    let bundle = Bundle::load(&files)?;
+    desk.document(&json!({"bundle": bundle.name(), "cases": bundle.test().len()}));
+    desk.answer(format!("`{}` compiles, {} cases pass", path.display(), bundle.test().len()));
+    Ok(())
+}
+
+fn alone(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut files = BTreeMap::from([("bundle.toml".to_owned(), b"name = \"check\"\nversion = 1\n".to_vec()), (name, disk::read(path)?)]);
+    let cases = path.with_extension("cases.toml");
+    if let Some(name) = cases.file_name().filter(|_| cases.is_file()) {
+        files.insert(name.to_string_lossy().into_owned(), disk::read(&cases)?);
+    }
+    Ok(files)
+}
+
+fn test(dir: &Path, desk: &Desk) -> Result<(), Failure> {
+    let bundle = Bundle::load(&bundle_files(dir)?)?;
+    let results = bundle.test();
+    for case in &results {
+        desk.answer(format!("ok        {} {}", case.file, case.case));
+    }
+    desk.document(&json!({"passed": results.len()}));
+    desk.answer(format!("{} passed", results.len()));
+    Ok(())
+}
+
+fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    let roots = home.roots()?;
+    let (bundle, _) = home.bundle(roots.admin())?;
+    let folder = folder_of(manifest)?;
+    let manifest = Manifest::parse(&disk::read(manifest)?, &folder)?;
+    let session = Session {
+        attestation: Trust::find(desk.tcti.as_deref(), &roots).kind(),
+        confinement: confine::this_process(),
+        mode: Mode::Attended,
+        person: None,
+        reserved: vec![home.root().to_owned()],
+    };
+    let negotiated = bundle.negotiate(&manifest, &session, clock::for_policy());
+    let call = Call::from_json(&disk::read(call)?, &folder)?;
+    let explanation = bundle.explain(&call, &negotiated.grants, &session, clock::for_policy());
+    desk.document(&json!({"explanation": explanation, "refused": negotiated.refused}));
+    desk.answer(format!("{} by rule {}: {}", explanation.decision, explanation.rule, explanation.reason));
+    Ok(())
+}
+
+/// The absolute folder of a manifest, links resolved: what its relative paths are relative to.
+pub(crate) fn folder_of(manifest: &Path) -> Result<std::path::PathBuf, Failure> {
+    let absolute = manifest.canonicalize().map_err(|e| disk::failed("read the manifest", manifest, &e))?;
+    absolute.parent().map(Path::to_owned).ok_or_else(|| Failure::new(Kind::Usage, format!("`{}` is no file in a folder", manifest.display())))
+}

@@ -1,0 +1,101 @@
+//! The one question: about real effects, at a terminal, answered with a letter. The only file that says yes.
+//!
+//! What was typed before the question does not answer it, Enter alone asks again, and the end of input is no.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::time::Duration;
+
+use cloister_policies::{Answer, Rule};
+use cloister_tools::{Consent, Consenter, Effects};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{QueueSelector, isatty, tcflush};
+
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+
+/// How often a waiting question looks for ^C.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Who can be asked in this session.
+#[derive(Debug)]
+pub(crate) enum Asking {
+    /// A person at this terminal.
+    Person(Terminal),
+    /// Nobody, but a rule of the policy lets this manifest run so.
+    Policy(Rule),
+    /// Nobody: every question is answered with silence, which refuses.
+    Nobody,
+}
+
+/// What the question shows: the effects in short, in full, and why they are asked for.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub(crate) summary: String,
+    pub(crate) diff: String,
+    pub(crate) why: String,
+}
+
+/// A terminal that a person sits at.
+#[derive(Debug)]
+pub(crate) struct Terminal(File);
+
+impl Terminal {
+    /// The controlling terminal, if standard input and standard error are one.
+    pub(crate) fn find() -> Option<Terminal> {
+        let at_both = isatty(std::io::stdin()) && isatty(std::io::stderr());
+        let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+        at_both.then_some(Terminal(tty))
+    }
+
+    fn ask(&self, pages: &Pages, interrupt: &Interrupt) -> Result<Answer, Failure> {
+        let mut out = &self.0;
+        let mut lines = BufReader::new(&self.0);
+        let io = |e: std::io::Error| Failure::failed(format!("the terminal cannot be used: {e}"));
+        write!(out, "\n{}\n", pages.summary).map_err(io)?;
+        tcflush(&self.0, QueueSelector::IFlush).map_err(|e| io(e.into()))?;
+        loop {
+            write!(out, "Release? [y]es, [n]o, [d]iff, [e]xplain: ").and_then(|()| out.flush()).map_err(io)?;
+            self.wait(interrupt)?;
+            let mut line = String::new();
+            if lines.read_line(&mut line).map_err(io)? == 0 {
+                return Ok(Answer::Decline);
+            }
+            match line.trim().to_lowercase().as_str() {
+                "y" | "yes" => return Ok(Answer::Allow),
+                "n" | "no" => return Ok(Answer::Decline),
+                "d" | "diff" => write!(out, "\n{}\n", pages.diff).map_err(io)?,
+                "e" | "explain" => write!(out, "\n{}\n", pages.why).map_err(io)?,
+                _ => {}
+            }
+        }
+    }
+
+    fn wait(&self, interrupt: &Interrupt) -> Result<(), Failure> {
+        let timeout = Timespec::try_from(LOOK).map_err(Failure::failed)?;
+        loop {
+            interrupt.check()?;
+            let mut waiting = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut waiting, Some(&timeout)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(_) => return Ok(()),
+                Err(error) => return Err(Failure::failed(format!("the terminal cannot be used: {error}"))),
+            }
+        }
+    }
+}
+
+/// Ask once, about these effects; the answer names their hash.
+pub(crate) fn about(effects: &Effects, pages: &Pages, asking: &Asking, interrupt: &Interrupt) -> Result<Consent, Failure> {
+    let (by, answer) = match asking {
+        Asking::Person(terminal) => (Consenter::Person, terminal.ask(pages, interrupt)?),
+        Asking::Policy(rule) => (Consenter::Policy { rule: rule.rule.clone() }, Answer::Allow),
+        Asking::Nobody => (Consenter::Nobody, Answer::Unasked),
+    };
+    Ok(Consent { effects_hash: effects.hash(), by, answer })
+}
+
+/// The policy let every effect go without a question.
+pub(crate) fn free(effects: &Effects, rule: &str) -> Consent {
+    Consent { effects_hash: effects.hash(), by: Consenter::Policy { rule: rule.to_owned() }, answer: Answer::Allow }
+}

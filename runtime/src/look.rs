@@ -1,0 +1,108 @@
+//! What would change, for eyes: each effect in a line, a new workbook by its sheets, header and first rows, text by its first lines.
+//! Documents are read by the guest that knows them; the host parses none.
+
+use std::fmt::Write as _;
+
+use cloister_policies::Manifest;
+use cloister_tools::names::{Lines, escape};
+use cloister_tools::{Cage, Change, Effect, Effects};
+use serde_json::{Map, Value, json};
+
+use crate::consent::Pages;
+
+/// Rows of a new workbook that are shown: enough to recognise it.
+const ROWS: u64 = 5;
+
+/// A look at effects through the cage.
+pub(crate) struct Look<'a> {
+    cage: &'a Cage,
+    effects: &'a Effects,
+}
+
+impl<'a> Look<'a> {
+    pub(crate) fn new(cage: &'a Cage, effects: &'a Effects) -> Look<'a> {
+        Look { cage, effects }
+    }
+
+    /// The pages of the question. `args` are those of the call that made the effects, `result` what it returned.
+    pub(crate) fn pages(&self, args: &Map<String, Value>, result: &Value, why: &str, manifest: &Manifest) -> Pages {
+        let (created, replaced, moved) = self.counts();
+        let mut summary = format!("what would change: {created} created, {replaced} replaced, {moved} moved\n");
+        let mut diff = String::new();
+        for effect in self.effects.list() {
+            let line = line(effect);
+            let _ = writeln!(summary, "  {line}"); // a String takes everything
+            let _ = writeln!(diff, "{line}");
+            let body = self.body(effect, args, result);
+            summary.push_str(&body);
+            diff.push_str(&body);
+            let _ = writeln!(diff, "  {} bytes, {}, made from {}", effect.bytes(), effect.digest(), sources(effect));
+        }
+        let _ = write!(summary, "  effects {}", self.effects.hash());
+        let mut reasons = format!("{why}\nThe manifest of `{}` asks for:\n", escape(manifest.agent(), Lines::Escape));
+        for capability in manifest.capabilities() {
+            let _ = writeln!(reasons, "  {}: {}", escape(capability.name(), Lines::Escape), escape(capability.description().unwrap_or("no reason given"), Lines::Escape));
+        }
+        Pages { summary, diff, why: reasons }
+    }
+
+    fn counts(&self) -> (usize, usize, usize) {
+        let of = |wanted: fn(&Change) -> bool| self.effects.list().iter().filter(|e| wanted(e.change())).count();
+        (of(|c| matches!(c, Change::Create { .. })), of(|c| matches!(c, Change::Replace { .. })), of(|c| matches!(c, Change::Move { .. })))
+    }
+
+    fn body(&self, effect: &Effect, args: &Map<String, Value>, result: &Value) -> String {
+        if matches!(effect.change(), Change::Move { .. }) {
+            return String::new();
+        }
+        let mut text = self.sheets(effect);
+        if let Some(chart) = args.get("chart").and_then(Value::as_str) {
+            let _ = writeln!(text, "    with a {chart} chart");
+        }
+        text.push_str(&self.rows(effect, result));
+        text
+    }
+
+    /// Sheets and headings of the bytes in quarantine, as the guest reads them back.
+    fn sheets(&self, effect: &Effect) -> String {
+        let described = self.cage.inspect(effect, "sheet.describe", &Map::from_iter([("files".to_owned(), json!([effect.name()]))]));
+        let Some(Value::Array(tables)) = described.typed().0 else { return String::new() };
+        let mut text = String::new();
+        for table in tables {
+            let columns: Vec<String> = table.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(|c| c.get("name")?.as_str()).map(|n| escape(n, Lines::Escape)).collect();
+            let name = table.get("worksheet").and_then(Value::as_str).unwrap_or_default();
+            let rows = table.get("rows").and_then(Value::as_u64).unwrap_or_default();
+            let _ = writeln!(text, "    sheet `{}`, {rows} rows: {}", escape(name, Lines::Escape), columns.join(" | "));
+        }
+        text
+    }
+
+    /// The first rows as they stand in quarantine; where the guest cannot say, those the tool reported.
+    fn rows(&self, effect: &Effect, result: &Value) -> String {
+        let args = json!({"files": [effect.name()], "worksheet": null, "conditions": [], "columns": null, "order": null, "limit": ROWS, "save": null});
+        let read = self.cage.inspect(effect, "sheet.rows", args.as_object().unwrap_or(&Map::new()));
+        let table = read.typed().0.unwrap_or(result);
+        let rows = table.get("rows").and_then(Value::as_array).into_iter().flatten().take(usize::try_from(ROWS).unwrap_or_default());
+        let mut text = String::new();
+        for row in rows {
+            let cells: Vec<String> = row.as_array().into_iter().flatten().map(|c| escape(c.as_str().unwrap_or_default(), Lines::Escape)).collect();
+            let _ = writeln!(text, "      {}", cells.join(" | "));
+        }
+        text
+    }
+}
+
+/// One effect in one line.
+pub(crate) fn line(effect: &Effect) -> String {
+    let name = escape(effect.name(), Lines::Escape);
+    match effect.change() {
+        Change::Create { .. } => format!("{name}  new"),
+        Change::Replace { before, .. } => format!("{name}  replaces {before}"),
+        Change::Move { from, .. } => format!("{name}  moved from {}", escape(&from.to_string_lossy(), Lines::Escape)),
+    }
+}
+
+fn sources(effect: &Effect) -> String {
+    let all: Vec<String> = effect.sources().iter().map(|s| escape(s, Lines::Escape)).collect();
+    if all.is_empty() { "nothing that was read".to_owned() } else { all.join(", ") }
+}

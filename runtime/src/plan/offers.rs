@@ -1,0 +1,109 @@
+//! Which functions could serve a request at all: those whose every handle has something granted to point at. A function with no possible
+//! argument is not offered, so it cannot be chosen.
+
+use cloister_policies::Grants;
+use cloister_tools::{Handle, Signature, Type};
+
+use super::fill;
+use super::reach::{Known, Reach};
+use crate::words::Words;
+
+/// A function with the file endings its tool reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    pub(crate) signature: Signature,
+    pub(crate) accepts: Vec<String>,
+}
+
+/// Something the request asks for that no grant gives.
+#[derive(Debug)]
+pub(crate) struct Lacking {
+    pub(crate) capability: &'static str,
+    pub(crate) verb: &'static str,
+    /// Whether the request begins with it: then it is what is asked, and nothing else is offered.
+    pub(crate) first_word: bool,
+}
+
+/// Capability, how the refusal names it, the verbs that ask for it.
+const BEYOND: [(&str, &str, &[&str]); 3] = [
+    ("file:delete", "delete files", &["delete", "erase", "shred", "wipe", "trash"]),
+    ("network:outbound", "send or fetch anything", &["send", "email", "e-mail", "mail", "upload", "download", "post", "publish", "forward", "fetch", "browse"]),
+    ("process:run", "start programs", &["install", "execute", "print", "launch"]),
+];
+const POLITE: [&str; 8] = ["please", "can", "could", "would", "you", "will", "now", "kindly"];
+
+/// A function asked for by its own word, which no other word would mean.
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 3] = [
+    ("describe", &["column", "heading", "header", "worksheet", "sheet", "structure", "describe", "layout", "field"]),
+    ("list", &["list", "file", "folder"]),
+    ("count", &["line", "word", "character"]),
+];
+
+impl Offer {
+    /// The readable files that this tool reads.
+    pub(crate) fn takes<'a>(&self, reach: &'a Reach<'_>) -> Vec<&'a Known> {
+        reach.readable().filter(|f| self.reads(&f.name)).collect()
+    }
+
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        let ending = name.rsplit_once('.').map(|(_, e)| e.to_lowercase()).unwrap_or_default();
+        self.accepts.iter().any(|a| a == "*" || *a == ending)
+    }
+
+    fn has(&self, handle: Handle) -> bool {
+        self.signature.params().iter().any(|p| fill::handle(&p.ty) == Some(handle))
+    }
+}
+
+/// The functions that could serve the request under the grants.
+pub(crate) fn possible<'o>(words: &Words, reach: &Reach<'_>, offers: &'o [Offer]) -> Vec<&'o Offer> {
+    let allowed = |o: &&Offer| reach.grants().allows_tool(&o.signature.name());
+    let found: Vec<&Offer> = offers.iter().filter(allowed).filter(|o| fits(words, reach, o)).collect();
+    // Who names a file to write wants it written: functions that cannot write are no answer to that.
+    let saves = words.paths().any(|p| reach.file(p).is_none() && reach.save(p).is_some());
+    let writers: Vec<&Offer> = found.iter().copied().filter(|o| o.has(Handle::Output)).collect();
+    if saves && !writers.is_empty() { writers } else { found }
+}
+
+fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
+    let named = reach.named(words);
+    let asked = ONLY_WHEN_ASKED.iter().find(|(f, _)| *f == offer.signature.function()).is_none_or(|(_, cues)| words.cue(cues).is_some());
+    asked && moves_fit(words, reach, offer) && offer.signature.params().iter().all(|p| has_argument(reach, offer, &named, &p.ty))
+}
+
+/// Moving is offered where the request names a file that may move and a place for it; then reading it is not what is asked.
+fn moves_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
+    let moving = fill::moves(words, reach).is_some();
+    offer.has(Handle::Movable) == moving
+}
+
+fn has_argument(reach: &Reach<'_>, offer: &Offer, named: &[&Known], ty: &Type) -> bool {
+    match (ty, fill::handle(ty)) {
+        (Type::Option(_), _) => true,
+        (Type::List(_), Some(Handle::Input)) => {
+            let all_read = named.iter().all(|f| offer.reads(&f.name));
+            let only_several = offer.signature.params().iter().any(|p| matches!(&p.ty, Type::Alias { name, .. } if name == "words"));
+            all_read && !offer.takes(reach).is_empty() && !(only_several && named.len() == 1)
+        }
+        (_, Some(Handle::Input)) => match named {
+            [] => offer.takes(reach).len() == 1,
+            [one] => offer.reads(&one.name),
+            _ => false,
+        },
+        _ => true,
+    }
+}
+
+/// What the request asks for in words that only a missing capability answers.
+pub(crate) fn lacking(words: &Words, grants: &Grants) -> Vec<Lacking> {
+    let missing = grants.missing();
+    let first = words.all().iter().position(|w| !POLITE.contains(&w.fold.as_str()));
+    BEYOND
+        .iter()
+        .filter(|(capability, ..)| *capability != "file:delete" || missing.contains(capability))
+        .filter_map(|(capability, verb, cues)| {
+            let at = words.all().iter().position(|w| cues.contains(&w.fold.as_str()))?;
+            Some(Lacking { capability, verb, first_word: Some(at) == first })
+        })
+        .collect()
+}

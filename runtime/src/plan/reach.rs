@@ -1,0 +1,99 @@
+//! What the person's words can point at under the grants: files to read, places to write, files to move. Looks nothing up on the disk.
+
+use std::path::{Path, PathBuf};
+
+use cloister_policies::{Grants, Op, normalise};
+
+use crate::words::Words;
+
+/// A granted file as the planner knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) readable: bool,
+    pub(crate) movable: bool,
+}
+
+/// The grants and the files they hold now, seen from the manifest's folder.
+#[derive(Debug)]
+pub(crate) struct Reach<'a> {
+    folder: &'a Path,
+    grants: &'a Grants,
+    files: Vec<Known>,
+}
+
+impl<'a> Reach<'a> {
+    pub(crate) fn new(folder: &'a Path, grants: &'a Grants, files: Vec<Known>) -> Reach<'a> {
+        Reach { folder, grants, files }
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        self.grants
+    }
+
+    pub(crate) fn readable(&self) -> impl Iterator<Item = &Known> {
+        self.files.iter().filter(|f| f.readable)
+    }
+
+    /// The granted file that a word names: by its name, or by its last part where only one file has it.
+    pub(crate) fn file(&self, typed: &str) -> Option<&Known> {
+        let typed = typed.strip_prefix("./").unwrap_or(typed);
+        let path = self.path(typed);
+        let exact = self.files.iter().find(|f| f.name == typed || path.is_some() && self.path(&f.name) == path);
+        exact.or_else(|| {
+            let last = |f: &&Known| f.name.rsplit('/').next().is_some_and(|n| n.eq_ignore_ascii_case(typed));
+            let mut same = self.files.iter().filter(last);
+            same.next().filter(|_| same.next().is_none())
+        })
+    }
+
+    /// The readable files that the request names.
+    pub(crate) fn named(&self, words: &Words) -> Vec<&Known> {
+        words.paths().filter_map(|p| self.file(p)).filter(|f| f.readable).collect()
+    }
+
+    /// The name of a place to write that a word names; a bare file name goes into the one writable folder.
+    pub(crate) fn save(&self, typed: &str) -> Option<String> {
+        if self.covers(Op::Write, typed) {
+            return Some(typed.strip_prefix("./").unwrap_or(typed).to_owned());
+        }
+        let folder = self.only_writable_folder().filter(|_| !typed.contains('/'))?;
+        Some(format!("{folder}/{typed}")).filter(|p| self.covers(Op::Write, p))
+    }
+
+    /// The one folder below which files may be created, as named from the manifest's folder.
+    pub(crate) fn only_writable_folder(&self) -> Option<String> {
+        let mut folders = self.grants.patterns(Op::Write).map(|p| p.base());
+        let folder = folders.next().filter(|_| folders.next().is_none())?;
+        let name = folder.strip_prefix(self.folder).unwrap_or(folder);
+        Some(name.to_str()?.trim_end_matches('/').to_owned()).filter(|n| !n.is_empty())
+    }
+
+    /// Where a file would be moved to by a word: a new name beside it or elsewhere, or a folder that takes it in.
+    pub(crate) fn target(&self, source: &Known, typed: &str) -> Option<String> {
+        let bare = typed.trim_end_matches('/');
+        let inside = format!("{bare}/{}", source.name.rsplit('/').next()?);
+        let has_ending = Path::new(bare).extension().is_some();
+        let candidates = if has_ending { [bare.to_owned(), inside] } else { [inside, bare.to_owned()] };
+        candidates.into_iter().find(|c| *c != source.name && (has_ending || c.contains('/')) && self.covers(Op::Move, c))
+    }
+
+    /// Whether anything granted answers to a path in the request.
+    pub(crate) fn answers(&self, typed: &str, words: &Words) -> bool {
+        let moved = || words.paths().filter_map(|p| self.file(p)).filter(|f| f.movable).any(|f| self.target(f, typed).is_some());
+        self.file(typed).is_some() || self.save(typed).is_some() || moved()
+    }
+
+    /// Whether a missing file would have been readable here.
+    pub(crate) fn would_read(&self, typed: &str) -> bool {
+        self.covers(Op::Read, typed) || self.covers(Op::Move, typed)
+    }
+
+    fn covers(&self, op: Op, typed: &str) -> bool {
+        self.path(typed).is_some_and(|p| self.grants.covers(op, &p))
+    }
+
+    fn path(&self, typed: &str) -> Option<PathBuf> {
+        normalise(&self.folder.join(typed))
+    }
+}

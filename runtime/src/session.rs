@@ -1,0 +1,142 @@
+//! One request, from the person's words to what was released. Each stage takes what the one before made; nothing counts before it is recorded.
+
+mod begin;
+pub(crate) mod later;
+mod judged;
+mod opened;
+
+use std::sync::Arc;
+
+use cloister_models::{DeviceChoice, Engine};
+use cloister_policies::Mode;
+use serde_json::Value;
+
+use crate::answer;
+use crate::commands::Desk;
+use crate::entries;
+use crate::failure::{Failure, Kind};
+use crate::home::Home;
+use crate::mind::{Briefing, Mind};
+use crate::plan::offers::Offer;
+use crate::plan::reach::{Known, Reach};
+use crate::plan::{self, Draft, Intent};
+use crate::report::{Report, Tokens};
+use crate::slots::{Decide, fill, tables};
+use crate::words::Words;
+
+use begin::Begun;
+pub(crate) use begin::House;
+use judged::{Step, frozen};
+use opened::Opened;
+
+/// What a person asked for on the command line.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) manifest: &'a std::path::Path,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) device: DeviceChoice,
+    pub(crate) prompt: &'a str,
+    pub(crate) mode: Mode,
+    pub(crate) until: Until,
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Plan and judge; run nothing.
+    Judged,
+    /// All the way.
+    Released,
+}
+
+/// Do the job. Whatever happens after the session has begun, the ledger says how it ended.
+pub(crate) fn run(job: &Job<'_>, home: &Home, desk: &Desk, report: &mut Report) -> Result<(), Failure> {
+    let house = House::open(home)?;
+    let begun = Begun::begin(job, house, desk, report)?;
+    let (mut opened, model) = begun.into_parts();
+    let told = story(job, &mut opened, &model, desk, report);
+    let told = told.inspect_err(|failure| opened.stopped(failure));
+    report.failed_or_done(&told);
+    opened.close(told)
+}
+
+fn story(job: &Job<'_>, opened: &mut Opened, model: &cloister_models::Verified, desk: &Desk, report: &mut Report) -> Result<(), Failure> {
+    opened.note(entries::request(job.prompt))?;
+    let engine = opened.timed_load(desk, report, |stage| Engine::load(model, job.device, stage))?;
+    let words = Words::read(job.prompt);
+    let survey = Arc::clone(&opened.survey);
+    let known = survey.files().iter().map(|f| Known { name: f.name().to_owned(), readable: f.readable(), movable: f.movable() }).collect();
+    let grants = opened.grants.clone();
+    let reach = Reach::new(&opened.folder, &grants, known);
+    let offers = opened.offers();
+    let examples = opened.examples(&reach, &offers, &words);
+    let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
+    let names: Vec<&str> = survey.files().iter().filter(|f| f.readable() || f.movable()).map(|f| f.name()).collect();
+    let briefing = Briefing { offers: &possible, examples: &examples, files: &names, request: job.prompt };
+
+    let mut stage = desk.screen.stage("planning");
+    let mut mind = Mind::open(&engine, &mut stage, &briefing)?;
+    let started = std::time::Instant::now();
+    let intent = plan::draft(&words, &reach, &offers, &mut mind);
+    report.tokens = Tokens::from(mind.tally());
+    report.timing_ms.plan = millis(started);
+    let draft = match intent? {
+        Intent::Answer => return in_words(&mut mind, job, opened, report),
+        Intent::Call(draft) => draft,
+    };
+    let steps = frozen(&draft, opened.describer(&draft));
+    opened.record_plan(&steps, report)?;
+    let mut permits = opened.judge_plan(&steps, &words, desk, report)?;
+    if job.until == Until::Judged {
+        report.answer = Some(format!("{} would run; nothing was run.", steps.iter().map(|s| s.tool.as_str()).collect::<Vec<_>>().join(", then ")));
+        return Ok(());
+    }
+    let call = match permits.describe.take() {
+        None => permits.call,
+        Some(describe) => {
+            let found = opened.perform(describe, desk, report)?;
+            let started = std::time::Instant::now();
+            let step = filled(&draft, steps, &found.value, &words, &mut mind)?;
+            report.tokens = Tokens::from(mind.tally());
+            report.timing_ms.plan = report.timing_ms.plan.saturating_add(millis(started));
+            opened.judge_filled(step, &words, report)?
+        }
+    };
+    drop(mind);
+    drop(stage);
+    let args = call.step.args.clone();
+    let done = opened.perform(call, desk, report)?;
+    report.answer = Some(cloister_tools::names::escape(&answer::about(&words, &args, &done.value), cloister_tools::names::Lines::Keep));
+    opened.settle(done, desk, report)
+}
+
+/// Fill what depends on contents; the calls, files and places stay as frozen.
+fn filled(draft: &Draft, steps: Vec<Step>, described: &Value, words: &Words, mind: &mut Mind<'_, '_>) -> Result<Step, Failure> {
+    let tables: Vec<tables::Table> = serde_json::from_value(described.clone()).map_err(|e| Failure::failed(format!("`describe` gave no tables: {e}")))?;
+    mind.columns(&tables::Columns::of(&tables), words.text())?;
+    let args = fill::fill(draft, &tables, words, mind as &mut dyn Decide)?;
+    let last = steps.into_iter().next_back().ok_or_else(|| Failure::failed("a plan without steps"))?;
+    Ok(Step { args, open: Vec::new(), ..last })
+}
+
+fn in_words(mind: &mut Mind<'_, '_>, job: &Job<'_>, opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
+    if job.until == Until::Judged {
+        report.answer = Some("No tool is needed; the model would answer in words.".to_owned());
+        return Ok(());
+    }
+    let said = mind.answer(job.prompt)?;
+    report.tokens = Tokens::from(mind.tally());
+    opened.note(entries::note("answer", "in words, without a tool"))?;
+    report.answer = Some(cloister_tools::names::escape(&said, cloister_tools::names::Lines::Keep));
+    Ok(())
+}
+
+/// Milliseconds since a moment.
+pub(crate) fn millis(since: std::time::Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Refused by the policy: what, by which rule, why.
+fn refused(refusal: &cloister_policies::Refusal) -> Failure {
+    Failure::new(Kind::Refused, refusal)
+}

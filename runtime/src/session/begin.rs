@@ -1,0 +1,220 @@
+//! How a session begins: every signature checked, the model's bytes hashed, the manifest negotiated, the TPM asked; then the first entry.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cloister_attest::{AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis};
+use cloister_models::{Pin, Verified};
+use cloister_policies::{Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session};
+use cloister_tools::{Catalog, Quarantine, Survey};
+use zeroize::Zeroizing;
+
+use super::{Job, Opened, refused};
+use crate::clock;
+use crate::commands::policy::folder_of;
+use crate::commands::{Desk, device_name};
+use crate::confine;
+use crate::consent::{Asking, Terminal};
+use crate::disk::{self, LedgerFolder};
+use crate::entries;
+use crate::failure::{Failure, Kind};
+use crate::home::Home;
+use crate::report::{RefusedReport, Report};
+use crate::trust::Trust;
+
+/// How long a release from quarantine may take from question to answer, milliseconds: an hour, as for a manifest's usual `ttl_seconds`.
+const RELEASE_MILLIS: u64 = 3_600_000;
+
+/// The signed parts of a home, opened.
+pub(crate) struct House {
+    pub(crate) home: Home,
+    pub(crate) admin: AdminPublic,
+    pub(crate) bundle: Bundle,
+    pub(crate) policy: Digest,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) tools: Digest,
+}
+
+impl House {
+    /// Open them; a signature or pin that does not hold ends it here.
+    pub(crate) fn open(home: &Home) -> Result<House, Failure> {
+        let admin = home.roots()?.admin().clone();
+        let (bundle, policy) = home.bundle(&admin)?;
+        let (catalog, tools) = home.catalog(&admin)?;
+        Ok(House { home: home.clone(), admin, bundle, policy, catalog: Arc::new(catalog), tools })
+    }
+}
+
+/// What is known before the first entry is written.
+struct Terms {
+    manifest: Manifest,
+    manifest_digest: Digest,
+    folder: PathBuf,
+    session: Session,
+    negotiated: Negotiated,
+    unattended: Option<Rule>,
+    trust: Trust,
+}
+
+/// A session that has begun, and the model it will use.
+pub(crate) struct Begun {
+    opened: Opened,
+    model: Verified,
+}
+
+impl Begun {
+    pub(crate) fn begin(job: &Job<'_>, house: House, desk: &Desk, report: &mut Report) -> Result<Begun, Failure> {
+        let mut terms = terms(job, &house, desk, report)?;
+        let pin = house.home.pin(job.model, &house.admin)?;
+        allowed_model(&terms.negotiated.grants, &pin)?;
+        let model = hashed(&house.home, &pin, desk, report)?;
+        let asking = asking(job.mode, terms.unattended.as_ref());
+        let ledger = first_entry(&mut terms, &house, &model, report)?;
+        let Terms { manifest, folder, session, negotiated, .. } = terms;
+        let survey = Survey::take(&negotiated.grants, &folder, &session.reserved);
+        let mut opened = Opened {
+            quarantine: Arc::new(Quarantine::open(&house.home.quarantine())?),
+            survey: Arc::new(survey?),
+            ledger,
+            grants: negotiated.grants,
+            folder,
+            session,
+            asking,
+            manifest,
+            house,
+            stage: "begin",
+        };
+        for refusal in &negotiated.refused {
+            desk.screen.say("refused", refusal);
+            report.refused.push(RefusedReport { what: refusal.what.clone(), rule: refusal.rule.clone(), reason: refusal.reason.clone() });
+            opened.note(entries::refusal(refusal))?;
+        }
+        Ok(Begun { opened, model })
+    }
+
+    pub(crate) fn into_parts(self) -> (Opened, Verified) {
+        (self.opened, self.model)
+    }
+}
+
+fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Result<Terms, Failure> {
+    let bytes = disk::read(job.manifest)?;
+    let folder = folder_of(job.manifest)?;
+    let manifest = Manifest::parse(&bytes, &folder)?;
+    let trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
+    report.attestation = trust.attestation().name().to_owned();
+    let accepted = house.bundle.attestation(&manifest, trust.kind());
+    accepted.map_err(|refusal| refused(&refusal).hint(trust.reason().map(|r| format!("{r}; this policy wants a TPM"))))?;
+    let unattended = match job.mode {
+        Mode::Attended => None,
+        Mode::Unattended => Some(house.bundle.unattended(&manifest).map_err(|r| refused(&r).hint("run it at a terminal, or have the admin allow this agent in the policy's settings".to_owned()))?),
+    };
+    let session = Session {
+        attestation: trust.kind(),
+        confinement: confine::this_process(),
+        mode: job.mode,
+        person: std::env::var("USER").ok(),
+        reserved: vec![house.home.root().to_owned()],
+    };
+    let negotiated = house.bundle.negotiate(&manifest, &session, clock::for_policy());
+    Ok(Terms { manifest_digest: Digest::of(&bytes), manifest, folder, session, negotiated, unattended, trust })
+}
+
+fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
+    if grants.allows_model(pin.name().as_str()) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Refused, format!("the manifest does not grant the model `{}`", pin.name().as_str())).hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
+}
+
+/// The model's bytes, hashed as they are read: those very bytes are what is loaded.
+fn hashed(home: &Home, pin: &Pin, desk: &Desk, report: &mut Report) -> Result<Verified, Failure> {
+    let started = std::time::Instant::now();
+    let mut stage = desk.screen.stage("hashing");
+    let model = home.model(pin, |done| stage.at(done, pin.bytes(), "bytes"))?;
+    desk.screen.interrupt().check()?;
+    report.timing_ms.load = super::millis(started);
+    desk.screen.say("model", format!("{}, sha256 {} as pinned", pin.name().as_str(), pin.sha256()));
+    Ok(model)
+}
+
+fn asking(mode: Mode, rule: Option<&Rule>) -> Asking {
+    match (mode, rule) {
+        (Mode::Unattended, Some(rule)) => Asking::Policy(rule.clone()),
+        _ => Terminal::find().map_or(Asking::Nobody, Asking::Person),
+    }
+}
+
+/// Who a session says it is.
+struct SessionOf<'a> {
+    agent: &'a str,
+    version: &'a str,
+    model: &'a str,
+    manifest: Digest,
+    weights: Digest,
+    until: u64,
+}
+
+fn first_entry(terms: &mut Terms, house: &House, model: &Verified, report: &mut Report) -> Result<Ledger<LedgerFolder>, Failure> {
+    let who = SessionOf {
+        agent: terms.manifest.agent(),
+        version: terms.manifest.version(),
+        model: model.name().as_str(),
+        manifest: terms.manifest_digest,
+        weights: Digest::from_bytes(*model.sha256().bytes()),
+        until: terms.negotiated.grants.until().0,
+    };
+    let user = terms.session.person.clone().unwrap_or_else(|| "unknown".to_owned());
+    let unattended = terms.unattended.as_ref().map(|r| r.rule.clone());
+    let (ledger, session) = write_first(house, &who, &mut terms.trust, &confine::told(&terms.session.confinement), user, unattended)?;
+    report.session = session;
+    Ok(ledger)
+}
+
+/// Bind the session's key, born here, to everything it stands for, and write the first entry.
+fn write_first(house: &House, who: &SessionOf<'_>, trust: &mut Trust, confinement: &str, user: String, unattended: Option<String>) -> Result<(Ledger<LedgerFolder>, String), Failure> {
+    let mut folder = LedgerFolder::open(&house.home.ledger(), &house.home.scratch())?;
+    let files = folder.files()?;
+    let borrowed = Files { entries: files.entries.as_slice(), checkpoint: files.checkpoint.clone(), others: files.others.clone() };
+    let resumed = Ledger::resume(borrowed, folder)?;
+    let mut seed = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
+    let key = SessionKey::from_random(seed);
+    let binding = Binding {
+        runtime: this_binary()?,
+        model: who.weights,
+        policy: house.policy,
+        manifest: who.manifest,
+        tools: house.tools,
+        not_after: UnixMillis::new(who.until),
+        challenge: None,
+        device: device_name(),
+    };
+    let statement = Statement::new(key.public(), resumed.head(), binding);
+    let session = statement.session().to_string();
+    let evidence = trust.vouch(&statement)?;
+    let start = SessionStart {
+        statement,
+        evidence,
+        agent: who.agent.to_owned(),
+        agent_version: who.version.to_owned(),
+        model: who.model.to_owned(),
+        user,
+        confinement: confinement.to_owned(),
+        unattended,
+    };
+    Ok((resumed.begin(key, start, clock::for_ledger())?, session))
+}
+
+/// Begin the short session of a release from quarantine: no manifest, no model at work; the grants were judged when the effects were made.
+pub(crate) fn for_release(house: &House, desk: &Desk) -> Result<Ledger<LedgerFolder>, Failure> {
+    let mut trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
+    let who = SessionOf { agent: "quarantine", version: "-", model: "-", manifest: Digest::ZERO, weights: Digest::ZERO, until: clock::millis().saturating_add(RELEASE_MILLIS) };
+    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    write_first(house, &who, &mut trust, &confine::told(&confine::this_process()), user, None).map(|(ledger, _)| ledger)
+}
+
+fn this_binary() -> Result<Digest, Failure> {
+    let path = PathBuf::from("/proc/self/exe");
+    disk::read(&path).map(|bytes| Digest::of(&bytes))
+}

@@ -1,0 +1,54 @@
+//! Steps of a plan as they are frozen, and the permits that judging them gives.
+
+use cloister_policies::Permit;
+use cloister_tools::{Signature, Type};
+use serde_json::{Map, Value, json};
+
+use crate::plan::Draft;
+use crate::report::StepReport;
+
+/// One step: what would be called with what, and which slots wait for contents.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) id: String,
+    pub(crate) tool: String,
+    pub(crate) args: Map<String, Value>,
+    pub(crate) open: Vec<String>,
+}
+
+/// A step that may run.
+pub(crate) struct Judged {
+    pub(crate) step: Step,
+    pub(crate) permit: Permit,
+}
+
+/// The plan's permits: all of them, or there is no plan.
+pub(crate) struct Permits {
+    pub(crate) describe: Option<Judged>,
+    pub(crate) call: Judged,
+}
+
+impl Step {
+    pub(crate) fn report(&self) -> StepReport {
+        StepReport { id: self.id.clone(), tool: self.tool.clone(), args: self.args.clone(), open: self.open.clone() }
+    }
+}
+
+/// The steps of a draft: a look at the files first, where slots depend on them. Open slots are empty until then.
+pub(crate) fn frozen(draft: &Draft, describer: Option<&Signature>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    if let (Some(describer), Some(files)) = (describer, draft.args.get("files")) {
+        let args = Map::from_iter([("files".to_owned(), files.clone())]);
+        steps.push(Step { id: "$1".to_owned(), tool: describer.name(), args, open: Vec::new() });
+    }
+    let empty = |name: &String| {
+        let param = draft.signature.params().iter().find(|p| p.name == *name);
+        let value = param.map_or(Value::Null, |p| if matches!(p.ty, Type::List(_)) { json!([]) } else { Value::Null });
+        (name.clone(), value)
+    };
+    let mut args = draft.args.clone();
+    args.extend(draft.open.iter().map(empty));
+    let id = format!("${}", steps.len().saturating_add(1));
+    steps.push(Step { id, tool: draft.signature.name(), args, open: draft.open.clone() });
+    steps
+}

@@ -1,0 +1,45 @@
+//! A release from quarantine after its session has ended: a short session of its own, with the same question and the same records.
+
+use cloister_attest::Digest;
+use cloister_tools::{Effects, Quarantine, release};
+
+use super::begin;
+use crate::clock;
+use crate::commands::Desk;
+use crate::consent::{self, Asking, Pages, Terminal};
+use crate::entries;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::look;
+
+/// Ask about one entry and let it go.
+pub(crate) fn release_one(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    let house = begin::House::open(home)?;
+    let quarantine = Quarantine::open(&home.quarantine())?;
+    let effects = Effects::gather([quarantine.get(id)?])?;
+    let mut ledger = begin::for_release(&house, desk)?;
+    let told = (|| -> Result<(), Failure> {
+        ledger.note(entries::effects(&effects), clock::for_ledger())?;
+        let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
+        let consent = consent::about(&effects, &pages(&effects), &asking, desk.screen.interrupt())?;
+        ledger.note(entries::consent(&consent), clock::for_ledger())?;
+        let hash: Digest = effects.hash();
+        let granted = effects.consent(consent).map_err(|(_, refusal)| super::refused(&refusal).hint("it still waits in quarantine".to_owned()))?;
+        let recorded = ledger.record(entries::release(hash), clock::for_ledger(), granted)?;
+        let released = release(&quarantine, recorded)?;
+        ledger.note(entries::released(hash, &released), clock::for_ledger())?;
+        for file in &released {
+            desk.answer(format!("wrote {}, {} bytes, {}", file.path.display(), file.bytes, file.sha256));
+        }
+        Ok(())
+    })();
+    let outcome = told.as_ref().map_or_else(|f| f.kind().word(), |()| "done");
+    let closed = ledger.end(outcome.to_owned(), clock::for_ledger());
+    told.and(closed.map(drop).map_err(Failure::from))
+}
+
+fn pages(effects: &Effects) -> Pages {
+    let lines: Vec<String> = effects.list().iter().map(|e| format!("  {}\n  {} bytes, {}", look::line(e), e.bytes(), e.digest())).collect();
+    let text = lines.join("\n");
+    Pages { summary: text.clone(), diff: text, why: "It was made in an earlier session and waits in quarantine since.".to_owned() }
+}
