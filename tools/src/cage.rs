@@ -92,8 +92,20 @@ pub struct Outcome {
 
 impl Cage {
     /// A cage for one session. `moment` is the time and the seed that tools see; the permits' own end is checked against the real clock.
-    pub fn new(catalog: Arc<Catalog>, survey: Arc<Survey>, quarantine: Arc<Quarantine>, limits: Limits, moment: Moment) -> Cage {
-        Cage { catalog, survey, quarantine, limits, moment }
+    pub fn new(
+        catalog: Arc<Catalog>,
+        survey: Arc<Survey>,
+        quarantine: Arc<Quarantine>,
+        limits: Limits,
+        moment: Moment,
+    ) -> Cage {
+        Cage {
+            catalog,
+            survey,
+            quarantine,
+            limits,
+            moment,
+        }
     }
 
     /// Run what the permit allows, once. No `Result`: whatever happens is an outcome, to be recorded like any other.
@@ -101,31 +113,72 @@ impl Cage {
         let (permit, _receipt) = permit.into_parts();
         let expired = now() >= permit.until();
         let call = permit.into_call();
-        let outcome = if expired { Outcome::plain(Ended::Expired) } else { self.call(&call) };
+        let outcome = if expired {
+            Outcome::plain(Ended::Expired)
+        } else {
+            self.call(&call)
+        };
         let label = label(&call, &outcome);
         Quarantined::new(outcome, label)
     }
 
     /// Run a function of a tool over the bytes of an effect that waits in quarantine, to show a person what they hold: the argument that
     /// names the effect's file is those bytes. Nothing else can be named, so this needs no permit.
-    pub fn inspect(&self, effect: &Effect, function: &str, args: &Map<String, Value>) -> Quarantined<Outcome> {
+    pub fn inspect(
+        &self,
+        effect: &Effect,
+        function: &str,
+        args: &Map<String, Value>,
+    ) -> Quarantined<Outcome> {
         let outcome = match self.catalog.signature(function) {
-            None => Outcome::plain(Ended::NotRun(ToolError::NoFunction { name: function.into() }.to_string())),
-            Some(signature) => self.on(&mut Inspection::new(&self.quarantine, effect), signature, args),
+            None => Outcome::plain(Ended::NotRun(
+                ToolError::NoFunction {
+                    name: function.into(),
+                }
+                .to_string(),
+            )),
+            Some(signature) => self.on(
+                &mut Inspection::new(&self.quarantine, effect),
+                signature,
+                args,
+            ),
         };
-        let label = effect.sources.iter().fold(Label::tool(function), |label, source| label.join(&Label::data(source)));
+        let label = effect
+            .sources
+            .iter()
+            .fold(Label::tool(function), |label, source| {
+                label.join(&Label::data(source))
+            });
         Quarantined::new(outcome, label.join(&Label::data(effect.name())))
     }
 
     fn call(&self, call: &Call) -> Outcome {
         let Some(signature) = self.catalog.signature(call.tool()) else {
-            return Outcome::plain(Ended::NotRun(ToolError::NoFunction { name: call.tool().into() }.to_string()));
+            return Outcome::plain(Ended::NotRun(
+                ToolError::NoFunction {
+                    name: call.tool().into(),
+                }
+                .to_string(),
+            ));
         };
-        let args = call.args().iter().map(|a| (a.name.clone(), a.value.clone())).collect();
-        self.on(&mut Workbench::new(&self.survey, &self.quarantine, call), signature, &args)
+        let args = call
+            .args()
+            .iter()
+            .map(|a| (a.name.clone(), a.value.clone()))
+            .collect();
+        self.on(
+            &mut Workbench::new(&self.survey, &self.quarantine, call),
+            signature,
+            &args,
+        )
     }
 
-    fn on(&self, bench: &mut impl Bench, signature: &Signature, args: &Map<String, Value>) -> Outcome {
+    fn on(
+        &self,
+        bench: &mut impl Bench,
+        signature: &Signature,
+        args: &Map<String, Value>,
+    ) -> Outcome {
         let run = match self.start(bench, signature, args) {
             Ok(run) => run,
             Err(error) => return Outcome::plain(Ended::NotRun(error.to_string())),
@@ -135,29 +188,61 @@ impl Cage {
         if outcome.ended == Ended::Returned {
             match bench.effects(&run.moves) {
                 Ok(effects) => outcome.effects = effects,
-                Err(error) => outcome = Outcome { readings: outcome.readings, used: run.used, ..Outcome::plain(Ended::NotRun(error.to_string())) },
+                Err(error) => {
+                    outcome = Outcome {
+                        readings: outcome.readings,
+                        used: run.used,
+                        ..Outcome::plain(Ended::NotRun(error.to_string()))
+                    }
+                }
             }
         }
         outcome
     }
 
-    fn start(&self, bench: &mut impl Bench, signature: &Signature, args: &Map<String, Value>) -> Result<Run, ToolError> {
-        let package = self.catalog.package(signature.tool()).ok_or_else(|| ToolError::NoFunction { name: signature.name() })?;
+    fn start(
+        &self,
+        bench: &mut impl Bench,
+        signature: &Signature,
+        args: &Map<String, Value>,
+    ) -> Result<Run, ToolError> {
+        let package =
+            self.catalog
+                .package(signature.tool())
+                .ok_or_else(|| ToolError::NoFunction {
+                    name: signature.name(),
+                })?;
         let component = package.component()?;
         let args: Vec<Arg> = to_args(signature, args, bench)?;
-        Ok(cloister_cage::run(component, signature.interface(), signature.function(), args, &self.limits, self.moment))
+        Ok(cloister_cage::run(
+            component,
+            signature.interface(),
+            signature.function(),
+            args,
+            &self.limits,
+            self.moment,
+        ))
     }
 }
 
 fn now() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What the arguments came from, and the tool, and every file that was really read.
 fn label(call: &Call, outcome: &Outcome) -> Label {
-    let args = call.args().iter().fold(Label::tool(call.tool()), |label, arg| label.join(&arg.label));
-    outcome.readings.iter().fold(args, |label, reading| label.join(&Label::data(&reading.name)))
+    let args = call
+        .args()
+        .iter()
+        .fold(Label::tool(call.tool()), |label, arg| {
+            label.join(&arg.label)
+        });
+    outcome.readings.iter().fold(args, |label, reading| {
+        label.join(&Label::data(&reading.name))
+    })
 }
 
 #[cfg(test)]

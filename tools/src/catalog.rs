@@ -35,18 +35,29 @@ impl Catalog {
     /// [`ToolError::PinMismatch`] with both digests, [`ToolError::Unpinned`] for a package without a pin or a pin without a package,
     /// [`ToolError::Lock`] for a lock that does not parse or pins a tool twice.
     pub fn open(dir: &Path, lock: &str) -> Result<Catalog, ToolError> {
-        let lock: Lock = toml::from_str(lock).map_err(|e| ToolError::Lock { reason: e.message().into() })?;
+        let lock: Lock = toml::from_str(lock).map_err(|e| ToolError::Lock {
+            reason: e.message().into(),
+        })?;
         let mut packages = BTreeMap::new();
         for pin in lock.tools {
             if packages.contains_key(&pin.name) {
-                return Err(ToolError::Lock { reason: format!("`{}` is pinned twice", escape(&pin.name, Lines::Escape)) });
+                return Err(ToolError::Lock {
+                    reason: format!("`{}` is pinned twice", escape(&pin.name, Lines::Escape)),
+                });
             }
             packages.insert(pin.name.clone(), pinned(dir, &pin)?);
         }
         for entry in std::fs::read_dir(dir).map_err(ToolError::io("list", dir))? {
-            let name = entry.map_err(ToolError::io("list", dir))?.file_name().to_string_lossy().into_owned();
+            let name = entry
+                .map_err(ToolError::io("list", dir))?
+                .file_name()
+                .to_string_lossy()
+                .into_owned();
             if !name.starts_with('.') && !packages.contains_key(&name) {
-                return Err(ToolError::Unpinned { tool: escape(&name, Lines::Escape), reason: "is installed but tools.lock does not pin it" });
+                return Err(ToolError::Unpinned {
+                    tool: escape(&name, Lines::Escape),
+                    reason: "is installed but tools.lock does not pin it",
+                });
             }
         }
         Ok(Catalog { packages })
@@ -70,7 +81,10 @@ impl Catalog {
     /// One function: `sheet.summarize`.
     pub fn signature(&self, name: &str) -> Option<&Signature> {
         let (tool, function) = name.split_once('.')?;
-        self.package(tool)?.signatures().iter().find(|s| s.function() == function)
+        self.package(tool)?
+            .signatures()
+            .iter()
+            .find(|s| s.function() == function)
     }
 
     /// A digest over all pins, for the session's statement.
@@ -92,22 +106,50 @@ impl Catalog {
     ///
     /// # Errors
     /// [`ToolError::NoFunction`], [`ToolError::Argument`] or [`ToolError::NotGranted`]; the last says nothing about what exists.
-    pub fn parse_call(&self, id: &str, tool: &str, args: Value, labels: &BTreeMap<String, Label>, survey: &Survey) -> Result<Call, ToolError> {
-        let signature = self.signature(tool).ok_or_else(|| ToolError::NoFunction { name: escape(tool, Lines::Escape) })?;
+    pub fn parse_call(
+        &self,
+        id: &str,
+        tool: &str,
+        args: Value,
+        labels: &BTreeMap<String, Label>,
+        survey: &Survey,
+    ) -> Result<Call, ToolError> {
+        let signature = self.signature(tool).ok_or_else(|| ToolError::NoFunction {
+            name: escape(tool, Lines::Escape),
+        })?;
         let Value::Object(args) = args else {
-            return Err(ToolError::Argument { function: tool.into(), at: "args".into(), reason: "a record of arguments is needed".into() });
+            return Err(ToolError::Argument {
+                function: tool.into(),
+                at: "args".into(),
+                reason: "a record of arguments is needed".into(),
+            });
         };
-        let mut door = Door { survey, resources: Vec::new() };
+        let mut door = Door {
+            survey,
+            resources: Vec::new(),
+        };
         to_args(signature, &args, &mut door)?;
         let mut arguments = Vec::new();
         for param in signature.params() {
             if let Some(value) = args.get(&param.name).filter(|v| !v.is_null()) {
-                let label = labels.get(&param.name).cloned().unwrap_or_else(|| Label::data("unlabelled"));
+                let label = labels
+                    .get(&param.name)
+                    .cloned()
+                    .unwrap_or_else(|| Label::data("unlabelled"));
                 let alias = param.ty.alias().map(str::to_string);
-                arguments.push(Argument { name: param.name.clone(), alias, value: value.clone(), label });
+                arguments.push(Argument {
+                    name: param.name.clone(),
+                    alias,
+                    value: value.clone(),
+                    label,
+                });
             }
         }
-        let refused = |e: cloister_policies::PolicyError| ToolError::Argument { function: tool.into(), at: "args".into(), reason: e.to_string() };
+        let refused = |e: cloister_policies::PolicyError| ToolError::Argument {
+            function: tool.into(),
+            at: "args".into(),
+            reason: e.to_string(),
+        };
         Call::new(id.into(), tool.into(), arguments, door.resources).map_err(refused)
     }
 }
@@ -116,18 +158,37 @@ fn pinned(dir: &Path, pin: &Pin) -> Result<Package, ToolError> {
     let folder = dir.join(&pin.name);
     let one_name = Path::new(&pin.name).components().count() == 1 && !pin.name.starts_with('.');
     if !one_name || !folder.is_dir() {
-        return Err(ToolError::Unpinned { tool: escape(&pin.name, Lines::Escape), reason: "is pinned but not installed" });
+        return Err(ToolError::Unpinned {
+            tool: escape(&pin.name, Lines::Escape),
+            reason: "is pinned but not installed",
+        });
     }
     let package = Package::read(&folder)?;
     let found = package.pin();
-    let files = [("tool.wasm", pin.wasm, found.wasm), ("the .wit", pin.wit, found.wit), ("tool.toml", pin.manifest, found.manifest)];
+    let files = [
+        ("tool.wasm", pin.wasm, found.wasm),
+        ("the .wit", pin.wit, found.wit),
+        ("tool.toml", pin.manifest, found.manifest),
+    ];
     for (file, pinned, found) in files {
         if pinned != found {
-            return Err(ToolError::PinMismatch { tool: pin.name.clone(), file: file.into(), pinned: pinned.to_string(), found: found.to_string() });
+            return Err(ToolError::PinMismatch {
+                tool: pin.name.clone(),
+                file: file.into(),
+                pinned: pinned.to_string(),
+                found: found.to_string(),
+            });
         }
     }
     if found.version != pin.version {
-        return Err(ToolError::Lock { reason: format!("it pins `{}` as version `{}`, but that is `{}`", pin.name, escape(&pin.version, Lines::Escape), escape(&found.version, Lines::Escape)) });
+        return Err(ToolError::Lock {
+            reason: format!(
+                "it pins `{}` as version `{}`, but that is `{}`",
+                pin.name,
+                escape(&pin.version, Lines::Escape),
+                escape(&found.version, Lines::Escape)
+            ),
+        });
     }
     Ok(package)
 }
@@ -141,7 +202,14 @@ struct Door<'a> {
 impl Binder for Door<'_> {
     fn bind(&mut self, parameter: &str, handle: Handle, name: &str) -> Result<Arg, ToolError> {
         let path = self.survey.resolve(handle, name)?;
-        self.resources.push(Resource { op: op(handle), path, parameter: parameter.into() });
+        self.resources.push(Resource {
+            op: op(handle),
+            path,
+            parameter: parameter.into(),
+        });
         Ok(Arg::List(Vec::new())) // thrown away: the cage opens the file itself, after the permit
     }
 }
+
+#[cfg(test)]
+mod tests;

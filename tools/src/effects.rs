@@ -84,7 +84,9 @@ impl Effect {
     /// The path that changes; of a move, where the file would be.
     pub fn path(&self) -> &Path {
         match &self.change {
-            Change::Create { path } | Change::Replace { path, .. } | Change::Move { to: path, .. } => path,
+            Change::Create { path }
+            | Change::Replace { path, .. }
+            | Change::Move { to: path, .. } => path,
         }
     }
 
@@ -111,7 +113,9 @@ impl Effect {
     fn terms(&self) -> serde_json::Value {
         let change = match &self.change {
             Change::Create { path } => json!({"op": "create", "path": path}),
-            Change::Replace { path, before } => json!({"op": "replace", "path": path, "before": before}),
+            Change::Replace { path, before } => {
+                json!({"op": "replace", "path": path, "before": before})
+            }
             Change::Move { from, to } => json!({"op": "move", "path": to, "from": from}),
         };
         json!({"id": self.id, "change": change, "digest": self.digest, "bytes": self.bytes, "sources": self.sources})
@@ -131,11 +135,20 @@ impl Effects {
     /// # Errors
     /// [`ToolError::TooMany`]: a person could not read them.
     pub fn gather(effects: impl IntoIterator<Item = Effect>) -> Result<Effects, ToolError> {
-        let by_path: BTreeMap<PathBuf, Effect> = effects.into_iter().map(|e| (e.path().to_path_buf(), e)).collect();
+        let by_path: BTreeMap<PathBuf, Effect> = effects
+            .into_iter()
+            .map(|e| (e.path().to_path_buf(), e))
+            .collect();
         if by_path.len() > BOUNDS.effects {
-            return Err(ToolError::TooMany { path: PathBuf::from("/"), what: "effects", limit: BOUNDS.effects });
+            return Err(ToolError::TooMany {
+                path: PathBuf::from("/"),
+                what: "effects",
+                limit: BOUNDS.effects,
+            });
         }
-        Ok(Effects { effects: by_path.into_values().collect() })
+        Ok(Effects {
+            effects: by_path.into_values().collect(),
+        })
     }
 
     /// Them, by path.
@@ -152,7 +165,8 @@ impl Effects {
     pub fn hash(&self) -> Digest {
         let terms: Vec<_> = self.effects.iter().map(Effect::terms).collect();
         // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
-        let bytes = serde_json_canonicalizer::to_vec(&terms).unwrap_or_else(|_| format!("{terms:?}").into_bytes());
+        let bytes = serde_json_canonicalizer::to_vec(&terms)
+            .unwrap_or_else(|_| format!("{terms:?}").into_bytes());
         Digest::of(bytes)
     }
 
@@ -172,10 +186,22 @@ impl Effects {
             _ if consent.effects_hash != self.hash() => "the answer was given to other effects",
             (Answer::Decline, _) => "the person declined",
             (Answer::Unasked, _) | (Answer::Allow, Consenter::Nobody) => "there was nobody to ask",
-            (Answer::Allow, Consenter::Person | Consenter::Policy { .. }) => return Ok(Release { effects: self, by: consent.by }),
+            (Answer::Allow, Consenter::Person | Consenter::Policy { .. }) => {
+                return Ok(Release {
+                    effects: self,
+                    by: consent.by,
+                });
+            }
         };
         let what = format!("{} effects {}", self.effects.len(), self.hash());
-        Err((self, Refusal { what, rule: "builtin.consent".into(), reason: reason.into() }))
+        Err((
+            self,
+            Refusal {
+                what,
+                rule: "builtin.consent".into(),
+                reason: reason.into(),
+            },
+        ))
     }
 }
 
@@ -244,7 +270,11 @@ mod tests {
     }
 
     fn answer(effects: &Effects, by: Consenter, answer: Answer) -> Consent {
-        Consent { effects_hash: effects.hash(), by, answer }
+        Consent {
+            effects_hash: effects.hash(),
+            by,
+            answer,
+        }
     }
 
     #[test]
@@ -272,17 +302,37 @@ mod tests {
     fn the_hash_covers_path_content_operation_and_sources() {
         let base = Effects::gather([effect("/g/a", "one")]).unwrap().hash();
         let mut replaced = effect("/g/a", "one");
-        replaced.change = Change::Replace { path: "/g/a".into(), before: Digest::of("old") };
+        replaced.change = Change::Replace {
+            path: "/g/a".into(),
+            before: Digest::of("old"),
+        };
         let mut sourced = effect("/g/a", "one");
         sourced.sources.insert("b.xlsx".into());
-        for changed in [effect("/g/b", "one"), effect("/g/a", "two"), replaced, sourced] {
+        for changed in [
+            effect("/g/b", "one"),
+            effect("/g/a", "two"),
+            replaced,
+            sourced,
+        ] {
             assert_ne!(Effects::gather([changed]).unwrap().hash(), base);
         }
     }
 
     #[test]
     fn a_later_write_to_the_same_path_counts() {
-        let effects = Effects::gather([effect("/g/a", "one"), effect("/g/b", "x"), effect("/g/a", "two")]).unwrap();
-        assert_eq!(effects.list().iter().map(|e| e.digest()).collect::<Vec<_>>(), [Digest::of("two"), Digest::of("x")]);
+        let effects = Effects::gather([
+            effect("/g/a", "one"),
+            effect("/g/b", "x"),
+            effect("/g/a", "two"),
+        ])
+        .unwrap();
+        assert_eq!(
+            effects
+                .list()
+                .iter()
+                .map(|e| e.digest())
+                .collect::<Vec<_>>(),
+            [Digest::of("two"), Digest::of("x")]
+        );
     }
 }

@@ -138,26 +138,46 @@ impl ToolError {
     pub fn is_integrity(&self) -> bool {
         matches!(
             self,
-            ToolError::PinMismatch { .. } | ToolError::Unpinned { .. } | ToolError::QuarantineTampered { .. } | ToolError::Component { .. }
+            ToolError::PinMismatch { .. }
+                | ToolError::Unpinned { .. }
+                | ToolError::QuarantineTampered { .. }
+                | ToolError::Component { .. }
         )
     }
 
     /// What the person can do, where they can do something.
     pub fn hint(&self) -> Option<String> {
         match self {
-            ToolError::PinMismatch { tool, .. } => Some(format!("reinstall `{tool}` from a trusted copy, or pin it anew with `cloister tools add`")),
-            ToolError::Unpinned { .. } => Some("run `cloister tools verify` to see every package and its pin".into()),
-            ToolError::NotGranted { .. } => Some("name it in the manifest's `file:read`, `file:write` or `file:move` paths".into()),
-            ToolError::Changed { .. } => Some("run the request again to see the change against the file as it is now".into()),
-            ToolError::Forbidden { .. } => Some("narrow the manifest's paths so that they leave this folder out".into()),
+            ToolError::PinMismatch { tool, .. } => Some(format!(
+                "reinstall `{tool}` from a trusted copy, or pin it anew with `cloister tools add`"
+            )),
+            ToolError::Unpinned { .. } => {
+                Some("run `cloister tools verify` to see every package and its pin".into())
+            }
+            ToolError::NotGranted { .. } => Some(
+                "name it in the manifest's `file:read`, `file:write` or `file:move` paths".into(),
+            ),
+            ToolError::Changed { .. } => {
+                Some("run the request again to see the change against the file as it is now".into())
+            }
+            ToolError::Forbidden { .. } => {
+                Some("narrow the manifest's paths so that they leave this folder out".into())
+            }
             ToolError::TooMany { .. } => Some("narrow the manifest's paths".into()),
             ToolError::NoOpenat2 { .. } => Some("linux 5.6 or newer is needed".into()),
             _ => None,
         }
     }
 
-    pub(crate) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> ToolError {
+    pub(crate) fn io(
+        doing: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> ToolError {
         let path = path.to_path_buf();
-        move |source| ToolError::Io { doing, path, source }
+        move |source| ToolError::Io {
+            doing,
+            path,
+            source,
+        }
     }
 }

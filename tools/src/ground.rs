@@ -6,13 +6,18 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Stat, mkdirat, openat2, renameat_with, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, Stat, mkdirat, openat2, renameat_with,
+    statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::error::ToolError;
 
-const BENEATH: ResolveFlags =
-    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS).union(ResolveFlags::NO_XDEV);
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH
+    .union(ResolveFlags::NO_SYMLINKS)
+    .union(ResolveFlags::NO_MAGICLINKS)
+    .union(ResolveFlags::NO_XDEV);
 
 /// An open folder that a grant names.
 #[derive(Debug)]
@@ -44,8 +49,18 @@ impl Ground {
     /// Open the folder `path`; no part of it may be a link.
     pub(crate) fn open(path: &Path) -> Result<Ground, ToolError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS);
-        fd.map(|fd| Ground { path: path.into(), fd }).map_err(|e| explain(e, "open", path))
+        let fd = openat2(
+            CWD,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+        );
+        fd.map(|fd| Ground {
+            path: path.into(),
+            fd,
+        })
+        .map_err(|e| explain(e, "open", path))
     }
 
     /// The folder's path.
@@ -59,27 +74,54 @@ impl Ground {
 
     /// The path of `path` below this folder.
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> Result<&'a Path, ToolError> {
-        let not_below = || ToolError::NotPlain { path: path.into(), reason: "it is not below its granted folder" };
+        let not_below = || ToolError::NotPlain {
+            path: path.into(),
+            reason: "it is not below its granted folder",
+        };
         let relative = path.strip_prefix(&self.path).map_err(|_| not_below())?;
-        if relative.components().all(|c| matches!(c, Component::Normal(_))) && relative.file_name().is_some() { Ok(relative) } else { Err(not_below()) }
+        if relative
+            .components()
+            .all(|c| matches!(c, Component::Normal(_)))
+            && relative.file_name().is_some()
+        {
+            Ok(relative)
+        } else {
+            Err(not_below())
+        }
     }
 
     /// Open a plain file for reading. A pipe or device is refused without waiting for it.
     pub(crate) fn read(&self, path: &Path) -> Result<(File, Stat), ToolError> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let fd = openat2(&self.fd, self.relative(path)?, flags, Mode::empty(), BENEATH).map_err(|e| explain(e, "open", path))?;
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = openat2(
+            &self.fd,
+            self.relative(path)?,
+            flags,
+            Mode::empty(),
+            BENEATH,
+        )
+        .map_err(|e| explain(e, "open", path))?;
         let stat = rustix::fs::fstat(&fd).map_err(|e| explain(e, "read", path))?;
         if kind(&stat) != Kind::Plain {
-            return Err(ToolError::NotPlain { path: path.into(), reason: "it is a folder, pipe, socket or device" });
+            return Err(ToolError::NotPlain {
+                path: path.into(),
+                reason: "it is a folder, pipe, socket or device",
+            });
         }
         Ok((File::from(fd), stat))
     }
 
     /// The folder that `path` lies in, and the file's name there.
-    pub(crate) fn parent<'a>(&self, path: &'a Path, missing: Missing) -> Result<(Folder, &'a OsStr), ToolError> {
+    pub(crate) fn parent<'a>(
+        &self,
+        path: &'a Path,
+        missing: Missing,
+    ) -> Result<(Folder, &'a OsStr), ToolError> {
         let relative = self.relative(path)?;
         let name = relative.file_name().unwrap_or_default();
-        let mut at = openat2(&self.fd, ".", dir_flags(), Mode::empty(), BENEATH).map_err(|e| explain(e, "open", path))?;
+        let mut at = openat2(&self.fd, ".", dir_flags(), Mode::empty(), BENEATH)
+            .map_err(|e| explain(e, "open", path))?;
         for part in relative.parent().into_iter().flat_map(Path::components) {
             at = step(&at, part.as_os_str(), missing).map_err(|e| explain(e, "open", path))?;
         }
@@ -132,15 +174,27 @@ impl Folder {
 
     /// Open `name` for reading, only if it is a plain file.
     pub(crate) fn read(&self, name: &OsStr) -> std::io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = openat2(&self.fd, name, flags, Mode::empty(), BENEATH)?;
-        if kind(&rustix::fs::fstat(&fd)?) == Kind::Plain { Ok(File::from(fd)) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
+        if kind(&rustix::fs::fstat(&fd)?) == Kind::Plain {
+            Ok(File::from(fd))
+        } else {
+            Err(std::io::ErrorKind::InvalidInput.into())
+        }
     }
 
     /// Make a new file; whatever stands under the name already is an error.
     pub(crate) fn create(&self, name: &OsStr) -> std::io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(File::from(openat2(&self.fd, name, flags, Mode::from_raw_mode(0o666), BENEATH)?))
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(File::from(openat2(
+            &self.fd,
+            name,
+            flags,
+            Mode::from_raw_mode(0o666),
+            BENEATH,
+        )?))
     }
 
     /// Remove a name.
@@ -150,12 +204,24 @@ impl Folder {
 
     /// Give a file another name here or in `to`; an existing file there is never replaced.
     pub(crate) fn rename(&self, name: &OsStr, to: &Folder, new: &OsStr) -> std::io::Result<()> {
-        Ok(renameat_with(&self.fd, name, &to.fd, new, RenameFlags::NOREPLACE)?)
+        Ok(renameat_with(
+            &self.fd,
+            name,
+            &to.fd,
+            new,
+            RenameFlags::NOREPLACE,
+        )?)
     }
 
     /// Let two files of this folder change names in one step.
     pub(crate) fn exchange(&self, one: &OsStr, other: &OsStr) -> std::io::Result<()> {
-        Ok(renameat_with(&self.fd, one, &self.fd, other, RenameFlags::EXCHANGE)?)
+        Ok(renameat_with(
+            &self.fd,
+            one,
+            &self.fd,
+            other,
+            RenameFlags::EXCHANGE,
+        )?)
     }
 
     /// Make the names durable.
@@ -173,8 +239,18 @@ pub(crate) fn subfolder(at: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<Own
 pub(crate) fn explain(error: Errno, doing: &'static str, path: &Path) -> ToolError {
     match error {
         Errno::NOSYS => ToolError::NoOpenat2 { path: path.into() },
-        Errno::LOOP => ToolError::NotPlain { path: path.into(), reason: "it is or goes through a symbolic link" },
-        Errno::XDEV => ToolError::NotPlain { path: path.into(), reason: "it leaves the granted folder or its file system" },
-        other => ToolError::Io { doing, path: path.into(), source: other.into() },
+        Errno::LOOP => ToolError::NotPlain {
+            path: path.into(),
+            reason: "it is or goes through a symbolic link",
+        },
+        Errno::XDEV => ToolError::NotPlain {
+            path: path.into(),
+            reason: "it leaves the granted folder or its file system",
+        },
+        other => ToolError::Io {
+            doing,
+            path: path.into(),
+            source: other.into(),
+        },
     }
 }

@@ -13,6 +13,8 @@ mod quarantine;
 mod release;
 mod signature;
 mod survey;
+#[cfg(test)]
+mod testing;
 
 pub use cage::{Cage, Ended, Outcome, Reading};
 pub use catalog::Catalog;

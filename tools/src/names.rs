@@ -58,7 +58,10 @@ mod tests {
 
     #[test]
     fn a_terminal_sequence_and_a_reversed_name_become_visible() {
-        assert_eq!(escape("a\u{1b}[2Jb\u{202e}fdp.exe\n", Lines::Escape), "a\\u{1b}[2Jb\\u{202e}fdp.exe\\u{a}");
+        assert_eq!(
+            escape("a\u{1b}[2Jb\u{202e}fdp.exe\n", Lines::Escape),
+            "a\\u{1b}[2Jb\\u{202e}fdp.exe\\u{a}"
+        );
         assert_eq!(escape("a\nb\r", Lines::Keep), "a\nb\\u{d}");
     }
 

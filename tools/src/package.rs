@@ -80,22 +80,52 @@ struct RawExample {
 
 impl Package {
     /// Read a package. Its component is not compiled yet.
-    pub(crate) fn read(dir: &Path) -> Result<Package, ToolError> {
-        let tool = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let unsound = |reason: String| ToolError::Package { tool: tool.clone(), reason };
+    pub fn read(dir: &Path) -> Result<Package, ToolError> {
+        let tool = dir
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let unsound = |reason: String| ToolError::Package {
+            tool: tool.clone(),
+            reason,
+        };
         let toml = bounded(&dir.join("tool.toml"), BOUNDS.manifest_bytes)?;
         let wit = bounded(&the_wit(dir, &tool)?, BOUNDS.wit_bytes)?;
         let wasm = bounded(&dir.join("tool.wasm"), BOUNDS.wasm_bytes)?;
-        let manifest: Manifest = toml::from_slice(&toml).map_err(|e| unsound(format!("tool.toml: {}", e.message())))?;
+        let manifest: Manifest =
+            toml::from_slice(&toml).map_err(|e| unsound(format!("tool.toml: {}", e.message())))?;
         if manifest.name != tool || !plain_name(&tool) {
-            return Err(unsound("the folder must have the tool's name, in lower-case letters, digits and `-`".into()));
+            return Err(unsound(
+                "the folder must have the tool's name, in lower-case letters, digits and `-`"
+                    .into(),
+            ));
         }
         let text = std::str::from_utf8(&wit).map_err(|_| unsound("its WIT is not UTF-8".into()))?;
         let signatures = Signature::parse(&tool, text)?;
-        let examples = manifest.examples.into_iter().map(|e| example(e, &signatures)).collect::<Result<_, _>>().map_err(unsound)?;
-        let pin = Pin { name: tool, version: manifest.version, wasm: Digest::of(&wasm), wit: Digest::of(&wit), manifest: Digest::of(&toml) };
+        let examples = manifest
+            .examples
+            .into_iter()
+            .map(|e| example(e, &signatures))
+            .collect::<Result<_, _>>()
+            .map_err(unsound)?;
+        let pin = Pin {
+            name: tool,
+            version: manifest.version,
+            wasm: Digest::of(&wasm),
+            wit: Digest::of(&wit),
+            manifest: Digest::of(&toml),
+        };
         let component = OnceLock::new();
-        Ok(Package { pin, author: manifest.author, description: manifest.description, accepts: manifest.accepts, examples, signatures, wasm, component })
+        Ok(Package {
+            pin,
+            author: manifest.author,
+            description: manifest.description,
+            accepts: manifest.accepts,
+            examples,
+            signatures,
+            wasm,
+            component,
+        })
     }
 
     /// Name, version and digests of the bytes that were read.
@@ -138,14 +168,21 @@ impl Package {
     /// # Errors
     /// [`ToolError::Component`] saying what it imports or where it differs.
     pub(crate) fn component(&self) -> Result<&Component, ToolError> {
-        let compiled = self.component.get_or_init(|| compile(&self.wasm, &self.signatures));
-        compiled.as_ref().map_err(|reason| ToolError::Component { tool: self.pin.name.clone(), reason: reason.clone() })
+        let compiled = self
+            .component
+            .get_or_init(|| compile(&self.wasm, &self.signatures));
+        compiled.as_ref().map_err(|reason| ToolError::Component {
+            tool: self.pin.name.clone(),
+            reason: reason.clone(),
+        })
     }
 }
 
 impl std::fmt::Debug for Package {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Package").field("pin", &self.pin).finish_non_exhaustive()
+        f.debug_struct("Package")
+            .field("pin", &self.pin)
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,8 +203,17 @@ pub fn lock_text(pins: &[Pin]) -> String {
     let mut text = String::new();
     for pin in pins {
         let quoted = |s: &str| toml::Value::from(s).to_string();
-        let _ = writeln!(text, "[[tool]]\nname = {}\nversion = {}", quoted(&pin.name), quoted(&pin.version));
-        let _ = writeln!(text, "wasm = \"{}\"\nwit = \"{}\"\nmanifest = \"{}\"\n", pin.wasm, pin.wit, pin.manifest);
+        let _ = writeln!(
+            text,
+            "[[tool]]\nname = {}\nversion = {}",
+            quoted(&pin.name),
+            quoted(&pin.version)
+        );
+        let _ = writeln!(
+            text,
+            "wasm = \"{}\"\nwit = \"{}\"\nmanifest = \"{}\"\n",
+            pin.wasm, pin.wit, pin.manifest
+        );
     }
     text
 }
@@ -175,10 +221,23 @@ pub fn lock_text(pins: &[Pin]) -> String {
 fn compile(wasm: &[u8], signatures: &[Signature]) -> Result<Component, String> {
     let component = Component::compile(wasm, &Limits::STANDARD).map_err(|e| e.to_string())?;
     for signature in signatures {
-        let stated = component.functions().iter().find(|f| f.name == signature.function() && f.interface == signature.interface());
+        let stated = component
+            .functions()
+            .iter()
+            .find(|f| f.name == signature.function() && f.interface == signature.interface());
         match stated {
-            None => return Err(format!("it does not export `{}` of its WIT", signature.function())),
-            Some(stated) if *stated != signature.shape() => return Err(format!("`{}` has another type than its WIT says", signature.function())),
+            None => {
+                return Err(format!(
+                    "it does not export `{}` of its WIT",
+                    signature.function()
+                ));
+            }
+            Some(stated) if *stated != signature.shape() => {
+                return Err(format!(
+                    "`{}` has another type than its WIT says",
+                    signature.function()
+                ));
+            }
             Some(_) => {}
         }
     }
@@ -190,14 +249,26 @@ fn compile(wasm: &[u8], signatures: &[Signature]) -> Result<Component, String> {
 
 fn example(raw: RawExample, signatures: &[Signature]) -> Result<Example, String> {
     let call = match raw.call {
-        serde_json::Value::String(text) => serde_json::from_str(&text).map_err(|e| format!("an example's call is not JSON: {e}"))?,
+        serde_json::Value::String(text) => serde_json::from_str(&text)
+            .map_err(|e| format!("an example's call is not JSON: {e}"))?,
         other => other,
     };
     let signature = signatures.iter().find(|s| s.function() == raw.function);
-    let signature = signature.ok_or_else(|| format!("an example calls `{}`, which it does not have", raw.function.escape_debug()))?;
-    let args = call.as_object().ok_or("an example's call is not a record")?;
+    let signature = signature.ok_or_else(|| {
+        format!(
+            "an example calls `{}`, which it does not have",
+            raw.function.escape_debug()
+        )
+    })?;
+    let args = call
+        .as_object()
+        .ok_or("an example's call is not a record")?;
     to_args(signature, args, &mut AnyName).map_err(|e| format!("an example does not fit: {e}"))?;
-    Ok(Example { function: raw.function, request: raw.request, call })
+    Ok(Example {
+        function: raw.function,
+        request: raw.request,
+        call,
+    })
 }
 
 /// The files of an example need not exist.
@@ -209,7 +280,11 @@ impl Binder for AnyName {
 }
 
 fn plain_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    !name.is_empty()
+        && name.len() <= 64
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn the_wit(dir: &Path, tool: &str) -> Result<PathBuf, ToolError> {
@@ -223,16 +298,25 @@ fn the_wit(dir: &Path, tool: &str) -> Result<PathBuf, ToolError> {
     }
     match (wits.pop(), wits.pop()) {
         (Some(wit), None) => Ok(wit),
-        _ => Err(ToolError::Package { tool: tool.into(), reason: "it must hold exactly one `.wit`".into() }),
+        _ => Err(ToolError::Package {
+            tool: tool.into(),
+            reason: "it must hold exactly one `.wit`".into(),
+        }),
     }
 }
 
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ToolError> {
     let file = File::open(path).map_err(ToolError::io("open", path))?;
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(ToolError::io("read", path))?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(ToolError::io("read", path))?;
     if bytes.len() as u64 > limit {
-        return Err(ToolError::Io { doing: "read", path: path.into(), source: std::io::ErrorKind::FileTooLarge.into() });
+        return Err(ToolError::Io {
+            doing: "read",
+            path: path.into(),
+            source: std::io::ErrorKind::FileTooLarge.into(),
+        });
     }
     Ok(bytes)
 }

@@ -73,14 +73,20 @@ impl Quarantined<Outcome> {
         match (&self.inner.value, &self.inner.detail) {
             (_, Some(detail)) => escape(detail, Lines::Keep),
             (Some(Value::String(text)), None) => escape(text, Lines::Keep),
-            (Some(value), None) => escape(&serde_json::to_string_pretty(value).unwrap_or_default(), Lines::Keep),
+            (Some(value), None) => escape(
+                &serde_json::to_string_pretty(value).unwrap_or_default(),
+                Lines::Keep,
+            ),
             (None, None) => String::new(),
         }
     }
 
     /// What the tool said on standard error, for eyes.
     pub fn diagnostics(&self) -> String {
-        escape(&String::from_utf8_lossy(&self.inner.diagnostics), Lines::Keep)
+        escape(
+            &String::from_utf8_lossy(&self.inner.diagnostics),
+            Lines::Keep,
+        )
     }
 
     /// What the call used.

@@ -45,15 +45,26 @@ pub struct Released {
 /// [`ToolError::Changed`] when a target is not as it was, [`ToolError::QuarantineTampered`] when the bytes are not those agreed to,
 /// [`ToolError::NotPlain`] for a link on the way, [`ToolError::Io`] for a full disk. In each case every target is as before, and
 /// everything still waits in quarantine. Folders that were made on the way stay, empty.
-pub fn release(quarantine: &Quarantine, release: Recorded<Release>) -> Result<Vec<Released>, ToolError> {
+pub fn release(
+    quarantine: &Quarantine,
+    release: Recorded<Release>,
+) -> Result<Vec<Released>, ToolError> {
     let (release, _receipt) = release.into_parts();
-    perform(quarantine, release.effects().list(), &mut |target, bytes| target.write_all(bytes))
+    perform(
+        quarantine,
+        release.effects().list(),
+        &mut |target, bytes| target.write_all(bytes),
+    )
 }
 
 /// How bytes reach a staged file; tests put a full disk here.
 type Writer<'a> = dyn FnMut(&mut File, &[u8]) -> std::io::Result<()> + 'a;
 
-pub(crate) fn perform(quarantine: &Quarantine, effects: &[Effect], writer: &mut Writer<'_>) -> Result<Vec<Released>, ToolError> {
+pub(crate) fn perform(
+    quarantine: &Quarantine,
+    effects: &[Effect],
+    writer: &mut Writer<'_>,
+) -> Result<Vec<Released>, ToolError> {
     let mut staged = Vec::with_capacity(effects.len());
     for effect in effects {
         match Staged::stage(quarantine, effect, writer) {
@@ -72,8 +83,17 @@ pub(crate) fn perform(quarantine: &Quarantine, effects: &[Effect], writer: &mut 
         }
     }
     staged.iter().try_for_each(Staged::settle)?;
-    effects.iter().try_for_each(|e| quarantine.discard(e.id()))?;
-    Ok(effects.iter().map(|e| Released { path: e.path().into(), sha256: e.digest(), bytes: e.bytes() }).collect())
+    effects
+        .iter()
+        .try_for_each(|e| quarantine.discard(e.id()))?;
+    Ok(effects
+        .iter()
+        .map(|e| Released {
+            path: e.path().into(),
+            sha256: e.digest(),
+            bytes: e.bytes(),
+        })
+        .collect())
 }
 
 /// An effect whose target folder is open and whose content, if it has one, stands beside the target.
@@ -91,39 +111,67 @@ enum How<'a> {
 }
 
 impl<'a> Staged<'a> {
-    fn stage(quarantine: &Quarantine, effect: &'a Effect, writer: &mut Writer<'_>) -> Result<Staged<'a>, ToolError> {
-        let (folder, name) = Ground::open(&effect.ground)?.parent(effect.path(), Missing::Create)?;
+    fn stage(
+        quarantine: &Quarantine,
+        effect: &'a Effect,
+        writer: &mut Writer<'_>,
+    ) -> Result<Staged<'a>, ToolError> {
+        let (folder, name) =
+            Ground::open(&effect.ground)?.parent(effect.path(), Missing::Create)?;
         let how = match &effect.change {
             Change::Create { path } => {
-                if folder.stat(name).map_err(ToolError::io("look at", path))?.is_some() {
+                if folder
+                    .stat(name)
+                    .map_err(ToolError::io("look at", path))?
+                    .is_some()
+                {
                     return Err(ToolError::Changed { path: path.clone() });
                 }
-                How::Create { temp: write_beside(quarantine, effect, &folder, name, 0, writer)? }
+                How::Create {
+                    temp: write_beside(quarantine, effect, &folder, name, 0, writer)?,
+                }
             }
             Change::Replace { path, before } => {
                 let mode = plain_mode(&folder, name, path)?;
-                How::Replace { temp: write_beside(quarantine, effect, &folder, name, mode, writer)?, before: *before }
+                How::Replace {
+                    temp: write_beside(quarantine, effect, &folder, name, mode, writer)?,
+                    before: *before,
+                }
             }
             Change::Move { from, to } => {
                 let ground = Ground::open(effect.from_ground.as_deref().unwrap_or(&effect.ground))?;
                 let (source, old) = ground.parent(from, Missing::Refuse)?;
                 plain_mode(&source, old, from)?;
-                if folder.stat(name).map_err(ToolError::io("look at", to))?.is_some() {
+                if folder
+                    .stat(name)
+                    .map_err(ToolError::io("look at", to))?
+                    .is_some()
+                {
                     return Err(ToolError::Changed { path: to.clone() });
                 }
                 How::Move { from: source, old }
             }
         };
-        Ok(Staged { effect, folder, name, how })
+        Ok(Staged {
+            effect,
+            folder,
+            name,
+            how,
+        })
     }
 
     /// Put it in place, and look at what was there once it cannot be swapped any more.
     fn put(&self) -> Result<(), ToolError> {
         let path = self.effect.path();
         match &self.how {
-            How::Create { temp } => self.folder.rename(temp, &self.folder, self.name).map_err(|e| taken(e, path)),
+            How::Create { temp } => self
+                .folder
+                .rename(temp, &self.folder, self.name)
+                .map_err(|e| taken(e, path)),
             How::Replace { temp, before } => {
-                self.folder.exchange(temp, self.name).map_err(|e| taken(e, path))?;
+                self.folder
+                    .exchange(temp, self.name)
+                    .map_err(|e| taken(e, path))?;
                 if digest_of(&self.folder, temp) != Some(*before) {
                     self.take_back();
                     return Err(ToolError::Changed { path: path.into() });
@@ -131,7 +179,8 @@ impl<'a> Staged<'a> {
                 Ok(())
             }
             How::Move { from, old } => {
-                from.rename(old, &self.folder, self.name).map_err(|e| taken(e, path))?;
+                from.rename(old, &self.folder, self.name)
+                    .map_err(|e| taken(e, path))?;
                 if digest_of(&self.folder, self.name) != Some(self.effect.digest) {
                     self.take_back();
                     return Err(ToolError::Changed { path: path.into() });
@@ -178,20 +227,40 @@ fn taken(error: std::io::Error, path: &Path) -> ToolError {
 
 /// The permission bits of a file that may be replaced or moved: plain, and with one name only.
 fn plain_mode(folder: &Folder, name: &OsStr, path: &Path) -> Result<u32, ToolError> {
-    let stat = folder.stat(name).map_err(ToolError::io("look at", path))?.ok_or_else(|| ToolError::Changed { path: path.into() })?;
+    let stat = folder
+        .stat(name)
+        .map_err(ToolError::io("look at", path))?
+        .ok_or_else(|| ToolError::Changed { path: path.into() })?;
     match kind(&stat) {
         Kind::Plain if stat.st_nlink == 1 => Ok(stat.st_mode & 0o777),
-        Kind::Plain => Err(ToolError::NotPlain { path: path.into(), reason: "it has a second name (hard link)" }),
-        _ => Err(ToolError::NotPlain { path: path.into(), reason: "it is a folder, link, pipe, socket or device" }),
+        Kind::Plain => Err(ToolError::NotPlain {
+            path: path.into(),
+            reason: "it has a second name (hard link)",
+        }),
+        _ => Err(ToolError::NotPlain {
+            path: path.into(),
+            reason: "it is a folder, link, pipe, socket or device",
+        }),
     }
 }
 
 fn digest_of(folder: &Folder, name: &OsStr) -> Option<Digest> {
-    folder.read(name).and_then(Digest::of_reader).ok().map(|(digest, _)| digest)
+    folder
+        .read(name)
+        .and_then(Digest::of_reader)
+        .ok()
+        .map(|(digest, _)| digest)
 }
 
 /// Stage the quarantined bytes beside the target; gone again if anything fails. `mode` 0 leaves the mode to the umask.
-fn write_beside(quarantine: &Quarantine, effect: &Effect, folder: &Folder, name: &OsStr, mode: u32, writer: &mut Writer<'_>) -> Result<OsString, ToolError> {
+fn write_beside(
+    quarantine: &Quarantine,
+    effect: &Effect,
+    folder: &Folder,
+    name: &OsStr,
+    mode: u32,
+    writer: &mut Writer<'_>,
+) -> Result<OsString, ToolError> {
     let mut temp = OsString::from(".");
     temp.push(name);
     temp.push(".cloister-tmp");
@@ -199,7 +268,10 @@ fn write_beside(quarantine: &Quarantine, effect: &Effect, folder: &Folder, name:
     let io = || ToolError::io("write", effect.path());
     let mut target = match folder.create(&temp) {
         // What a crash left. Nothing else makes that name, and a link under it is removed, not followed.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => folder.remove(&temp).and_then(|()| folder.create(&temp)).map_err(io())?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => folder
+            .remove(&temp)
+            .and_then(|()| folder.create(&temp))
+            .map_err(io())?,
         other => other.map_err(io())?,
     };
     let written = copy(source, &mut target, writer).and_then(|digest| {
@@ -213,7 +285,11 @@ fn write_beside(quarantine: &Quarantine, effect: &Effect, folder: &Folder, name:
         outcome => {
             let _ = folder.remove(&temp);
             Err(match outcome {
-                Ok(found) => ToolError::QuarantineTampered { id: effect.id.clone(), expected: effect.digest.to_string(), found: found.to_string() },
+                Ok(found) => ToolError::QuarantineTampered {
+                    id: effect.id.clone(),
+                    expected: effect.digest.to_string(),
+                    found: found.to_string(),
+                },
                 Err(error) => io()(error),
             })
         }

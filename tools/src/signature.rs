@@ -178,7 +178,11 @@ impl Signature {
         cloister_cage::Function {
             interface: self.interface.clone(),
             name: self.function.clone(),
-            params: self.params.iter().map(|p| (p.name.clone(), p.ty.shape())).collect(),
+            params: self
+                .params
+                .iter()
+                .map(|p| (p.name.clone(), p.ty.shape()))
+                .collect(),
             result: self.result.as_ref().map(Type::shape),
         }
     }
@@ -224,8 +228,16 @@ impl Type {
             Type::Handle(handle) => Shape::Handle(*handle),
             Type::List(of) => Shape::List(Box::new(of.shape())),
             Type::Option(of) => Shape::Option(Box::new(of.shape())),
-            Type::Result { ok, err } => Shape::Result(ok.as_ref().map(|t| Box::new(t.shape())), err.as_ref().map(|t| Box::new(t.shape()))),
-            Type::Record { fields, .. } => Shape::Record(fields.iter().map(|f| (f.name.clone(), f.ty.shape())).collect()),
+            Type::Result { ok, err } => Shape::Result(
+                ok.as_ref().map(|t| Box::new(t.shape())),
+                err.as_ref().map(|t| Box::new(t.shape())),
+            ),
+            Type::Record { fields, .. } => Shape::Record(
+                fields
+                    .iter()
+                    .map(|f| (f.name.clone(), f.ty.shape()))
+                    .collect(),
+            ),
             Type::Enum { cases, .. } => Shape::Enum(cases.iter().map(|c| c.name.clone()).collect()),
             Type::Alias { of, .. } => of.shape(),
         }

@@ -89,7 +89,11 @@ impl Survey {
     ///
     /// # Errors
     /// [`ToolError::Forbidden`], [`ToolError::TooMany`], [`ToolError::NoOpenat2`], or [`ToolError::NotPlain`] when a granted folder is a link.
-    pub fn take(grants: &Grants, folder: &Path, forbidden: &[PathBuf]) -> Result<Survey, ToolError> {
+    pub fn take(
+        grants: &Grants,
+        folder: &Path,
+        forbidden: &[PathBuf],
+    ) -> Result<Survey, ToolError> {
         let mut walk = Walk::new(grants, folder, forbidden);
         for op in [Op::Read, Op::Write, Op::Move] {
             for pattern in grants.patterns(op) {
@@ -97,13 +101,43 @@ impl Survey {
             }
         }
         let files: Vec<GrantedFile> = walk.files.into_values().collect();
-        let index = files.iter().enumerate().map(|(i, f)| (f.name.clone(), i)).collect();
-        let bases = |op| grants.patterns(op).map(|p| p.base().to_path_buf()).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>();
-        let files_of = |found: Vec<PathBuf>| found.into_iter().filter(|p| !files.iter().any(|f| f.path == *p)).collect::<Vec<_>>();
+        let index = files
+            .iter()
+            .enumerate()
+            .map(|(i, f)| (f.name.clone(), i))
+            .collect();
+        let bases = |op| {
+            grants
+                .patterns(op)
+                .map(|p| p.base().to_path_buf())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        let files_of = |found: Vec<PathBuf>| {
+            found
+                .into_iter()
+                .filter(|p| !files.iter().any(|f| f.path == *p))
+                .collect::<Vec<_>>()
+        };
         let (writable, movable) = (files_of(bases(Op::Write)), files_of(bases(Op::Move)));
-        let skipped = walk.skipped.into_iter().map(|(path, reason)| Skipped { path, reason }).collect();
+        let skipped = walk
+            .skipped
+            .into_iter()
+            .map(|(path, reason)| Skipped { path, reason })
+            .collect();
         let (grants, folder) = (grants.clone(), folder.to_path_buf());
-        Ok(Survey { grants, folder, index, folders: walk.folders, writable, movable, skipped, grounds: walk.grounds, files })
+        Ok(Survey {
+            grants,
+            folder,
+            index,
+            folders: walk.folders,
+            writable,
+            movable,
+            skipped,
+            grounds: walk.grounds,
+            files,
+        })
     }
 
     /// The files, by path.
@@ -143,13 +177,30 @@ impl Survey {
 
     /// The path behind a name in a call, if the grants cover what the handle would do. Same answer whether it exists or not.
     pub(crate) fn resolve(&self, handle: Handle, name: &str) -> Result<PathBuf, ToolError> {
-        let refused = || ToolError::NotGranted { name: escape(name, Lines::Escape) };
+        let refused = || ToolError::NotGranted {
+            name: escape(name, Lines::Escape),
+        };
         match handle {
-            Handle::Input => self.file(name).filter(|f| f.readable).map(|f| f.path.clone()).ok_or_else(refused),
-            Handle::Movable => self.file(name).filter(|f| f.movable).map(|f| f.path.clone()).ok_or_else(refused),
+            Handle::Input => self
+                .file(name)
+                .filter(|f| f.readable)
+                .map(|f| f.path.clone())
+                .ok_or_else(refused),
+            Handle::Movable => self
+                .file(name)
+                .filter(|f| f.movable)
+                .map(|f| f.path.clone())
+                .ok_or_else(refused),
             Handle::Output => {
                 let path = self.new_path(Op::Write, name).ok_or_else(refused)?;
-                if self.file(&shown(&self.folder, &path)).is_some_and(|f| !f.writable) { Err(refused()) } else { Ok(path) }
+                if self
+                    .file(&shown(&self.folder, &path))
+                    .is_some_and(|f| !f.writable)
+                {
+                    Err(refused())
+                } else {
+                    Ok(path)
+                }
             }
             Handle::Place => self.new_path(Op::Move, name).ok_or_else(refused),
         }
@@ -157,21 +208,35 @@ impl Survey {
 
     fn new_path(&self, op: Op, name: &str) -> Option<PathBuf> {
         let path = normalise(&self.folder.join(name))?;
-        let sound = names::refusal(name).is_none() && !name.ends_with('/') && !self.folders.contains(&path);
-        let skipped = || self.skipped.iter().any(|s| s.path == path.to_string_lossy());
-        (sound && self.grants.covers(op, &path) && self.ground(&path).is_ok() && !skipped()).then_some(path)
+        let sound =
+            names::refusal(name).is_none() && !name.ends_with('/') && !self.folders.contains(&path);
+        let skipped = || {
+            self.skipped
+                .iter()
+                .any(|s| s.path == path.to_string_lossy())
+        };
+        (sound && self.grants.covers(op, &path) && self.ground(&path).is_ok() && !skipped())
+            .then_some(path)
     }
 
     /// The innermost open folder that `path` lies below.
     pub(crate) fn ground(&self, path: &Path) -> Result<&Arc<Ground>, ToolError> {
-        let below = self.grounds.iter().filter(|g| path.starts_with(g.path()) && path != g.path());
+        let below = self
+            .grounds
+            .iter()
+            .filter(|g| path.starts_with(g.path()) && path != g.path());
         let innermost = below.max_by_key(|g| g.path().as_os_str().len());
-        innermost.ok_or_else(|| ToolError::NotGranted { name: escape(&path.to_string_lossy(), Lines::Escape) })
+        innermost.ok_or_else(|| ToolError::NotGranted {
+            name: escape(&path.to_string_lossy(), Lines::Escape),
+        })
     }
 }
 
 fn shown(folder: &Path, path: &Path) -> String {
-    path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned()
+    path.strip_prefix(folder)
+        .unwrap_or(path)
+        .to_string_lossy()
+        .into_owned()
 }
 
 #[cfg(test)]

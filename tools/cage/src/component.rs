@@ -30,12 +30,19 @@ impl Component {
         if bytes.len() > limits.component_bytes {
             return Err(CageError::Limit(Limit::Memory));
         }
-        let engine = Engine::new(&config(limits)).map_err(|e| CageError::Engine(format!("{e:#}")))?;
-        let code = wasmtime::component::Component::from_binary(&engine, bytes).map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
+        let engine =
+            Engine::new(&config(limits)).map_err(|e| CageError::Engine(format!("{e:#}")))?;
+        let code = wasmtime::component::Component::from_binary(&engine, bytes)
+            .map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
         check_imports(&engine, &code)?;
         let linker = link(&engine, &code).map_err(|e| CageError::Engine(format!("{e:#}")))?;
         let functions = reflect(&engine, &code, &linker, limits)?;
-        Ok(Component { engine, code, linker, functions })
+        Ok(Component {
+            engine,
+            code,
+            linker,
+            functions,
+        })
     }
 
     /// Every exported function with its type, as the component states it.
@@ -46,7 +53,9 @@ impl Component {
 
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component").field("functions", &self.functions).finish_non_exhaustive()
+        f.debug_struct("Component")
+            .field("functions", &self.functions)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +81,9 @@ fn check_imports(engine: &Engine, code: &wasmtime::component::Component) -> Resu
     for (name, item) in code.component_type().imports(engine) {
         let allowed = name == handles::INTERFACE || wasi::allowed(name);
         if !allowed || !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
-            return Err(CageError::Import { import: name.escape_debug().to_string() });
+            return Err(CageError::Import {
+                import: name.escape_debug().to_string(),
+            });
         }
     }
     Ok(())
@@ -88,38 +99,77 @@ fn link(engine: &Engine, code: &wasmtime::component::Component) -> wasmtime::Res
     Ok(linker)
 }
 
-fn reflect(engine: &Engine, code: &wasmtime::component::Component, linker: &Linker<State>, limits: &Limits) -> Result<Vec<Function>, CageError> {
-    let ty = linker.substituted_component_type(code).map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
+fn reflect(
+    engine: &Engine,
+    code: &wasmtime::component::Component,
+    linker: &Linker<State>,
+    limits: &Limits,
+) -> Result<Vec<Function>, CageError> {
+    let ty = linker
+        .substituted_component_type(code)
+        .map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
     let mut functions = Vec::new();
     for (interface, item) in ty.exports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else {
-            return Err(CageError::Export { export: interface.escape_debug().to_string() });
+            return Err(CageError::Export {
+                export: interface.escape_debug().to_string(),
+            });
         };
         functions_of(engine, interface, &instance, limits, &mut functions)?;
     }
     Ok(functions)
 }
 
-fn functions_of(engine: &Engine, interface: &str, instance: &ComponentInstance, limits: &Limits, into: &mut Vec<Function>) -> Result<(), CageError> {
+fn functions_of(
+    engine: &Engine,
+    interface: &str,
+    instance: &ComponentInstance,
+    limits: &Limits,
+    into: &mut Vec<Function>,
+) -> Result<(), CageError> {
     for (name, item) in instance.exports(engine) {
         match item.ty {
-            ComponentItem::ComponentFunc(ty) if !ty.async_() => into.push(function(interface, name, &ty, limits)?),
+            ComponentItem::ComponentFunc(ty) if !ty.async_() => {
+                into.push(function(interface, name, &ty, limits)?)
+            }
             ComponentItem::Type(_) | ComponentItem::Resource(_) => {}
-            _ => return Err(CageError::Export { export: format!("{interface}#{name}").escape_debug().to_string() }),
+            _ => {
+                return Err(CageError::Export {
+                    export: format!("{interface}#{name}").escape_debug().to_string(),
+                });
+            }
         }
     }
     Ok(())
 }
 
-fn function(interface: &str, name: &str, ty: &ComponentFunc, limits: &Limits) -> Result<Function, CageError> {
-    let params = ty.params().map(|(name, ty)| Ok((name.to_string(), shape(&ty, limits.nesting)?)));
+fn function(
+    interface: &str,
+    name: &str,
+    ty: &ComponentFunc,
+    limits: &Limits,
+) -> Result<Function, CageError> {
+    let params = ty
+        .params()
+        .map(|(name, ty)| Ok((name.to_string(), shape(&ty, limits.nesting)?)));
     let params = params.collect::<Result<_, CageError>>()?;
-    let result = ty.results().next().map(|ty| shape(&ty, limits.nesting)).transpose()?;
-    Ok(Function { interface: interface.into(), name: name.into(), params, result })
+    let result = ty
+        .results()
+        .next()
+        .map(|ty| shape(&ty, limits.nesting))
+        .transpose()?;
+    Ok(Function {
+        interface: interface.into(),
+        name: name.into(),
+        params,
+        result,
+    })
 }
 
 fn shape(ty: &Type, depth: usize) -> Result<Shape, CageError> {
-    let depth = depth.checked_sub(1).ok_or(CageError::Limit(Limit::Nesting))?;
+    let depth = depth
+        .checked_sub(1)
+        .ok_or(CageError::Limit(Limit::Nesting))?;
     let boxed = |ty: Type| shape(&ty, depth).map(Box::new);
     Ok(match ty {
         Type::Bool => Shape::Bool,
@@ -137,8 +187,15 @@ fn shape(ty: &Type, depth: usize) -> Result<Shape, CageError> {
         Type::String => Shape::Text,
         Type::List(of) => Shape::List(boxed(of.ty())?),
         Type::Option(of) => Shape::Option(boxed(of.ty())?),
-        Type::Result(of) => Shape::Result(of.ok().map(boxed).transpose()?, of.err().map(boxed).transpose()?),
-        Type::Record(of) => Shape::Record(of.fields().map(|f| Ok((f.name.to_string(), shape(&f.ty, depth)?))).collect::<Result<_, CageError>>()?),
+        Type::Result(of) => Shape::Result(
+            of.ok().map(boxed).transpose()?,
+            of.err().map(boxed).transpose()?,
+        ),
+        Type::Record(of) => Shape::Record(
+            of.fields()
+                .map(|f| Ok((f.name.to_string(), shape(&f.ty, depth)?)))
+                .collect::<Result<_, CageError>>()?,
+        ),
         Type::Enum(of) => Shape::Enum(of.names().map(str::to_string).collect()),
         Type::Own(resource) => handle(*resource),
         Type::Borrow(_) => Shape::Foreign("borrow"),
@@ -156,5 +213,10 @@ fn handle(resource: ResourceType) -> Shape {
         (ResourceType::host::<MovableFile>(), Handle::Movable),
         (ResourceType::host::<PlaceName>(), Handle::Place),
     ];
-    known.iter().find(|(ty, _)| *ty == resource).map_or(Shape::Foreign("resource"), |(_, handle)| Shape::Handle(*handle))
+    known
+        .iter()
+        .find(|(ty, _)| *ty == resource)
+        .map_or(Shape::Foreign("resource"), |(_, handle)| {
+            Shape::Handle(*handle)
+        })
 }

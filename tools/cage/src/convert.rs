@@ -15,8 +15,16 @@ type Store = wasmtime::Store<State>;
 pub(crate) fn to_val(store: &mut Store, shape: &Shape, arg: Arg) -> wasmtime::Result<Val> {
     match (shape, arg) {
         (_, Arg::Value(value)) => plain(shape, value),
-        (Shape::List(of), Arg::List(items)) => Ok(Val::List(items.into_iter().map(|a| to_val(store, of, a)).collect::<Result<_, _>>()?)),
-        (Shape::Option(of), Arg::Option(some)) => Ok(Val::Option(some.map(|a| to_val(store, of, *a).map(Box::new)).transpose()?)),
+        (Shape::List(of), Arg::List(items)) => Ok(Val::List(
+            items
+                .into_iter()
+                .map(|a| to_val(store, of, a))
+                .collect::<Result<_, _>>()?,
+        )),
+        (Shape::Option(of), Arg::Option(some)) => Ok(Val::Option(
+            some.map(|a| to_val(store, of, *a).map(Box::new))
+                .transpose()?,
+        )),
         (Shape::Handle(Handle::Input), Arg::Input(file)) => own(store, InputFile(file)),
         (Shape::Handle(Handle::Output), Arg::Output(file)) => own(store, OutputFile(file)),
         (Shape::Handle(Handle::Movable), Arg::Movable(file)) => own(store, MovableFile(file)),
@@ -27,7 +35,10 @@ pub(crate) fn to_val(store: &mut Store, shape: &Shape, arg: Arg) -> wasmtime::Re
 
 fn own<T: Send + 'static>(store: &mut Store, entry: T) -> wasmtime::Result<Val> {
     let resource: Resource<T> = store.data_mut().push(entry)?;
-    Ok(Val::Resource(ResourceAny::try_from_resource(resource, store.as_context_mut())?))
+    Ok(Val::Resource(ResourceAny::try_from_resource(
+        resource,
+        store.as_context_mut(),
+    )?))
 }
 
 fn misfit(shape: &Shape) -> wasmtime::Error {
@@ -42,11 +53,24 @@ fn plain(shape: &Shape, value: Value) -> wasmtime::Result<Val> {
         (Shape::Unsigned(bits), Value::Unsigned(n)) => unsigned(*bits, n)?,
         (Shape::Signed(bits), Value::Signed(n)) => signed(*bits, n)?,
         (Shape::Float(64), Value::Float(n)) => Val::Float64(n),
-        (Shape::List(of), Value::List(items)) => Val::List(items.into_iter().map(|v| plain(of, v)).collect::<Result<_, _>>()?),
-        (Shape::Option(of), Value::Option(some)) => Val::Option(some.map(|v| plain(of, *v).map(Box::new)).transpose()?),
+        (Shape::List(of), Value::List(items)) => Val::List(
+            items
+                .into_iter()
+                .map(|v| plain(of, v))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Shape::Option(of), Value::Option(some)) => {
+            Val::Option(some.map(|v| plain(of, *v).map(Box::new)).transpose()?)
+        }
         (Shape::Record(fields), Value::Record(values)) if fields.len() == values.len() => {
             let pairs = fields.iter().zip(values);
-            let pairs = pairs.map(|((name, of), (given, v))| if *name == given { Ok((given, plain(of, v)?)) } else { Err(misfit(of)) });
+            let pairs = pairs.map(|((name, of), (given, v))| {
+                if *name == given {
+                    Ok((given, plain(of, v)?))
+                } else {
+                    Err(misfit(of))
+                }
+            });
             Val::Record(pairs.collect::<Result<_, _>>()?)
         }
         (shape, _) => return Err(misfit(shape)),
@@ -106,12 +130,26 @@ impl Room {
                 Value::Text(s)
             }
             Val::Enum(case) => Value::Enum(case),
-            Val::List(items) => Value::List(items.into_iter().map(|v| self.take(v)).collect::<Result<_, _>>()?),
-            Val::Record(fields) => Value::Record(fields.into_iter().map(|(k, v)| Ok((k, self.take(v)?))).collect::<wasmtime::Result<_>>()?),
+            Val::List(items) => Value::List(
+                items
+                    .into_iter()
+                    .map(|v| self.take(v))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Val::Record(fields) => Value::Record(
+                fields
+                    .into_iter()
+                    .map(|(k, v)| Ok((k, self.take(v)?)))
+                    .collect::<wasmtime::Result<_>>()?,
+            ),
             Val::Option(some) => Value::Option(self.take_boxed(some)?),
             Val::Result(Ok(ok)) => Value::Result(Ok(self.take_boxed(ok)?)),
             Val::Result(Err(err)) => Value::Result(Err(self.take_boxed(err)?)),
-            _ => return Err(wasmtime::Error::msg("a result of a kind that tools may not use")),
+            _ => {
+                return Err(wasmtime::Error::msg(
+                    "a result of a kind that tools may not use",
+                ));
+            }
         })
     }
 
@@ -120,7 +158,10 @@ impl Room {
     }
 
     fn spend(&mut self, bytes: usize) -> wasmtime::Result<()> {
-        self.bytes = self.bytes.checked_sub(bytes).ok_or(Stopped(Limit::Result))?;
+        self.bytes = self
+            .bytes
+            .checked_sub(bytes)
+            .ok_or(Stopped(Limit::Result))?;
         Ok(())
     }
 }

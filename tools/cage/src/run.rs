@@ -101,19 +101,44 @@ pub struct Run {
 }
 
 /// Run `function` of `interface` once. Never panics and never fails: how it ended is a value.
-pub fn run(component: &Component, interface: &str, function: &str, args: Vec<Arg>, limits: &Limits, moment: Moment) -> Run {
+pub fn run(
+    component: &Component,
+    interface: &str,
+    function: &str,
+    args: Vec<Arg>,
+    limits: &Limits,
+    moment: Moment,
+) -> Run {
     let started = Instant::now();
     let mut store = Store::new(&component.engine, State::new(limits, moment));
-    let found = component.functions().iter().find(|f| f.interface == interface && f.name == function);
+    let found = component
+        .functions()
+        .iter()
+        .find(|f| f.interface == interface && f.name == function);
     let ended = match found {
         None => Ended::NotStarted("there is no such function".into()),
-        Some(_) if bound(&mut store, limits, started).is_err() => Ended::NotStarted("the limits cannot be set".into()),
-        Some(function) => watched(&component.engine, limits.wall, || call(component, &mut store, function, args, limits)),
+        Some(_) if bound(&mut store, limits, started).is_err() => {
+            Ended::NotStarted("the limits cannot be set".into())
+        }
+        Some(function) => watched(&component.engine, limits.wall, || {
+            call(component, &mut store, function, args, limits)
+        }),
     };
-    let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or_default());
+    let fuel = limits
+        .fuel
+        .saturating_sub(store.get_fuel().unwrap_or_default());
     let state = store.into_data();
-    let used = Used { wall: started.elapsed(), fuel, ..state.used };
-    Run { ended, moves: state.moves, used, diagnostics: state.diagnostics }
+    let used = Used {
+        wall: started.elapsed(),
+        fuel,
+        ..state.used
+    };
+    Run {
+        ended,
+        moves: state.moves,
+        used,
+        diagnostics: state.diagnostics,
+    }
 }
 
 fn bound(store: &mut Store<State>, limits: &Limits, started: Instant) -> wasmtime::Result<()> {
@@ -123,7 +148,13 @@ fn bound(store: &mut Store<State>, limits: &Limits, started: Instant) -> wasmtim
     store.set_epoch_deadline(1);
     let wall = limits.wall;
     // Another call's watchdog moves the same epoch, so each call looks at its own time.
-    store.epoch_deadline_callback(move |_| if started.elapsed() >= wall { Err(Stopped(Limit::Wall).into()) } else { Ok(UpdateDeadline::Continue(1)) });
+    store.epoch_deadline_callback(move |_| {
+        if started.elapsed() >= wall {
+            Err(Stopped(Limit::Wall).into())
+        } else {
+            Ok(UpdateDeadline::Continue(1))
+        }
+    });
     Ok(())
 }
 
@@ -131,11 +162,13 @@ fn bound(store: &mut Store<State>, limits: &Limits, started: Instant) -> wasmtim
 fn watched(engine: &Engine, wall: Duration, work: impl FnOnce() -> Ended) -> Ended {
     let (done, ended) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let watchdog = std::thread::Builder::new().name("cage-clock".into()).spawn_scoped(scope, move || {
-            if ended.recv_timeout(wall) == Err(RecvTimeoutError::Timeout) {
-                engine.increment_epoch();
-            }
-        });
+        let watchdog = std::thread::Builder::new()
+            .name("cage-clock".into())
+            .spawn_scoped(scope, move || {
+                if ended.recv_timeout(wall) == Err(RecvTimeoutError::Timeout) {
+                    engine.increment_epoch();
+                }
+            });
         if watchdog.is_err() {
             return Ended::NotStarted("no thread for the clock".into());
         }
@@ -145,14 +178,28 @@ fn watched(engine: &Engine, wall: Duration, work: impl FnOnce() -> Ended) -> End
     })
 }
 
-fn call(component: &Component, store: &mut Store<State>, function: &Function, args: Vec<Arg>, limits: &Limits) -> Ended {
+fn call(
+    component: &Component,
+    store: &mut Store<State>,
+    function: &Function,
+    args: Vec<Arg>,
+    limits: &Limits,
+) -> Ended {
     if args.len() != function.params.len() {
         return Ended::NotStarted("the number of arguments is wrong".into());
     }
-    let vals = function.params.iter().zip(args).map(|((_, shape), arg)| to_val(store, shape, arg)).collect::<wasmtime::Result<Vec<_>>>();
+    let vals = function
+        .params
+        .iter()
+        .zip(args)
+        .map(|((_, shape), arg)| to_val(store, shape, arg))
+        .collect::<wasmtime::Result<Vec<_>>>();
     let vals = match vals {
         Ok(vals) => vals,
-        Err(error) => return stop(&error).map_or_else(|| Ended::NotStarted(format!("{error:#}")), Ended::StoppedBy),
+        Err(error) => {
+            return stop(&error)
+                .map_or_else(|| Ended::NotStarted(format!("{error:#}")), Ended::StoppedBy);
+        }
     };
     match invoke(component, store, function, &vals, limits) {
         Ok(value) => Ended::Returned(value),
@@ -160,15 +207,30 @@ fn call(component: &Component, store: &mut Store<State>, function: &Function, ar
     }
 }
 
-fn invoke(component: &Component, store: &mut Store<State>, function: &Function, args: &[Val], limits: &Limits) -> wasmtime::Result<Option<Value>> {
+fn invoke(
+    component: &Component,
+    store: &mut Store<State>,
+    function: &Function,
+    args: &[Val],
+    limits: &Limits,
+) -> wasmtime::Result<Option<Value>> {
     let instance = component.linker.instantiate(&mut *store, &component.code)?;
     let missing = || wasmtime::Error::msg("the export has gone");
-    let interface = component.code.get_export_index(None, &function.interface).ok_or_else(missing)?;
-    let index = component.code.get_export_index(Some(&interface), &function.name).ok_or_else(missing)?;
+    let interface = component
+        .code
+        .get_export_index(None, &function.interface)
+        .ok_or_else(missing)?;
+    let index = component
+        .code
+        .get_export_index(Some(&interface), &function.name)
+        .ok_or_else(missing)?;
     let func = instance.get_func(&mut *store, index).ok_or_else(missing)?;
     let mut results = vec![Val::Bool(false); usize::from(function.result.is_some())];
     func.call(&mut *store, args, &mut results)?;
-    let mut room = Room { bytes: limits.result_bytes, nesting: limits.nesting };
+    let mut room = Room {
+        bytes: limits.result_bytes,
+        nesting: limits.nesting,
+    };
     results.pop().map(|val| room.take(val)).transpose()
 }
 
@@ -188,7 +250,10 @@ fn stop(error: &wasmtime::Error) -> Option<Limit> {
 /// wasmtime has no type for these four; the tests hold the texts.
 fn named_by_text(text: &str) -> Option<Limit> {
     [
-        ("fuel allocated for hostcalls has been exhausted", Limit::Hostcall),
+        (
+            "fuel allocated for hostcalls has been exhausted",
+            Limit::Hostcall,
+        ),
         ("resource limit exceeded: instance", Limit::Instances),
         ("resource limit exceeded: memory", Limit::Memory),
         ("resource limit exceeded: table", Limit::Table),
@@ -204,8 +269,15 @@ fn classify(error: &wasmtime::Error) -> Ended {
     }
     let fault = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => Fault::GaveUp,
-        Some(Trap::MemoryOutOfBounds | Trap::TableOutOfBounds | Trap::StringOutOfBounds | Trap::ListOutOfBounds) => Fault::OutOfBounds,
-        Some(Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger) => Fault::Arithmetic,
+        Some(
+            Trap::MemoryOutOfBounds
+            | Trap::TableOutOfBounds
+            | Trap::StringOutOfBounds
+            | Trap::ListOutOfBounds,
+        ) => Fault::OutOfBounds,
+        Some(
+            Trap::IntegerOverflow | Trap::IntegerDivisionByZero | Trap::BadConversionToInteger,
+        ) => Fault::Arithmetic,
         Some(_) => Fault::Other,
         None if error.is::<Exited>() => Fault::GaveUp,
         None if format!("{error:#}").contains("unknown import") => Fault::Undefined,

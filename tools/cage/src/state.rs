@@ -59,7 +59,11 @@ impl State {
     /// Count bytes read; the call ends when there are too many.
     pub(crate) fn spend_read(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.used.read_bytes = self.used.read_bytes.saturating_add(bytes as u64);
-        if self.used.read_bytes > self.limits.read_bytes { Err(Stopped(Limit::Read).into()) } else { Ok(()) }
+        if self.used.read_bytes > self.limits.read_bytes {
+            Err(Stopped(Limit::Read).into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Count bytes before they are written; the call ends when there would be too many.
@@ -74,7 +78,10 @@ impl State {
 
     /// Keep what fits of a message; the rest is dropped.
     pub(crate) fn diagnose(&mut self, bytes: &[u8]) {
-        let room = self.limits.diagnostics_bytes.saturating_sub(self.diagnostics.len());
+        let room = self
+            .limits
+            .diagnostics_bytes
+            .saturating_sub(self.diagnostics.len());
         self.diagnostics.extend(bytes.iter().take(room));
     }
 
@@ -103,7 +110,12 @@ impl State {
 
 impl wasmtime::ResourceLimiter for State {
     /// Counts all memories of the call together; a refusal traps at once, since a Rust guest could only abort.
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let after = self.memory.saturating_sub(current).saturating_add(desired);
         if after > self.limits.memory_bytes {
             return Err(Stopped(Limit::Memory).into());
@@ -113,8 +125,17 @@ impl wasmtime::ResourceLimiter for State {
         Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.limits.table_elements { Err(Stopped(Limit::Table).into()) } else { Ok(true) }
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if desired > self.limits.table_elements {
+            Err(Stopped(Limit::Table).into())
+        } else {
+            Ok(true)
+        }
     }
 
     fn instances(&self) -> usize {

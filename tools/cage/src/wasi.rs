@@ -36,9 +36,10 @@ struct Stream;
 /// `wasi:io/error.error`; never made.
 struct IoError;
 
-/// `variant stream-error`.
+/// `variant stream-error`. Our streams never fail, but the type must be stated.
 #[derive(ComponentType, Lower)]
 #[component(variant)]
+#[expect(dead_code, reason = "no stream of ours fails")]
 enum StreamError {
     #[component(name = "last-operation-failed")]
     LastOperationFailed(Resource<IoError>),
@@ -55,7 +56,9 @@ struct Datetime {
 }
 
 fn interface(name: &str) -> Option<&str> {
-    name.split_once('@').filter(|(_, version)| version.starts_with("0.2.")).map(|(name, _)| name)
+    name.split_once('@')
+        .filter(|(_, version)| version.starts_with("0.2."))
+        .map(|(name, _)| name)
 }
 
 /// Whether the import `name` is on the list.
@@ -65,22 +68,36 @@ pub(crate) fn allowed(name: &str) -> bool {
 
 /// Define what the import `name` needs; what stays undefined traps.
 pub(crate) fn link(linker: &mut Linker<State>, name: &str) -> wasmtime::Result<()> {
-    let Some(known) = interface(name) else { return Ok(()) };
+    let Some(known) = interface(name) else {
+        return Ok(());
+    };
     let mut at = linker.instance(name)?;
     match known {
         "wasi:cli/environment" => environment(&mut at),
-        "wasi:cli/exit" => at.func_wrap("exit", |_: Store<'_>, _: (Result<(), ()>,)| -> wasmtime::Result<()> { Err(Exited.into()) }),
+        "wasi:cli/exit" => at.func_wrap(
+            "exit",
+            |_: Store<'_>, _: (Result<(), ()>,)| -> wasmtime::Result<()> { Err(Exited.into()) },
+        ),
         "wasi:cli/stderr" => stream(&mut at, "get-stderr"),
         "wasi:cli/stdout" => stream(&mut at, "get-stdout"),
-        "wasi:clocks/monotonic-clock" => at.func_wrap("now", |mut s: Store<'_>, ()| Ok((s.data_mut().monotonic_clock(),))),
+        "wasi:clocks/monotonic-clock" => at.func_wrap("now", |mut s: Store<'_>, ()| {
+            Ok((s.data_mut().monotonic_clock(),))
+        }),
         "wasi:clocks/wall-clock" => at.func_wrap("now", |s: Store<'_>, ()| {
             let (seconds, nanoseconds) = s.data().wall_clock();
-            Ok((Datetime { seconds, nanoseconds },))
+            Ok((Datetime {
+                seconds,
+                nanoseconds,
+            },))
         }),
         "wasi:io/error" => at.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(())),
         "wasi:io/streams" => streams(&mut at),
         "wasi:random/random" => random(&mut at, "get-random-bytes", "get-random-u64"),
-        "wasi:random/insecure" => random(&mut at, "get-insecure-random-bytes", "get-insecure-random-u64"),
+        "wasi:random/insecure" => random(
+            &mut at,
+            "get-insecure-random-bytes",
+            "get-insecure-random-u64",
+        ),
         "wasi:random/insecure-seed" => at.func_wrap("insecure-seed", |mut s: Store<'_>, ()| {
             let state = s.data_mut();
             Ok(((state.random(), state.random()),))
@@ -90,29 +107,61 @@ pub(crate) fn link(linker: &mut Linker<State>, name: &str) -> wasmtime::Result<(
 }
 
 fn environment(at: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    at.func_wrap("get-environment", |_: Store<'_>, ()| Ok((Vec::<(String, String)>::new(),)))?;
-    at.func_wrap("get-arguments", |_: Store<'_>, ()| Ok((Vec::<String>::new(),)))?;
-    at.func_wrap("initial-cwd", |_: Store<'_>, ()| Ok((Option::<String>::None,)))
+    at.func_wrap("get-environment", |_: Store<'_>, ()| {
+        Ok((Vec::<(String, String)>::new(),))
+    })?;
+    at.func_wrap("get-arguments", |_: Store<'_>, ()| {
+        Ok((Vec::<String>::new(),))
+    })?;
+    at.func_wrap("initial-cwd", |_: Store<'_>, ()| {
+        Ok((Option::<String>::None,))
+    })
 }
 
 fn stream(at: &mut LinkerInstance<'_, State>, name: &str) -> wasmtime::Result<()> {
-    at.func_wrap(name, |mut s: Store<'_>, ()| Ok((s.data_mut().push(Stream)?,)))
+    at.func_wrap(name, |mut s: Store<'_>, ()| {
+        Ok((s.data_mut().push(Stream)?,))
+    })
 }
 
 fn streams(at: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    at.resource("output-stream", ResourceType::host::<Stream>(), |mut s: Store<'_>, rep| {
-        s.data_mut().table.delete(Resource::<Stream>::new_own(rep))?;
-        Ok(())
-    })?;
-    at.func_wrap("[method]output-stream.check-write", |s: Store<'_>, _: (Resource<Stream>,)| Ok((Ok::<u64, StreamError>(s.data().limits.diagnostics_bytes as u64),)))?;
-    for name in ["[method]output-stream.write", "[method]output-stream.blocking-write-and-flush"] {
-        at.func_wrap(name, |mut s: Store<'_>, (_, bytes): (Resource<Stream>, Vec<u8>)| {
-            s.data_mut().diagnose(&bytes);
+    at.resource(
+        "output-stream",
+        ResourceType::host::<Stream>(),
+        |mut s: Store<'_>, rep| {
+            s.data_mut()
+                .table
+                .delete(Resource::<Stream>::new_own(rep))?;
+            Ok(())
+        },
+    )?;
+    at.func_wrap(
+        "[method]output-stream.check-write",
+        |s: Store<'_>, _: (Resource<Stream>,)| {
+            Ok((Ok::<u64, StreamError>(
+                s.data().limits.diagnostics_bytes as u64,
+            ),))
+        },
+    )?;
+    for name in [
+        "[method]output-stream.write",
+        "[method]output-stream.blocking-write-and-flush",
+    ] {
+        at.func_wrap(
+            name,
+            |mut s: Store<'_>, (_, bytes): (Resource<Stream>, Vec<u8>)| {
+                s.data_mut().diagnose(&bytes);
+                Ok((Ok::<(), StreamError>(()),))
+            },
+        )?;
+    }
+    for name in [
+        "[method]output-stream.flush",
+        "[method]output-stream.blocking-flush",
+    ] {
+        at.func_wrap(name, |_: Store<'_>, _: (Resource<Stream>,)| {
             Ok((Ok::<(), StreamError>(()),))
         })?;
-    }
-    for name in ["[method]output-stream.flush", "[method]output-stream.blocking-flush"] {
-        at.func_wrap(name, |_: Store<'_>, _: (Resource<Stream>,)| Ok((Ok::<(), StreamError>(()),)))?;
     }
     Ok(())
 }

@@ -47,21 +47,47 @@ struct Writing {
 }
 
 impl<'a> Workbench<'a> {
-    pub(super) fn new(survey: &'a Survey, quarantine: &'a Quarantine, call: &'a Call) -> Workbench<'a> {
+    pub(super) fn new(
+        survey: &'a Survey,
+        quarantine: &'a Quarantine,
+        call: &'a Call,
+    ) -> Workbench<'a> {
         let budget = Arc::new(AtomicU64::new(BOUNDS.input_bytes));
-        Workbench { survey, quarantine, call, inputs: Vec::new(), outputs: Vec::new(), movables: Vec::new(), places: Vec::new(), budget }
+        Workbench {
+            survey,
+            quarantine,
+            call,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            movables: Vec::new(),
+            places: Vec::new(),
+            budget,
+        }
     }
 
     /// Files and tools that the call's result comes from.
     fn sources(&self) -> BTreeSet<String> {
         let read = self.readings().into_iter().map(|r| r.name);
-        self.call.args().iter().flat_map(|a| a.label.sources().iter().cloned()).chain(read).collect()
+        self.call
+            .args()
+            .iter()
+            .flat_map(|a| a.label.sources().iter().cloned())
+            .chain(read)
+            .collect()
     }
 
-    fn written(&self, writing: &Writing, sources: &BTreeSet<String>) -> Result<Option<Effect>, ToolError> {
+    fn written(
+        &self,
+        writing: &Writing,
+        sources: &BTreeSet<String>,
+    ) -> Result<Option<Effect>, ToolError> {
         let mut draft = writing.draft.lock().unwrap_or_else(PoisonError::into_inner);
         if writing.failed.load(Ordering::Relaxed) > 0 {
-            return Err(ToolError::Io { doing: "write", path: writing.path.clone(), source: ErrorKind::Other.into() });
+            return Err(ToolError::Io {
+                doing: "write",
+                path: writing.path.clone(),
+                source: ErrorKind::Other.into(),
+            });
         }
         if draft.bytes() == 0 {
             return Ok(None); // an optional output that the tool did not use
@@ -69,10 +95,18 @@ impl<'a> Workbench<'a> {
         let ground = self.survey.ground(&writing.path)?;
         let change = match ground.read(&writing.path) {
             Ok((file, _)) => {
-                let (before, _) = Digest::of_reader(file).map_err(ToolError::io("read", &writing.path))?;
-                Change::Replace { path: writing.path.clone(), before }
+                let (before, _) =
+                    Digest::of_reader(file).map_err(ToolError::io("read", &writing.path))?;
+                Change::Replace {
+                    path: writing.path.clone(),
+                    before,
+                }
             }
-            Err(ToolError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Change::Create { path: writing.path.clone() },
+            Err(ToolError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Change::Create {
+                    path: writing.path.clone(),
+                }
+            }
             Err(error) => return Err(error),
         };
         let effect = Effect {
@@ -83,16 +117,21 @@ impl<'a> Workbench<'a> {
             from_ground: None,
             ..self.effect(change, sources)
         };
-        draft.keep(&effect).map_err(ToolError::io("keep", &writing.path))?;
+        draft
+            .keep(&effect)
+            .map_err(ToolError::io("keep", &writing.path))?;
         Ok(Some(effect))
     }
 
     fn moved(&self, wish: &Move, sources: &BTreeSet<String>) -> Result<Effect, ToolError> {
-        let unknown = || ToolError::NotGranted { name: "a moved file".into() };
+        let unknown = || ToolError::NotGranted {
+            name: "a moved file".into(),
+        };
         let from = self.movables.get(wish.file as usize).ok_or_else(unknown)?;
         let to = self.places.get(wish.place as usize).ok_or_else(unknown)?;
         let (from_ground, ground) = (self.survey.ground(from)?, self.survey.ground(to)?);
-        let (digest, bytes) = Digest::of_reader(from_ground.read(from)?.0).map_err(ToolError::io("read", from))?;
+        let (digest, bytes) =
+            Digest::of_reader(from_ground.read(from)?.0).map_err(ToolError::io("read", from))?;
         let mut draft = self.quarantine.draft().map_err(ToolError::io("keep", to))?;
         let effect = Effect {
             id: draft.id().into(),
@@ -100,7 +139,13 @@ impl<'a> Workbench<'a> {
             bytes,
             ground: ground.path().into(),
             from_ground: Some(from_ground.path().into()),
-            ..self.effect(Change::Move { from: from.clone(), to: to.clone() }, sources)
+            ..self.effect(
+                Change::Move {
+                    from: from.clone(),
+                    to: to.clone(),
+                },
+                sources,
+            )
         };
         draft.keep(&effect).map_err(ToolError::io("keep", to))?;
         Ok(effect)
@@ -128,9 +173,15 @@ impl<'a> Workbench<'a> {
 impl Binder for Workbench<'_> {
     fn bind(&mut self, parameter: &str, handle: Handle, name: &str) -> Result<Arg, ToolError> {
         let path = self.survey.resolve(handle, name)?;
-        let judged = self.call.resources().iter().any(|r| r.op == op(handle) && r.path == path && r.parameter == parameter);
+        let judged = self
+            .call
+            .resources()
+            .iter()
+            .any(|r| r.op == op(handle) && r.path == path && r.parameter == parameter);
         if !judged {
-            return Err(ToolError::NotGranted { name: escape(name, Lines::Escape) }); // the policy was not asked about this one
+            return Err(ToolError::NotGranted {
+                name: escape(name, Lines::Escape),
+            }); // the policy was not asked about this one
         }
         let name = self.survey.name_of(&path);
         Ok(match handle {
@@ -138,22 +189,42 @@ impl Binder for Workbench<'_> {
                 let (file, stat) = self.survey.ground(&path)?.read(&path)?;
                 let reader = Reader::new(name.clone(), path, file, stat.st_size, &self.budget);
                 self.inputs.push(reader.clone());
-                Arg::Input(Input { name, source: Box::new(reader) })
+                Arg::Input(Input {
+                    name,
+                    source: Box::new(reader),
+                })
             }
             Handle::Output => {
-                let draft = Arc::new(Mutex::new(self.quarantine.draft().map_err(ToolError::io("write", &path))?));
+                let draft = Arc::new(Mutex::new(
+                    self.quarantine
+                        .draft()
+                        .map_err(ToolError::io("write", &path))?,
+                ));
                 let failed = Arc::new(AtomicU64::new(0));
-                let sink = Box::new(Writer { draft: Arc::clone(&draft), failed: Arc::clone(&failed) });
-                self.outputs.push(Writing { path, draft, failed });
+                let sink = Box::new(Writer {
+                    draft: Arc::clone(&draft),
+                    failed: Arc::clone(&failed),
+                });
+                self.outputs.push(Writing {
+                    path,
+                    draft,
+                    failed,
+                });
                 Arg::Output(Output { name, sink })
             }
             Handle::Movable => {
                 self.movables.push(path);
-                Arg::Movable(Movable { name, id: last(self.movables.len()) })
+                Arg::Movable(Movable {
+                    name,
+                    id: last(self.movables.len()),
+                })
             }
             Handle::Place => {
                 self.places.push(path);
-                Arg::Place(Place { name, id: last(self.places.len()) })
+                Arg::Place(Place {
+                    name,
+                    id: last(self.places.len()),
+                })
             }
         })
     }
@@ -190,21 +261,30 @@ pub(super) struct Inspection<'a> {
 
 impl<'a> Inspection<'a> {
     pub(super) fn new(quarantine: &'a Quarantine, effect: &'a Effect) -> Inspection<'a> {
-        Inspection { quarantine, effect, inputs: Vec::new() }
+        Inspection {
+            quarantine,
+            effect,
+            inputs: Vec::new(),
+        }
     }
 }
 
 impl Binder for Inspection<'_> {
     fn bind(&mut self, _: &str, handle: Handle, name: &str) -> Result<Arg, ToolError> {
         if handle != Handle::Input || name != self.effect.name() || self.effect.is_move() {
-            return Err(ToolError::NotGranted { name: escape(name, Lines::Escape) });
+            return Err(ToolError::NotGranted {
+                name: escape(name, Lines::Escape),
+            });
         }
         let file = self.quarantine.bytes(self.effect)?;
         let size = i64::try_from(self.effect.bytes()).unwrap_or(i64::MAX);
         let budget = Arc::new(AtomicU64::new(BOUNDS.input_bytes));
         let reader = Reader::new(name.into(), self.effect.path().into(), file, size, &budget);
         self.inputs.push(reader.clone());
-        Ok(Arg::Input(Input { name: name.into(), source: Box::new(reader) }))
+        Ok(Arg::Input(Input {
+            name: name.into(),
+            source: Box::new(reader),
+        }))
     }
 }
 
@@ -238,29 +318,48 @@ struct Content {
 impl Reader {
     fn new(name: String, path: PathBuf, file: File, size: i64, budget: &Arc<AtomicU64>) -> Reader {
         let size = u64::try_from(size).unwrap_or_default();
-        let content = Content { file: Some(file), size, bytes: Vec::new(), digest: None, budget: Arc::clone(budget) };
-        Reader { name, path, state: Arc::new(Mutex::new(content)) }
+        let content = Content {
+            file: Some(file),
+            size,
+            bytes: Vec::new(),
+            digest: None,
+            budget: Arc::clone(budget),
+        };
+        Reader {
+            name,
+            path,
+            state: Arc::new(Mutex::new(content)),
+        }
     }
 
     fn reading(&self) -> Option<Reading> {
         let content = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        content.digest.map(|sha256| Reading { name: self.name.clone(), path: self.path.clone(), sha256, bytes: content.size })
+        content.digest.map(|sha256| Reading {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            sha256,
+            bytes: content.size,
+        })
     }
 }
 
 impl Content {
     fn load(&mut self) -> std::io::Result<()> {
-        let Some(file) = self.file.take() else { return Ok(()) };
+        let Some(file) = self.file.take() else {
+            return Ok(());
+        };
         let left = self.budget.load(Ordering::Relaxed);
         if self.size > left {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        file.take(left.saturating_add(1)).read_to_end(&mut self.bytes)?;
+        file.take(left.saturating_add(1))
+            .read_to_end(&mut self.bytes)?;
         self.size = self.bytes.len() as u64;
         if self.size > left {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        self.budget.store(left.saturating_sub(self.size), Ordering::Relaxed);
+        self.budget
+            .store(left.saturating_sub(self.size), Ordering::Relaxed);
         self.digest = Some(Digest::of(&self.bytes));
         Ok(())
     }
@@ -268,13 +367,19 @@ impl Content {
 
 impl Source for Reader {
     fn size(&self) -> u64 {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).size
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .size
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
         let mut content = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         content.load()?;
-        let rest = usize::try_from(offset).ok().and_then(|at| content.bytes.get(at..)).unwrap_or_default();
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|at| content.bytes.get(at..))
+            .unwrap_or_default();
         let length = rest.len().min(buffer.len());
         for (to, from) in buffer.iter_mut().zip(rest) {
             *to = *from;
@@ -291,7 +396,11 @@ struct Writer {
 
 impl Sink for Writer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let written = self.draft.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+        let written = self
+            .draft
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes);
         if written.is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }

@@ -25,7 +25,11 @@ impl Quarantine {
     /// # Errors
     /// [`ToolError::Io`].
     pub fn open(dir: &Path) -> Result<Quarantine, ToolError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(ToolError::io("create", dir))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(ToolError::io("create", dir))?;
         Ok(Quarantine { dir: dir.into() })
     }
 
@@ -48,12 +52,20 @@ impl Quarantine {
     /// # Errors
     /// [`ToolError::NotQuarantined`].
     pub fn get(&self, id: &str) -> Result<Effect, ToolError> {
-        let missing = || ToolError::NotQuarantined { id: escape(id, Lines::Escape) };
+        let missing = || ToolError::NotQuarantined {
+            id: escape(id, Lines::Escape),
+        };
         let file = File::open(self.folder(id)?.join("effect.json")).map_err(|_| missing())?;
         let mut text = Vec::new();
-        file.take(BOUNDS.effect_bytes).read_to_end(&mut text).map_err(|_| missing())?;
+        file.take(BOUNDS.effect_bytes)
+            .read_to_end(&mut text)
+            .map_err(|_| missing())?;
         let effect: Effect = serde_json::from_slice(&text).map_err(|_| missing())?;
-        if effect.id() == id { Ok(effect) } else { Err(missing()) }
+        if effect.id() == id {
+            Ok(effect)
+        } else {
+            Err(missing())
+        }
     }
 
     /// Forget one effect and its bytes.
@@ -63,7 +75,9 @@ impl Quarantine {
     pub fn discard(&self, id: &str) -> Result<(), ToolError> {
         let folder = self.folder(id)?;
         if !folder.is_dir() {
-            return Err(ToolError::NotQuarantined { id: escape(id, Lines::Escape) });
+            return Err(ToolError::NotQuarantined {
+                id: escape(id, Lines::Escape),
+            });
         }
         std::fs::remove_dir_all(&folder).map_err(ToolError::io("remove", &folder))
     }
@@ -77,10 +91,15 @@ impl Quarantine {
             return Ok(None);
         }
         let mut bytes = Vec::new();
-        self.bytes(effect)?.take(limit).read_to_end(&mut bytes).map_err(ToolError::io("read", &self.dir))?;
+        self.bytes(effect)?
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(ToolError::io("read", &self.dir))?;
         let whole = match std::str::from_utf8(&bytes) {
             Ok(text) => Some(text),
-            Err(cut) if cut.error_len().is_none() => bytes.get(..cut.valid_up_to()).and_then(|b| std::str::from_utf8(b).ok()),
+            Err(cut) if cut.error_len().is_none() => bytes
+                .get(..cut.valid_up_to())
+                .and_then(|b| std::str::from_utf8(b).ok()),
             Err(_) => None,
         };
         Ok(whole.map(|text| escape(text, Lines::Keep)))
@@ -94,7 +113,9 @@ impl Quarantine {
     /// A new place for bytes. Gone again unless [`Draft::keep`] is reached.
     pub(crate) fn draft(&self) -> std::io::Result<Draft> {
         for attempt in 0..64_u32 {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let now = std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
             let hex = Digest::of(format!("{} {now:?} {attempt}", std::process::id())).hex();
             let id = format!("q{}", hex.chars().take(10).collect::<String>());
             let folder = self.dir.join(&id);
@@ -103,15 +124,36 @@ impl Quarantine {
                 Err(error) => return Err(error),
                 Ok(()) => {}
             }
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join("bytes"))?;
-            return Ok(Draft { id, folder, file, hasher: Sha256::new(), bytes: 0, fate: Fate::Discard });
+            let file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(folder.join("bytes"))?;
+            return Ok(Draft {
+                id,
+                folder,
+                file,
+                hasher: Sha256::new(),
+                bytes: 0,
+                fate: Fate::Discard,
+            });
         }
         Err(std::io::ErrorKind::AlreadyExists.into())
     }
 
     fn folder(&self, id: &str) -> Result<PathBuf, ToolError> {
-        let plain = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        if plain { Ok(self.dir.join(id)) } else { Err(ToolError::NotQuarantined { id: escape(id, Lines::Escape) }) }
+        let plain = !id.is_empty()
+            && id.len() <= 64
+            && id
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if plain {
+            Ok(self.dir.join(id))
+        } else {
+            Err(ToolError::NotQuarantined {
+                id: escape(id, Lines::Escape),
+            })
+        }
     }
 }
 
@@ -154,7 +196,11 @@ impl Draft {
     /// Make the bytes and their description durable, the description last: without it the rest does not count.
     pub(crate) fn keep(&mut self, effect: &Effect) -> std::io::Result<()> {
         self.file.sync_all()?;
-        let mut json = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.folder.join("effect.json"))?;
+        let mut json = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.folder.join("effect.json"))?;
         json.write_all(&serde_json::to_vec_pretty(effect)?)?;
         json.sync_all()?;
         File::open(&self.folder)?.sync_all()?;

@@ -1,0 +1,286 @@
+//! Releases that succeed, and every way in which one must leave the disk as it was.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::testing::{folder, put};
+
+struct Desk {
+    _temp: tempfile::TempDir,
+    ground: PathBuf,
+    quarantine: Quarantine,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let (temp, dir) = folder();
+        std::fs::create_dir(dir.join("ground")).unwrap();
+        Desk {
+            _temp: temp,
+            ground: dir.join("ground"),
+            quarantine: Quarantine::open(&dir.join("quarantine")).unwrap(),
+        }
+    }
+
+    fn effect(&self, change: Change, content: &str) -> Effect {
+        let mut draft = self.quarantine.draft().unwrap();
+        draft.write(content.as_bytes()).unwrap();
+        let effect = Effect {
+            id: draft.id().into(),
+            call: "$1".into(),
+            tool: "desk.copy".into(),
+            name: "x".into(),
+            change,
+            digest: draft.digest(),
+            bytes: draft.bytes(),
+            sources: BTreeSet::new(),
+            ground: self.ground.clone(),
+            from_ground: None,
+        };
+        draft.keep(&effect).unwrap();
+        effect
+    }
+
+    fn create(&self, name: &str, content: &str) -> Effect {
+        self.effect(
+            Change::Create {
+                path: self.ground.join(name),
+            },
+            content,
+        )
+    }
+
+    fn replace(&self, name: &str, before: &str, content: &str) -> Effect {
+        self.effect(
+            Change::Replace {
+                path: self.ground.join(name),
+                before: Digest::of(before),
+            },
+            content,
+        )
+    }
+
+    fn moving(&self, from: &str, to: &str, content: &str) -> Effect {
+        self.effect(
+            Change::Move {
+                from: self.ground.join(from),
+                to: self.ground.join(to),
+            },
+            content,
+        )
+    }
+
+    fn perform(&self, effects: &[Effect]) -> Result<Vec<Released>, ToolError> {
+        perform(&self.quarantine, effects, &mut |file, bytes| {
+            file.write_all(bytes)
+        })
+    }
+
+    /// Every file below the ground with its content.
+    fn files(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut open = vec![self.ground.clone()];
+        while let Some(dir) = open.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                match path.symlink_metadata().unwrap().is_dir() {
+                    true => open.push(path),
+                    false => found.push((
+                        path.strip_prefix(&self.ground)
+                            .unwrap()
+                            .display()
+                            .to_string(),
+                        std::fs::read_to_string(&path).unwrap_or_default(),
+                    )),
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect()
+}
+
+#[test]
+fn new_changed_and_moved_files_arrive_and_quarantine_is_empty() {
+    let desk = Desk::new();
+    let old = put(&desk.ground.join("old.txt"), "old");
+    std::fs::set_permissions(&old, Permissions::from_mode(0o640)).unwrap();
+    put(&desk.ground.join("from.txt"), "moved");
+    let effects = [
+        desk.create("new/deep/a.txt", "new"),
+        desk.replace("old.txt", "old", "better"),
+        desk.moving("from.txt", "to/it.txt", "moved"),
+    ];
+    let released = desk.perform(&effects).unwrap();
+    assert_eq!(
+        released.iter().map(|r| r.bytes).collect::<Vec<_>>(),
+        [3, 6, 5]
+    );
+    assert_eq!(released[0].sha256, Digest::of("new"));
+    assert_eq!(
+        desk.files(),
+        pairs(&[
+            ("new/deep/a.txt", "new"),
+            ("old.txt", "better"),
+            ("to/it.txt", "moved")
+        ])
+    );
+    assert_eq!(old.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(desk.quarantine.list().unwrap().is_empty());
+}
+
+#[test]
+fn a_target_that_changed_since_it_was_shown_undoes_the_whole_release() {
+    let desk = Desk::new();
+    put(&desk.ground.join("a.txt"), "old a");
+    put(&desk.ground.join("b.txt"), "somebody's newer b");
+    put(&desk.ground.join("from.txt"), "moved");
+    let before = desk.files();
+    let effects = [
+        desk.replace("a.txt", "old a", "new a"),
+        desk.create("c.txt", "new c"),
+        desk.moving("from.txt", "to.txt", "moved"),
+        desk.replace("b.txt", "old b", "new b"),
+    ];
+    assert!(
+        matches!(desk.perform(&effects), Err(ToolError::Changed { path }) if path.ends_with("b.txt"))
+    );
+    assert_eq!(desk.files(), before);
+    assert_eq!(desk.quarantine.list().unwrap().len(), 4);
+    // The twin: had b stayed as it was shown, the very same effects pass.
+    put(&desk.ground.join("b.txt"), "old b");
+    assert_eq!(desk.perform(&effects).unwrap().len(), 4);
+}
+
+#[test]
+fn nothing_that_exists_is_replaced_by_a_new_file_or_a_move() {
+    let desk = Desk::new();
+    put(&desk.ground.join("a.txt"), "there");
+    put(&desk.ground.join("from.txt"), "moved");
+    let before = desk.files();
+    assert!(matches!(
+        desk.perform(&[desk.create("a.txt", "new")]),
+        Err(ToolError::Changed { .. })
+    ));
+    assert!(matches!(
+        desk.perform(&[desk.moving("from.txt", "a.txt", "moved")]),
+        Err(ToolError::Changed { .. })
+    ));
+    assert!(matches!(
+        desk.perform(&[desk.moving("from.txt", "b.txt", "another content")]),
+        Err(ToolError::Changed { .. })
+    ));
+    assert_eq!(desk.files(), before);
+}
+
+#[test]
+fn links_on_the_way_and_second_names_are_refused() {
+    let desk = Desk::new();
+    let (_other, outside) = folder();
+    let secret = put(&outside.join("secret.txt"), "secret");
+    symlink(&outside, desk.ground.join("linked")).unwrap();
+    symlink(&secret, desk.ground.join("link.txt")).unwrap();
+    std::fs::hard_link(&secret, desk.ground.join("twin.txt")).unwrap();
+    for effect in [
+        desk.create("linked/new.txt", "x"),
+        desk.create("link.txt", "x"),
+        desk.replace("link.txt", "secret", "x"),
+        desk.replace("linked/secret.txt", "secret", "x"),
+        desk.replace("twin.txt", "secret", "x"),
+        desk.moving("twin.txt", "away.txt", "secret"),
+        desk.create("../new.txt", "x"),
+    ] {
+        assert!(
+            desk.perform(std::slice::from_ref(&effect)).is_err(),
+            "{effect:?}"
+        );
+    }
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "secret");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+    // What `std` would have done through the same link.
+    std::fs::write(desk.ground.join("linked/new.txt"), "x").unwrap();
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 2);
+}
+
+#[test]
+fn bytes_changed_in_quarantine_are_not_released() {
+    let desk = Desk::new();
+    let effect = desk.create("a.txt", "agreed");
+    let (_, dir) = (
+        0,
+        desk.ground
+            .parent()
+            .unwrap()
+            .join("quarantine")
+            .join(effect.id()),
+    );
+    std::fs::write(dir.join("bytes"), "other!").unwrap();
+    let error = desk.perform(&[effect]).unwrap_err();
+    assert!(matches!(error, ToolError::QuarantineTampered { .. }) && error.is_integrity());
+    assert_eq!(desk.files(), []);
+}
+
+#[test]
+fn a_full_disk_leaves_everything_as_it_was_and_quarantined() {
+    let desk = Desk::new();
+    put(&desk.ground.join("b.txt"), "old b");
+    let effects = [
+        desk.create("a.txt", "small"),
+        desk.replace("b.txt", "old b", "large"),
+    ];
+    let mut room = 7_usize;
+    let full = perform(&desk.quarantine, &effects, &mut |file, bytes| {
+        let fits = bytes.len().min(room);
+        file.write_all(&bytes[..fits])?;
+        room -= fits;
+        if fits < bytes.len() {
+            Err(ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
+    });
+    assert!(
+        matches!(full, Err(ToolError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull)
+    );
+    assert_eq!(desk.files(), pairs(&[("b.txt", "old b")]));
+    assert_eq!(desk.quarantine.list().unwrap().len(), 2);
+    assert_eq!(
+        desk.perform(&effects).unwrap().len(),
+        2,
+        "with room again it passes"
+    );
+}
+
+#[test]
+fn what_a_crash_left_does_not_stand_in_the_way() {
+    let desk = Desk::new();
+    put(&desk.ground.join(".a.txt.cloister-tmp"), "left over");
+    desk.perform(&[desk.create("a.txt", "new")]).unwrap();
+    assert_eq!(desk.files(), pairs(&[("a.txt", "new")]));
+}
+
+#[test]
+fn ids_that_are_paths_find_nothing() {
+    let desk = Desk::new();
+    let kept = desk.create("a.txt", "x");
+    for id in ["", "..", "../ground", "/etc", "q\u{1b}"] {
+        assert!(
+            matches!(
+                desk.quarantine.get(id),
+                Err(ToolError::NotQuarantined { .. })
+            ),
+            "{id:?}"
+        );
+        assert!(desk.quarantine.discard(id).is_err());
+    }
+    assert_eq!(desk.quarantine.get(kept.id()).unwrap(), kept);
+    desk.quarantine.discard(kept.id()).unwrap();
+    assert!(desk.quarantine.get(kept.id()).is_err());
+}

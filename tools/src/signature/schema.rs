@@ -39,7 +39,10 @@ fn ty(of: &Type) -> Value {
         Type::Option(of) => json!({"anyOf": [ty(of), {"type": "null"}]}),
         Type::Result { ok, err } => results(ok.as_deref(), err.as_deref()),
         Type::Record { fields, doc, .. } => described(object(fields), doc),
-        Type::Enum { cases, doc, .. } => described(json!({"type": "string", "enum": cases.iter().map(|c| &c.name).collect::<Vec<_>>()}), &enum_doc(doc, cases)),
+        Type::Enum { cases, doc, .. } => described(
+            json!({"type": "string", "enum": cases.iter().map(|c| &c.name).collect::<Vec<_>>()}),
+            &enum_doc(doc, cases),
+        ),
         Type::Alias { name, doc, of } => {
             let mut schema = described(ty(of), doc);
             if let Some(map) = schema.as_object_mut() {
@@ -51,8 +54,15 @@ fn ty(of: &Type) -> Value {
 }
 
 fn enum_doc(doc: &str, cases: &[super::Case]) -> String {
-    let cases = cases.iter().filter(|c| !c.doc.is_empty()).map(|c| format!("`{}`: {}", c.name, c.doc));
-    std::iter::once(doc.to_string()).filter(|d| !d.is_empty()).chain(cases).collect::<Vec<_>>().join(" ")
+    let cases = cases
+        .iter()
+        .filter(|c| !c.doc.is_empty())
+        .map(|c| format!("`{}`: {}", c.name, c.doc));
+    std::iter::once(doc.to_string())
+        .filter(|d| !d.is_empty())
+        .chain(cases)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn described(mut schema: Value, doc: &str) -> Value {

@@ -10,17 +10,39 @@ const NAMED: usize = 3;
 
 pub(super) fn requests(signature: &Signature, args: &Value) -> Vec<Request> {
     let files = files(signature, args);
-    files.into_iter().map(|(parameter, handle, name)| Request { parameter, op: op(handle), name }).collect()
+    files
+        .into_iter()
+        .map(|(parameter, handle, name)| Request {
+            parameter,
+            op: op(handle),
+            name,
+        })
+        .collect()
 }
 
 pub(super) fn of(signature: &Signature, args: &Value) -> String {
     let files = files(signature, args);
-    let names = |wanted: Handle| files.iter().filter(|f| f.1 == wanted).map(|f| f.2.as_str()).collect::<Vec<_>>();
+    let names = |wanted: Handle| {
+        files
+            .iter()
+            .filter(|f| f.1 == wanted)
+            .map(|f| f.2.as_str())
+            .collect::<Vec<_>>()
+    };
     let (moved, places) = (names(Handle::Movable), names(Handle::Place));
     let mut clauses = Vec::new();
     push(&mut clauses, "reads", &names(Handle::Input), "");
     push(&mut clauses, "writes", &names(Handle::Output), "");
-    push(&mut clauses, "moves", &moved, &if places.is_empty() { String::new() } else { format!(" to {}", some(&places)) });
+    push(
+        &mut clauses,
+        "moves",
+        &moved,
+        &if places.is_empty() {
+            String::new()
+        } else {
+            format!(" to {}", some(&places))
+        },
+    );
     match clauses.is_empty() {
         true => format!("`{}` touches no file", signature.name()),
         false => format!("`{}` {}", signature.name(), clauses.join(" and ")),
@@ -37,7 +59,11 @@ fn some(names: &[&str]) -> String {
     if names.len() > NAMED {
         return format!("{} files", names.len());
     }
-    names.iter().map(|n| format!("`{}`", escape(n, Lines::Escape))).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|n| format!("`{}`", escape(n, Lines::Escape)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn files(signature: &Signature, args: &Value) -> Vec<(String, Handle, String)> {
@@ -52,8 +78,12 @@ fn files(signature: &Signature, args: &Value) -> Vec<(String, Handle, String)> {
 
 fn collect(parameter: &str, ty: &Type, json: &Value, found: &mut Vec<(String, Handle, String)>) {
     match (ty.plain(), json) {
-        (Type::Handle(handle), Value::String(name)) => found.push((parameter.into(), *handle, name.clone())),
-        (Type::List(of), Value::Array(items)) => items.iter().for_each(|item| collect(parameter, of, item, found)),
+        (Type::Handle(handle), Value::String(name)) => {
+            found.push((parameter.into(), *handle, name.clone()))
+        }
+        (Type::List(of), Value::Array(items)) => items
+            .iter()
+            .for_each(|item| collect(parameter, of, item, found)),
         (Type::Option(of), json) => collect(parameter, of, json, found),
         _ => {}
     }

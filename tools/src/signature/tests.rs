@@ -11,7 +11,11 @@ const TEXT: &str = include_str!("../../guests/text/wit/text.wit");
 const FILES: &str = include_str!("../../guests/files/wit/files.wit");
 
 fn function(text: &str, tool: &str, name: &str) -> Signature {
-    Signature::parse(tool, text).unwrap().into_iter().find(|s| s.function() == name).unwrap()
+    Signature::parse(tool, text)
+        .unwrap()
+        .into_iter()
+        .find(|s| s.function() == name)
+        .unwrap()
 }
 
 /// Binds every name that starts with `granted`.
@@ -19,7 +23,10 @@ struct Any;
 impl Binder for Any {
     fn bind(&mut self, _: &str, _: Handle, name: &str) -> Result<cloister_cage::Arg, ToolError> {
         if name.starts_with("granted") {
-            Ok(cloister_cage::Arg::Place(cloister_cage::Place { name: name.into(), id: 0 }))
+            Ok(cloister_cage::Arg::Place(cloister_cage::Place {
+                name: name.into(),
+                id: 0,
+            }))
         } else {
             Err(ToolError::NotGranted { name: name.into() })
         }
@@ -27,12 +34,20 @@ impl Binder for Any {
 }
 
 fn fits(signature: &Signature, args: serde_json::Value) -> Result<usize, String> {
-    to_args(signature, args.as_object().unwrap(), &mut Any).map(|a| a.len()).map_err(|e| e.to_string())
+    to_args(signature, args.as_object().unwrap(), &mut Any)
+        .map(|a| a.len())
+        .map_err(|e| e.to_string())
 }
 
 #[test]
 fn the_shipped_tools_have_these_functions() {
-    let names = |text, tool| Signature::parse(tool, text).unwrap().iter().map(Signature::name).collect::<Vec<_>>();
+    let names = |text, tool| {
+        Signature::parse(tool, text)
+            .unwrap()
+            .iter()
+            .map(Signature::name)
+            .collect::<Vec<_>>()
+    };
     let mut all = names(SHEET, "sheet");
     all.extend(names(TEXT, "text"));
     all.extend(names(FILES, "files"));
@@ -44,7 +59,10 @@ fn the_shipped_tools_have_these_functions() {
 fn aliases_stay_visible_with_their_docs() {
     let find = function(TEXT, "text", "find");
     let words = &find.params()[1];
-    assert_eq!(words.doc, "Words to look for, as they stand in the request.");
+    assert_eq!(
+        words.doc,
+        "Words to look for, as they stand in the request."
+    );
     assert!(matches!(&words.ty, Type::Alias { name, .. } if name == "words"));
     expect!["Find which files mention some words, and on which lines."].assert_eq(find.doc());
 }
@@ -84,10 +102,13 @@ fn sentences_say_what_is_read_written_and_moved() {
     let summarize = function(SHEET, "sheet", "summarize");
     let twelve: Vec<_> = (0..12).map(|i| format!("{i}.xlsx")).collect();
     let args = json!({"files": twelve, "save": "reports/q4.xlsx"});
-    expect!["`sheet.summarize` reads 12 files and writes `reports/q4.xlsx`"].assert_eq(&summarize.sentence(&args));
-    expect!["`sheet.summarize` reads `a.xlsx`"].assert_eq(&summarize.sentence(&json!({"files": ["a.xlsx"], "save": null})));
+    expect!["`sheet.summarize` reads 12 files and writes `reports/q4.xlsx`"]
+        .assert_eq(&summarize.sentence(&args));
+    expect!["`sheet.summarize` reads `a.xlsx`"]
+        .assert_eq(&summarize.sentence(&json!({"files": ["a.xlsx"], "save": null})));
     let moves = function(FILES, "files", "move");
-    expect!["`files.move` moves `a.pdf` to `2025/a.pdf`"].assert_eq(&moves.sentence(&json!({"file": "a.pdf", "to": "2025/a.pdf"})));
+    expect!["`files.move` moves `a.pdf` to `2025/a.pdf`"]
+        .assert_eq(&moves.sentence(&json!({"file": "a.pdf", "to": "2025/a.pdf"})));
 }
 
 #[test]
@@ -101,10 +122,13 @@ fn a_sentence_cannot_drive_a_terminal() {
 fn requests_name_the_operation() {
     let moves = function(FILES, "files", "move");
     let requests = moves.requests(&json!({"file": "a", "to": "b"}));
-    assert_eq!(requests.iter().map(|r| (r.parameter.as_str(), r.op, r.name.as_str())).collect::<Vec<_>>(), [
-        ("file", Op::Move, "a"),
-        ("to", Op::Move, "b")
-    ]);
+    assert_eq!(
+        requests
+            .iter()
+            .map(|r| (r.parameter.as_str(), r.op, r.name.as_str()))
+            .collect::<Vec<_>>(),
+        [("file", Op::Move, "a"), ("to", Op::Move, "b")]
+    );
 }
 
 #[test]
@@ -143,7 +167,9 @@ fn arguments_that_fit_and_that_do_not() {
 }
 
 fn refused(body: &str, world: &str) -> String {
-    let text = format!("package x:y@0.1.0;\ninterface y {{\nuse cloister:tool/handles@0.1.0.{{input, output}};\n{body}\n}}\nworld tool {{ {world} }}\n");
+    let text = format!(
+        "package x:y@0.1.0;\ninterface y {{\nuse cloister:tool/handles@0.1.0.{{input, output}};\n{body}\n}}\nworld tool {{ {world} }}\n"
+    );
     match Signature::parse("y", &text) {
         Ok(_) => "accepted".into(),
         Err(error) => error.to_string().lines().next().unwrap().to_string(),
@@ -153,7 +179,10 @@ fn refused(body: &str, world: &str) -> String {
 #[test]
 fn a_wit_outside_what_tools_may_use_is_refused() {
     let export = "export y;";
-    assert_eq!(refused("f: func(a: list<input>) -> string;", export), "accepted");
+    assert_eq!(
+        refused("f: func(a: list<input>) -> string;", export),
+        "accepted"
+    );
     let said = [
         refused("f: func(a: borrow<input>);", export),
         refused("f: func() -> input;", export),

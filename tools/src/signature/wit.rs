@@ -1,6 +1,9 @@
 //! From WIT text to signatures. Only the kinds of type that tools may use get through.
 
-use wit_parser::{Docs, Function, FunctionKind, Handle as WitHandle, Interface, Resolve, Type as Wit, TypeDef, TypeDefKind, TypeId, World, WorldItem, WorldKey};
+use wit_parser::{
+    Docs, Function, FunctionKind, Handle as WitHandle, Interface, Resolve, Type as Wit, TypeDef,
+    TypeDefKind, TypeId, World, WorldItem, WorldKey,
+};
 
 use super::{Case, Handle, Param, Signature, Type};
 use crate::error::ToolError;
@@ -13,7 +16,10 @@ const HANDLES_ID: &str = "cloister:tool/handles@0.1.0";
 type Result<T> = std::result::Result<T, String>;
 
 pub(super) fn parse(tool: &str, text: &str) -> std::result::Result<Vec<Signature>, ToolError> {
-    signatures(tool, text).map_err(|reason| ToolError::Package { tool: tool.into(), reason })
+    signatures(tool, text).map_err(|reason| ToolError::Package {
+        tool: tool.into(),
+        reason,
+    })
 }
 
 fn signatures(tool: &str, text: &str) -> Result<Vec<Signature>> {
@@ -21,19 +27,36 @@ fn signatures(tool: &str, text: &str) -> Result<Vec<Signature>> {
         return Err(format!("its WIT has more than {} bytes", BOUNDS.wit_bytes));
     }
     let mut resolve = Resolve::default();
-    resolve.push_str("handles.wit", HANDLES).map_err(|e| format!("handles.wit: {e:#}"))?;
-    let package = resolve.push_str(format!("{tool}.wit"), text).map_err(|e| format!("its WIT does not parse: {e:#}"))?;
-    let worlds = resolve.packages.get(package).map(|p| p.worlds.values().copied().collect::<Vec<_>>()).unwrap_or_default();
+    resolve
+        .push_str("handles.wit", HANDLES)
+        .map_err(|e| format!("handles.wit: {e:#}"))?;
+    let package = resolve
+        .push_str(format!("{tool}.wit"), text)
+        .map_err(|e| format!("its WIT does not parse: {e:#}"))?;
+    let worlds = resolve
+        .packages
+        .get(package)
+        .map(|p| p.worlds.values().copied().collect::<Vec<_>>())
+        .unwrap_or_default();
     let [world] = worlds.as_slice() else {
-        return Err(format!("its WIT has {} worlds instead of one", worlds.len()));
+        return Err(format!(
+            "its WIT has {} worlds instead of one",
+            worlds.len()
+        ));
     };
     let world = resolve.worlds.get(*world).ok_or("its world is missing")?;
     check_imports(&resolve, world)?;
     let (name, interface) = exported(&resolve, world)?;
     if interface.name.as_deref() != Some(tool) {
-        return Err(format!("its exported interface `{name}` is not called `{tool}`"));
+        return Err(format!(
+            "its exported interface `{name}` is not called `{tool}`"
+        ));
     }
-    interface.functions.values().map(|f| signature(&resolve, tool, &name, f)).collect()
+    interface
+        .functions
+        .values()
+        .map(|f| signature(&resolve, tool, &name, f))
+        .collect()
 }
 
 fn check_imports(resolve: &Resolve, world: &World) -> Result<()> {
@@ -41,7 +64,11 @@ fn check_imports(resolve: &Resolve, world: &World) -> Result<()> {
         let name = resolve.name_world_key(key);
         match item {
             WorldItem::Interface { .. } if name == HANDLES_ID => {}
-            _ => return Err(format!("its world imports `{name}`; only `{HANDLES_ID}` may be imported")),
+            _ => {
+                return Err(format!(
+                    "its world imports `{name}`; only `{HANDLES_ID}` may be imported"
+                ));
+            }
         }
     }
     Ok(())
@@ -51,26 +78,52 @@ fn exported<'a>(resolve: &'a Resolve, world: &World) -> Result<(String, &'a Inte
     let mut exports = world.exports.iter();
     match (exports.next(), exports.next()) {
         (Some((key @ WorldKey::Interface(_), WorldItem::Interface { id, .. })), None) => {
-            let interface = resolve.interfaces.get(*id).ok_or("its interface is missing")?;
+            let interface = resolve
+                .interfaces
+                .get(*id)
+                .ok_or("its interface is missing")?;
             Ok((resolve.name_world_key(key), interface))
         }
         _ => Err("its world must export exactly one named interface".into()),
     }
 }
 
-fn signature(resolve: &Resolve, tool: &str, interface: &str, function: &Function) -> Result<Signature> {
+fn signature(
+    resolve: &Resolve,
+    tool: &str,
+    interface: &str,
+    function: &Function,
+) -> Result<Signature> {
     if function.kind != FunctionKind::Freestanding {
         return Err(format!("`{}` is not a plain function", function.name));
     }
-    let params = function.params.iter().map(|p| param(resolve, &function.name, &p.name, &p.ty)).collect::<Result<Vec<_>>>()?;
-    let result = function.result.as_ref().map(|ty| convert(resolve, ty, 0)).transpose()?;
+    let params = function
+        .params
+        .iter()
+        .map(|p| param(resolve, &function.name, &p.name, &p.ty))
+        .collect::<Result<Vec<_>>>()?;
+    let result = function
+        .result
+        .as_ref()
+        .map(|ty| convert(resolve, ty, 0))
+        .transpose()?;
     if result.as_ref().is_some_and(Type::holds_handle) {
         return Err(format!("`{}` gives a handle back", function.name));
     }
     if result.as_ref().is_some_and(inner_result) {
-        return Err(format!("`{}` gives a result inside its result", function.name));
+        return Err(format!(
+            "`{}` gives a result inside its result",
+            function.name
+        ));
     }
-    Ok(Signature { tool: tool.into(), function: function.name.clone(), interface: interface.into(), doc: doc(&function.docs), params, result })
+    Ok(Signature {
+        tool: tool.into(),
+        function: function.name.clone(),
+        interface: interface.into(),
+        doc: doc(&function.docs),
+        params,
+        result,
+    })
 }
 
 fn param(resolve: &Resolve, function: &str, name: &str, ty: &Wit) -> Result<Param> {
@@ -79,9 +132,15 @@ fn param(resolve: &Resolve, function: &str, name: &str, ty: &Wit) -> Result<Para
         return Err(format!("parameter `{name}` of `{function}` is a result"));
     }
     if misplaced_handle(&ty) {
-        return Err(format!("parameter `{name}` of `{function}` holds a handle inside a record"));
+        return Err(format!(
+            "parameter `{name}` of `{function}` holds a handle inside a record"
+        ));
     }
-    Ok(Param { name: name.into(), doc: type_doc(&ty), ty })
+    Ok(Param {
+        name: name.into(),
+        doc: type_doc(&ty),
+        ty,
+    })
 }
 
 /// Handles stand in parameters, lists and options, where the person can be told about each; never inside records.
@@ -111,7 +170,10 @@ fn inner_result(ty: &Type) -> bool {
 
 fn convert(resolve: &Resolve, ty: &Wit, depth: usize) -> Result<Type> {
     if depth > BOUNDS.nesting {
-        return Err(format!("a type is nested more than {} levels deep", BOUNDS.nesting));
+        return Err(format!(
+            "a type is nested more than {} levels deep",
+            BOUNDS.nesting
+        ));
     }
     match ty {
         Wit::Bool => Ok(Type::Bool),
@@ -121,7 +183,9 @@ fn convert(resolve: &Resolve, ty: &Wit, depth: usize) -> Result<Type> {
         Wit::F64 => Ok(Type::F64),
         Wit::String => Ok(Type::String),
         Wit::Id(id) => defined(resolve, *id, depth),
-        other => Err(format!("type `{other:?}` is not among those that tools may use")),
+        other => Err(format!(
+            "type `{other:?}` is not among those that tools may use"
+        )),
     }
 }
 
@@ -133,18 +197,42 @@ fn defined(resolve: &Resolve, id: TypeId, depth: usize) -> Result<Type> {
         TypeDefKind::Handle(WitHandle::Own(resource)) => handle(resolve, *resource),
         TypeDefKind::List(of) => Ok(Type::List(Box::new(inner(of)?))),
         TypeDefKind::Option(of) => Ok(Type::Option(Box::new(inner(of)?))),
-        TypeDefKind::Result(r) => Ok(Type::Result { ok: boxed(&r.ok)?, err: boxed(&r.err)? }),
+        TypeDefKind::Result(r) => Ok(Type::Result {
+            ok: boxed(&r.ok)?,
+            err: boxed(&r.err)?,
+        }),
         TypeDefKind::Type(of) => Ok(alias(def, inner(of)?)),
         TypeDefKind::Enum(cases) => Ok(Type::Enum {
             name: name(def),
             doc: doc(&def.docs),
-            cases: cases.cases.iter().map(|c| Case { name: c.name.clone(), doc: doc(&c.docs) }).collect(),
+            cases: cases
+                .cases
+                .iter()
+                .map(|c| Case {
+                    name: c.name.clone(),
+                    doc: doc(&c.docs),
+                })
+                .collect(),
         }),
         TypeDefKind::Record(record) => {
-            let fields = record.fields.iter().map(|f| Ok(Param { name: f.name.clone(), doc: doc(&f.docs), ty: inner(&f.ty)? }));
-            Ok(Type::Record { name: name(def), doc: doc(&def.docs), fields: fields.collect::<Result<_>>()? })
+            let fields = record.fields.iter().map(|f| {
+                Ok(Param {
+                    name: f.name.clone(),
+                    doc: doc(&f.docs),
+                    ty: inner(&f.ty)?,
+                })
+            });
+            Ok(Type::Record {
+                name: name(def),
+                doc: doc(&def.docs),
+                fields: fields.collect::<Result<_>>()?,
+            })
         }
-        other => Err(format!("type `{}` ({}) is not among those that tools may use", name(def), other.as_str())),
+        other => Err(format!(
+            "type `{}` ({}) is not among those that tools may use",
+            name(def),
+            other.as_str()
+        )),
     }
 }
 
@@ -152,8 +240,16 @@ fn defined(resolve: &Resolve, id: TypeId, depth: usize) -> Result<Type> {
 fn alias(def: &TypeDef, of: Type) -> Type {
     let own = name(def);
     match &of {
-        Type::Record { name, .. } | Type::Enum { name, .. } | Type::Alias { name, .. } if *name == own => of,
-        _ => Type::Alias { name: own, doc: doc(&def.docs), of: Box::new(of) },
+        Type::Record { name, .. } | Type::Enum { name, .. } | Type::Alias { name, .. }
+            if *name == own =>
+        {
+            of
+        }
+        _ => Type::Alias {
+            name: own,
+            doc: doc(&def.docs),
+            of: Box::new(of),
+        },
     }
 }
 
@@ -162,7 +258,9 @@ fn handle(resolve: &Resolve, mut id: TypeId) -> Result<Type> {
         let def = resolve.types.get(id).ok_or("a resource is missing")?;
         match (&def.kind, def.owner) {
             (TypeDefKind::Type(Wit::Id(next)), _) => id = *next,
-            (TypeDefKind::Resource, wit_parser::TypeOwner::Interface(owner)) if resolve.id_of(owner).as_deref() == Some(HANDLES_ID) => {
+            (TypeDefKind::Resource, wit_parser::TypeOwner::Interface(owner))
+                if resolve.id_of(owner).as_deref() == Some(HANDLES_ID) =>
+            {
                 return known_handle(&name(def)).map(Type::Handle);
             }
             _ => break,

@@ -77,19 +77,38 @@ impl<'a> Walk<'a> {
         loop {
             match Ground::open(at) {
                 Ok(ground) => {
-                    let kind = if at == base { Base::Folder } else { Base::Missing };
+                    let kind = if at == base {
+                        Base::Folder
+                    } else {
+                        Base::Missing
+                    };
                     return Ok(Some((self.hold(ground)?, kind)));
                 }
-                Err(ToolError::Io { source, .. }) if at == base && source.raw_os_error() == Some(Errno::NOTDIR.raw_os_error()) => {
+                Err(ToolError::Io { source, .. })
+                    if at == base
+                        && source.raw_os_error() == Some(Errno::NOTDIR.raw_os_error()) =>
+                {
                     let ground = Ground::open(at.parent().unwrap_or(at))?;
                     return Ok(Some((self.hold(ground)?, Base::File)));
                 }
-                Err(ToolError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound && op != Op::Read => {
-                    let Some(parent) = at.parent() else { return Ok(None) };
+                Err(ToolError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && op != Op::Read =>
+                {
+                    let Some(parent) = at.parent() else {
+                        return Ok(None);
+                    };
                     at = parent;
                 }
-                Err(ToolError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-                Err(ToolError::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => return Ok(None),
+                Err(ToolError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    return Ok(None);
+                }
+                Err(ToolError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::PermissionDenied =>
+                {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -101,7 +120,9 @@ impl<'a> Walk<'a> {
         }
         let stat = fstat(ground.fd()).map_err(|e| explain(e, "open", ground.path()))?;
         if self.is_forbidden(ground.path(), &stat) {
-            return Err(ToolError::Forbidden { path: ground.path().into() });
+            return Err(ToolError::Forbidden {
+                path: ground.path().into(),
+            });
         }
         let ground = Arc::new(ground);
         self.grounds.push(Arc::clone(&ground));
@@ -109,12 +130,14 @@ impl<'a> Walk<'a> {
     }
 
     fn is_forbidden(&self, path: &Path, stat: &Stat) -> bool {
-        self.forbidden_inodes.contains(&(stat.st_dev, stat.st_ino)) || self.forbidden.iter().any(|f| path.starts_with(f))
+        self.forbidden_inodes.contains(&(stat.st_dev, stat.st_ino))
+            || self.forbidden.iter().any(|f| path.starts_with(f))
     }
 
     fn single(&mut self, ground: &Ground, path: &Path) -> Result<(), ToolError> {
         let name = path.file_name().unwrap_or_default();
-        let stat = statat(ground.fd(), name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| explain(e, "list", path))?;
+        let stat = statat(ground.fd(), name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| explain(e, "list", path))?;
         match kind(&stat) {
             Kind::Plain => self.file(path.into(), &stat),
             _ => {
@@ -125,10 +148,16 @@ impl<'a> Walk<'a> {
     }
 
     fn walk(&mut self, ground: &Ground, reach: Reach) -> Result<(), ToolError> {
-        if !self.walked.insert((ground.path().into(), reach.hidden, reach.depth)) {
+        if !self
+            .walked
+            .insert((ground.path().into(), reach.hidden, reach.depth))
+        {
             return Ok(()); // the same folder for another operation: each file was asked about all of them
         }
-        let root = ground.fd().try_clone_to_owned().map_err(ToolError::io("open", ground.path()))?;
+        let root = ground
+            .fd()
+            .try_clone_to_owned()
+            .map_err(ToolError::io("open", ground.path()))?;
         self.folders.insert(ground.path().into());
         let mut open = vec![(root, ground.path().to_path_buf(), 1_usize)];
         while let Some((fd, path, depth)) = open.pop() {
@@ -137,7 +166,14 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn folder(&mut self, fd: &OwnedFd, path: &Path, depth: usize, reach: Reach, open: &mut Vec<(OwnedFd, PathBuf, usize)>) -> Result<(), ToolError> {
+    fn folder(
+        &mut self,
+        fd: &OwnedFd,
+        path: &Path,
+        depth: usize,
+        reach: Reach,
+        open: &mut Vec<(OwnedFd, PathBuf, usize)>,
+    ) -> Result<(), ToolError> {
         let device = fstat(fd).map_err(|e| explain(e, "list", path))?.st_dev;
         for entry in Dir::read_from(fd).map_err(|e| explain(e, "list", path))? {
             let entry = entry.map_err(|e| explain(e, "list", path))?;
@@ -147,24 +183,43 @@ impl<'a> Walk<'a> {
             }
             self.entries = self.entries.saturating_add(1);
             if self.entries > BOUNDS.entries {
-                return Err(ToolError::TooMany { path: path.into(), what: "directory entries", limit: BOUNDS.entries });
+                return Err(ToolError::TooMany {
+                    path: path.into(),
+                    what: "directory entries",
+                    limit: BOUNDS.entries,
+                });
             }
             let below = path.join(OsStr::from_bytes(name.to_bytes()));
-            let Ok(stat) = statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let Ok(stat) = statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
             match kind(&stat) {
                 Kind::Plain if stat.st_dev == device => self.file(below, &stat)?,
-                Kind::Folder if depth < reach.depth && (reach.hidden || !name.to_bytes().starts_with(b".")) => {
+                Kind::Folder
+                    if depth < reach.depth
+                        && (reach.hidden || !name.to_bytes().starts_with(b".")) =>
+                {
                     self.enter(fd, name, below, depth, &stat, open);
                 }
                 Kind::Folder => {}
-                _ if self.covered(&below) => self.skip(&below, "it is a link, pipe, socket, device or mount"),
+                _ if self.covered(&below) => {
+                    self.skip(&below, "it is a link, pipe, socket, device or mount")
+                }
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn enter(&mut self, fd: &OwnedFd, name: &std::ffi::CStr, path: PathBuf, depth: usize, stat: &Stat, open: &mut Vec<(OwnedFd, PathBuf, usize)>) {
+    fn enter(
+        &mut self,
+        fd: &OwnedFd,
+        name: &std::ffi::CStr,
+        path: PathBuf,
+        depth: usize,
+        stat: &Stat,
+        open: &mut Vec<(OwnedFd, PathBuf, usize)>,
+    ) {
         if self.is_forbidden(&path, stat) {
             return self.skip(&path, "it holds cloister's own files");
         }
@@ -182,30 +237,57 @@ impl<'a> Walk<'a> {
     }
 
     fn covered(&self, path: &Path) -> bool {
-        [Op::Read, Op::Write, Op::Move].iter().any(|op| self.grants.covers(*op, path))
+        [Op::Read, Op::Write, Op::Move]
+            .iter()
+            .any(|op| self.grants.covers(*op, path))
     }
 
     fn file(&mut self, path: PathBuf, stat: &Stat) -> Result<(), ToolError> {
-        let [readable, writable, movable] = [Op::Read, Op::Write, Op::Move].map(|op| self.grants.covers(op, &path));
-        if !(readable || writable || movable) || self.is_forbidden(&path, stat) || self.files.contains_key(&path) {
+        let [readable, writable, movable] =
+            [Op::Read, Op::Write, Op::Move].map(|op| self.grants.covers(op, &path));
+        if !(readable || writable || movable)
+            || self.is_forbidden(&path, stat)
+            || self.files.contains_key(&path)
+        {
             return Ok(());
         }
-        let reason = if path.to_str().is_none() { Some("its name is not UTF-8") } else { refusal(&path.to_string_lossy()) };
+        let reason = if path.to_str().is_none() {
+            Some("its name is not UTF-8")
+        } else {
+            refusal(&path.to_string_lossy())
+        };
         if let Some(reason) = reason {
             self.skip(&path, reason);
             return Ok(());
         }
         if self.files.len() >= BOUNDS.files {
-            return Err(ToolError::TooMany { path, what: "files", limit: BOUNDS.files });
+            return Err(ToolError::TooMany {
+                path,
+                what: "files",
+                limit: BOUNDS.files,
+            });
         }
         let alone = stat.st_nlink == 1;
         if !alone && (writable || movable) {
-            self.skip(&path, "it has a second name (hard link), so it is not written or moved");
+            self.skip(
+                &path,
+                "it has a second name (hard link), so it is not written or moved",
+            );
         }
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         let (writable, movable) = (writable && alone, movable && alone);
         let name = shown(self.folder, &path);
-        self.files.insert(path.clone(), GrantedFile { name, path, size, readable, writable, movable });
+        self.files.insert(
+            path.clone(),
+            GrantedFile {
+                name,
+                path,
+                size,
+                readable,
+                writable,
+                movable,
+            },
+        );
         Ok(())
     }
 
@@ -227,8 +309,14 @@ enum Base {
 
 fn reach(pattern: &Pattern) -> Reach {
     let base = pattern.base().to_string_lossy();
-    let tail = pattern.text().strip_prefix(base.as_ref()).unwrap_or_default();
+    let tail = pattern
+        .text()
+        .strip_prefix(base.as_ref())
+        .unwrap_or_default();
     let parts: Vec<&str> = tail.split('/').filter(|p| !p.is_empty()).collect();
     let deep = parts.is_empty() || parts.contains(&"**");
-    Reach { hidden: parts.iter().any(|p| p.starts_with('.')), depth: if deep { BOUNDS.depth } else { parts.len() } }
+    Reach {
+        hidden: parts.iter().any(|p| p.starts_with('.')),
+        depth: if deep { BOUNDS.depth } else { parts.len() },
+    }
 }
