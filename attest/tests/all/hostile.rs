@@ -23,7 +23,7 @@ fn splice(bytes: &[u8], (at, insert, remove): &(prop::sample::Index, Vec<u8>, us
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_answered(entries: Vec<u8>, checkpoint: Option<Vec<u8>>, name: String, other: Vec<u8>) {

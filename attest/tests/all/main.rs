@@ -1,4 +1,12 @@
 //! The evidence room's tests from outside: what a writer writes, a reader reads, and a forger cannot.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test's helpers fail as tests do"
+)]
 
 mod corpora;
 mod hostile;

@@ -4,6 +4,9 @@ use cloister_attest::*;
 
 use crate::kit::{self, AK_ATTRIBUTES, FakeTpm, Forge};
 
+/// What a forger does to a quote before the TPM signs it.
+type Change = Box<dyn Fn(&mut Forge)>;
+
 const PCRS: [u8; 4] = [0, 2, 4, 7];
 
 fn statement() -> Statement {
@@ -43,7 +46,7 @@ fn each_forgery_is_refused_for_its_own_reason() {
     let tpm = FakeTpm::new(5);
     let stranger = FakeTpm::new(6);
     let qualifying = statement().qualifying().unwrap();
-    let cases: Vec<(&str, Box<dyn Fn(&mut Forge)>)> = vec![
+    let cases: Vec<(&str, Change)> = vec![
         ("wrong magic", Box::new(|forge| forge.magic = 0xff54_4348)),
         ("wrong type", Box::new(|forge| forge.kind = 0x8014)),
         ("wrong type", Box::new(|forge| forge.kind = 0x8017)),
