@@ -29,7 +29,11 @@ struct Limits {
     context: usize,
 }
 
-const LIMITS: Limits = Limits { layers: 512, width: 1 << 17, context: 1 << 24 };
+const LIMITS: Limits = Limits {
+    layers: 512,
+    width: 1 << 17,
+    context: 1 << 24,
+};
 
 /// Whether an optional part of the block is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +99,11 @@ struct Blueprint {
     after_norms: Part,
 }
 
+/// How an architecture reads its metadata.
+type Reader = fn(&Gguf<'_>) -> Result<Blueprint, ModelError>;
+
 /// The one place that knows every architecture.
-const KNOWN: [(&str, fn(&Gguf<'_>) -> Result<Blueprint, ModelError>); 4] = [
+const KNOWN: [(&str, Reader); 4] = [
     ("gemma3", gemma3::blueprint),
     ("llama", llama::blueprint),
     ("qwen2", qwen2::blueprint),
@@ -119,9 +126,14 @@ impl Blueprint {
     fn common(gguf: &Gguf<'_>, arch: &str) -> Result<Self, ModelError> {
         let key = |name: &str| format!("{arch}.{name}");
         let count = |name: &str| gguf.u32(&key(name)).map(|value| value as usize);
-        let optional = |name: &str| gguf.find::<u32>(&key(name)).map(|value| value.map(|v| v as usize));
+        let optional = |name: &str| {
+            gguf.find::<u32>(&key(name))
+                .map(|value| value.map(|v| v as usize))
+        };
         let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
-        let head = optional("attention.key_length")?.or_else(|| hidden.checked_div(heads)).unwrap_or_default();
+        let head = optional("attention.key_length")?
+            .or_else(|| hidden.checked_div(heads))
+            .unwrap_or_default();
         Ok(Self {
             layers: count("block_count")?,
             hidden,
@@ -145,32 +157,61 @@ impl Blueprint {
 
     /// Refuses numbers that contradict each other, so that the graph need not ask again.
     fn consistent(self) -> Result<Self, ModelError> {
-        let fault = |what, value: usize, fault| Err(ModelError::Shape { what, value: value as u64, fault });
+        let fault = |what, value: usize, fault| {
+            Err(ModelError::Shape {
+                what,
+                value: value as u64,
+                fault,
+            })
+        };
         let within = |value: usize, limit: usize| (1..=limit).contains(&value);
         if !within(self.layers, LIMITS.layers) {
             return fault("block_count", self.layers, "it is zero or over the limit");
         }
         if !within(self.hidden, LIMITS.width) {
-            return fault("embedding_length", self.hidden, "it is zero or over the limit");
+            return fault(
+                "embedding_length",
+                self.hidden,
+                "it is zero or over the limit",
+            );
         }
         if !within(self.feed_forward, LIMITS.width) {
-            return fault("feed_forward_length", self.feed_forward, "it is zero or over the limit");
+            return fault(
+                "feed_forward_length",
+                self.feed_forward,
+                "it is zero or over the limit",
+            );
         }
         if !within(self.context, LIMITS.context) {
-            return fault("context_length", self.context, "it is zero or over the limit");
+            return fault(
+                "context_length",
+                self.context,
+                "it is zero or over the limit",
+            );
         }
-        if !within(self.heads.saturating_mul(self.head), LIMITS.width) || !self.head.is_multiple_of(2) {
-            return fault("attention.key_length", self.head, "it is zero, odd or over the limit");
+        if !within(self.heads.saturating_mul(self.head), LIMITS.width)
+            || !self.head.is_multiple_of(2)
+        {
+            return fault(
+                "attention.key_length",
+                self.head,
+                "it is zero, odd or over the limit",
+            );
         }
         if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
-            return fault("attention.head_count_kv", self.kv_heads, "it does not divide the number of heads");
+            return fault(
+                "attention.head_count_kv",
+                self.kv_heads,
+                "it does not divide the number of heads",
+            );
         }
         Ok(self)
     }
 
     /// The window of layer `layer`, if it sees only a part.
     fn local_at(&self, layer: usize) -> Option<Local> {
-        self.local.filter(|local| !layer.saturating_add(1).is_multiple_of(local.every))
+        self.local
+            .filter(|local| !layer.saturating_add(1).is_multiple_of(local.every))
     }
 }
 
@@ -183,11 +224,17 @@ fn rotary(gguf: &Gguf<'_>, arch: &str) -> Result<Rotary, ModelError> {
         None | Some("none") => 1.0,
         Some("linear") => factor.unwrap_or(1.0),
         Some(_) => {
-            return Err(ModelError::KeyValue { key: key("scaling.type"), expected: "`none` or `linear`" });
+            return Err(ModelError::KeyValue {
+                key: key("scaling.type"),
+                expected: "`none` or `linear`",
+            });
         }
     };
     if base <= 0.0 || divisor <= 0.0 {
-        return Err(ModelError::KeyValue { key: key("freq_base"), expected: "positive, as the scaling factor" });
+        return Err(ModelError::KeyValue {
+            key: key("freq_base"),
+            expected: "positive, as the scaling factor",
+        });
     }
     Ok(Rotary { base, divisor })
 }

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::ModelError;
 use crate::grammar::{Mask, Matcher};
 use crate::sampler::{Sampler, likeliest};
+use crate::template::Ended;
 use crate::tokenizer::Tokenizer;
 use crate::watch::{Progress, Watch, tell};
-use crate::ModelError;
 
 /// What one call may write. Reaching it ends the call.
 struct Limits {
@@ -31,6 +32,9 @@ pub trait Forward {
     /// # Errors
     /// [`ModelError::NothingRead`] before the first token and after an interruption.
     fn logits(&self) -> Result<&[f32], ModelError>;
+
+    /// Notes tokens as written; they are read before the next ones, so that the last tokens of an output cost nothing of their own.
+    fn push(&mut self, tokens: &[u32]);
 
     /// Where it stands now.
     fn mark(&self) -> Mark;
@@ -88,10 +92,23 @@ impl Mark {
 /// Why writing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// The model said that its turn is over, or the constraint left nothing to say.
-    Done,
-    /// The limit on tokens was reached.
+    /// The model said that its turn is over; the token by which it did is the session's last.
+    Model,
+    /// The constraint left nothing to say. The turn is still open.
+    Constraint,
+    /// The limit on tokens was reached. The turn is still open.
     Limit,
+}
+
+impl Stop {
+    /// What the next prompt has to take up.
+    #[must_use]
+    pub fn ended(self) -> Ended {
+        match self {
+            Self::Model => Ended::ByModel,
+            Self::Constraint | Self::Limit => Ended::ByConstraint,
+        }
+    }
 }
 
 /// What was written.
@@ -118,7 +135,7 @@ pub struct Weight {
     pub tokens: usize,
 }
 
-/// Writes the likeliest token that the constraint allows until it is satisfied. The last tokens written are not read back.
+/// Writes the likeliest token that the constraint allows until it is satisfied.
 pub(crate) fn choose(
     forward: &mut impl Forward,
     matcher: &mut Matcher,
@@ -126,6 +143,7 @@ pub(crate) fn choose(
     watch: &mut dyn Watch,
 ) -> Result<Decoded, ModelError> {
     let (mut tokens, mut read, mut forced, mut sampled) = (Vec::new(), 0, 0_usize, 0_usize);
+    let mut stop = Stop::Constraint;
     loop {
         let run = matcher.forced()?;
         forced = forced.saturating_add(run.len());
@@ -134,7 +152,9 @@ pub(crate) fn choose(
             break;
         }
         if tokens.len() >= LIMITS.constrained {
-            return Err(ModelError::Endless { tokens: tokens.len() });
+            return Err(ModelError::Endless {
+                tokens: tokens.len(),
+            });
         }
         forward.extend(tokens.get(read..).unwrap_or_default(), watch)?;
         read = tokens.len();
@@ -142,22 +162,42 @@ pub(crate) fn choose(
         let token = allowed(forward.logits()?, matcher.mask()?)?;
         matcher.commit(token)?;
         sampled = sampled.saturating_add(1);
-        if !ends.contains(&token) {
-            tokens.push(token);
+        tokens.push(token);
+        if ends.contains(&token) {
+            stop = Stop::Model;
         }
     }
+    forward.push(tokens.get(read..).unwrap_or_default());
+    tokens.truncate(
+        tokens
+            .len()
+            .saturating_sub(usize::from(stop == Stop::Model)),
+    );
     let text = String::from_utf8(matcher.output().to_vec());
-    let text = text.map_err(|fault| ModelError::NotText { what: "the output", at: fault.utf8_error().valid_up_to() })?;
-    Ok(Decoded { text, tokens, forced, sampled, stop: Stop::Done })
+    let text = text.map_err(|fault| ModelError::NotText {
+        what: "the output",
+        at: fault.utf8_error().valid_up_to(),
+    })?;
+    Ok(Decoded {
+        text,
+        tokens,
+        forced,
+        sampled,
+        stop,
+    })
 }
 
 /// The likeliest token under the mask. Only tokens of the mask are looked at, so no logit can bring in another.
 fn allowed(logits: &[f32], mask: &Mask) -> Result<u32, ModelError> {
-    let candidates = mask.tokens().filter_map(|token| Some((token, *logits.get(token as usize)?)));
-    likeliest(candidates).ok_or(ModelError::NoChoice { why: "the grammar allows no token with a finite logit" })
+    let candidates = mask
+        .tokens()
+        .filter_map(|token| Some((token, *logits.get(token as usize)?)));
+    likeliest(candidates).ok_or(ModelError::NoChoice {
+        why: "the grammar allows no token with a finite logit",
+    })
 }
 
-/// Writes freely until the turn ends or `limit` tokens are written. The last token written is not read back.
+/// Writes freely until the turn ends or `limit` tokens are written.
 pub(crate) fn answer(
     forward: &mut impl Forward,
     tokenizer: &Tokenizer,
@@ -168,23 +208,39 @@ pub(crate) fn answer(
     let (mut tokens, mut bytes): (Vec<u32>, Vec<u8>) = (Vec::new(), Vec::new());
     let mut sampled = 0_usize;
     let mut stop = Stop::Limit;
-    while tokens.len() < limit {
-        forward.extend(tokens.last().map(std::slice::from_ref).unwrap_or_default(), watch)?;
-        tell(watch, Progress::Decode { tokens: tokens.len() })?;
+    while tokens.len() < limit && stop == Stop::Limit {
         let token = sampler.draw(forward.logits()?, &tokens);
-        let token = token.ok_or(ModelError::NoChoice { why: "no logit is a finite number" })?;
+        let token = token.ok_or(ModelError::NoChoice {
+            why: "no logit is a finite number",
+        })?;
         sampled = sampled.saturating_add(1);
         if tokenizer.ends().contains(&token) {
-            stop = Stop::Done;
-            break;
+            forward.push(&[token]);
+            stop = Stop::Model;
+        } else {
+            bytes.extend(tokenizer.decode_bytes(&[token]));
+            tokens.push(token);
+            tell(
+                watch,
+                Progress::Decode {
+                    tokens: tokens.len(),
+                },
+            )?;
+            if tokens.len() < limit {
+                forward.extend(&[token], watch)?;
+            } else {
+                forward.push(&[token]);
+            }
         }
-        if !tokenizer.is_control(token) {
-            bytes.extend_from_slice(tokenizer.token_bytes(token));
-        }
-        tokens.push(token);
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Decoded { text, tokens, forced: 0, sampled, stop })
+    Ok(Decoded {
+        text,
+        tokens,
+        forced: 0,
+        sampled,
+        stop,
+    })
 }
 
 /// Weighs each alternative as what would come next; afterwards `forward` stands where it stood, also after an error.
@@ -206,17 +262,36 @@ fn walk(
     alternatives: &[Vec<u32>],
     watch: &mut dyn Watch,
 ) -> Result<Vec<Weight>, ModelError> {
-    let mut order: Vec<(usize, &[u32])> = alternatives.iter().map(Vec::as_slice).enumerate().collect();
+    let mut order: Vec<(usize, &[u32])> =
+        alternatives.iter().map(Vec::as_slice).enumerate().collect();
     order.sort_by_key(|(_, tokens)| *tokens);
-    let mut weights = vec![Weight { logp: 0.0, tokens: 0 }; alternatives.len()];
-    let mut path = Path { nodes: vec![Node { depth: 0, logp: 0.0, mark: base.clone() }] };
+    let mut weights = vec![
+        Weight {
+            logp: 0.0,
+            tokens: 0
+        };
+        alternatives.len()
+    ];
+    let mut path = Path {
+        nodes: vec![Node {
+            depth: 0,
+            logp: 0.0,
+            mark: base.clone(),
+        }],
+    };
     for (place, (index, tokens)) in order.iter().enumerate() {
         let later = order.get(place.saturating_add(1)..).unwrap_or_default();
         let logp = path.descend(forward, tokens, branches(tokens, later), watch)?;
         if let Some(weight) = weights.get_mut(*index) {
-            *weight = Weight { logp, tokens: tokens.len() };
+            *weight = Weight {
+                logp,
+                tokens: tokens.len(),
+            };
         }
-        path.leave_for(tokens, later.first().map(|(_, next)| *next).unwrap_or_default());
+        path.leave_for(
+            tokens,
+            later.first().map(|(_, next)| *next).unwrap_or_default(),
+        );
     }
     Ok(weights)
 }
@@ -224,12 +299,19 @@ fn walk(
 /// Depths at which a later alternative leaves `tokens`.
 fn branches(tokens: &[u32], later: &[(usize, &[u32])]) -> BTreeSet<usize> {
     // Sorted, so what is shared can only shrink, and once nothing is shared nothing will be.
-    later.iter().map(|(_, other)| shared(tokens, other)).take_while(|depth| *depth > 0).collect()
+    later
+        .iter()
+        .map(|(_, other)| shared(tokens, other))
+        .take_while(|depth| *depth > 0)
+        .collect()
 }
 
 /// Length of the common beginning.
 pub(crate) fn shared(left: &[u32], right: &[u32]) -> usize {
-    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+    left.iter()
+        .zip(right)
+        .take_while(|(left, right)| left == right)
+        .count()
 }
 
 /// A depth that was reached on the way to the current alternative.
@@ -253,7 +335,12 @@ impl Path {
         branches: BTreeSet<usize>,
         watch: &mut dyn Watch,
     ) -> Result<f64, ModelError> {
-        let Some(Node { mut depth, mut logp, mark }) = self.nodes.pop() else {
+        let Some(Node {
+            mut depth,
+            mut logp,
+            mark,
+        }) = self.nodes.pop()
+        else {
             return Err(ModelError::NothingRead);
         };
         forward.back(&mark);
@@ -262,7 +349,11 @@ impl Path {
             let run = tokens.get(depth..*branch).unwrap_or_default();
             logp += forward.score(run, watch)?.iter().sum::<f64>();
             depth = *branch;
-            self.nodes.push(Node { depth, logp, mark: forward.mark() });
+            self.nodes.push(Node {
+                depth,
+                logp,
+                mark: forward.mark(),
+            });
         }
         if let Some((last, run)) = tokens.get(depth..).unwrap_or_default().split_last() {
             logp += forward.score(run, watch)?.iter().sum::<f64>();
@@ -281,12 +372,20 @@ impl Path {
 /// Natural logarithm of the probability of `token`, in f64.
 pub(crate) fn log_probability(logits: &[f32], token: u32) -> Result<f64, ModelError> {
     let logit = logits.get(token as usize).copied();
-    let logit = logit.ok_or(ModelError::TokenRange { token, vocabulary: logits.len() })?;
+    let logit = logit.ok_or(ModelError::TokenRange {
+        token,
+        vocabulary: logits.len(),
+    })?;
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|other| f64::from(*other - most).exp()).sum();
+    let sum: f64 = logits
+        .iter()
+        .map(|other| f64::from(*other - most).exp())
+        .sum();
     let logp = f64::from(logit - most) - sum.ln();
     if logp.is_nan() {
-        return Err(ModelError::NoChoice { why: "a logit is not a number" });
+        return Err(ModelError::NoChoice {
+            why: "a logit is not a number",
+        });
     }
     Ok(logp)
 }

@@ -8,6 +8,7 @@ use crate::arch::Decoder;
 use crate::grammar::Vocabulary;
 use crate::registry::{ModelDigest, ModelName, Verified};
 use crate::session::Session;
+use crate::template::Template;
 use crate::tokenizer::Tokenizer;
 use crate::watch::Watch;
 use crate::{Gguf, ModelError};
@@ -39,7 +40,10 @@ impl DeviceChoice {
             Self::Cuda => ("cuda", Device::new_cuda(0)),
             Self::Metal => ("metal", Device::new_metal(0)),
         };
-        opened.map_err(|error| ModelError::Device { device, reason: error.to_string() })
+        opened.map_err(|error| ModelError::Device {
+            device,
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -50,6 +54,8 @@ pub struct Engine {
     decoder: Decoder,
     tokenizer: Arc<Tokenizer>,
     vocabulary: Vocabulary,
+    /// Or why there is none: a base model has no turns.
+    template: Result<Template, String>,
 }
 
 impl Engine {
@@ -57,7 +63,11 @@ impl Engine {
     ///
     /// # Errors
     /// Every fault of the file by name; [`ModelError::Interrupted`]; [`ModelError::Device`].
-    pub fn load(model: &Verified, device: DeviceChoice, watch: &mut dyn Watch) -> Result<Self, ModelError> {
+    pub fn load(
+        model: &Verified,
+        device: DeviceChoice,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
         let gguf = Gguf::parse(model.bytes())?;
         let tokenizer = Arc::new(Tokenizer::new(&gguf)?);
         let decoder = Decoder::load(&gguf, &device.open()?, watch)?;
@@ -69,7 +79,19 @@ impl Engine {
             });
         }
         let vocabulary = Vocabulary::new(Arc::clone(&tokenizer))?;
-        Ok(Self { name: model.name().clone(), sha256: model.sha256(), decoder, tokenizer, vocabulary })
+        let template = match Template::new(&gguf, Arc::clone(&tokenizer)) {
+            Ok(template) => Ok(template),
+            Err(ModelError::Template { why }) => Err(why),
+            Err(other) => return Err(other),
+        };
+        Ok(Self {
+            name: model.name().clone(),
+            sha256: model.sha256(),
+            decoder,
+            tokenizer,
+            vocabulary,
+            template,
+        })
     }
 
     /// A new, empty conversation.
@@ -100,6 +122,16 @@ impl Engine {
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// How turns are written.
+    ///
+    /// # Errors
+    /// [`ModelError::Template`] when the model has no template, or one that is not known here. It can still continue plain text.
+    pub fn template(&self) -> Result<&Template, ModelError> {
+        self.template
+            .as_ref()
+            .map_err(|why| ModelError::Template { why: why.clone() })
     }
 
     /// What constraints are bound to.

@@ -102,7 +102,9 @@ pub enum ModelError {
         version: u32,
     },
     /// The header ends before it is complete.
-    #[error("the file has {len} bytes and ends inside {inside}, which needs {needed} bytes at byte {at}")]
+    #[error(
+        "the file has {len} bytes and ends inside {inside}, which needs {needed} bytes at byte {at}"
+    )]
     Cut {
         /// What was being read.
         inside: &'static str,
@@ -272,9 +274,13 @@ impl ModelError {
             Self::Magic { .. }
             | Self::Version { .. }
             | Self::Cut { .. }
-            | Self::TensorCut { .. } => "fetch the model again; the file is not a complete GGUF file",
+            | Self::TensorCut { .. } => {
+                "fetch the model again; the file is not a complete GGUF file"
+            }
             Self::Architecture { .. } => "choose a model of a known architecture",
-            Self::ContextFull { .. } => "ask for less at once, or load the model with a larger context",
+            Self::ContextFull { .. } => {
+                "ask for less at once, or load the model with a larger context"
+            }
             Self::Device { .. } => "run on the processor, or build with the feature of that device",
             Self::Name { .. } => "use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, not starting with `.`",
             Self::NotPinned { .. } => {

@@ -27,7 +27,12 @@ struct Limits {
     elements: u64,
 }
 
-const LIMITS: Limits = Limits { keys: 4_096, tensors: 32_768, name: 256, elements: 4 << 20 };
+const LIMITS: Limits = Limits {
+    keys: 4_096,
+    tensors: 32_768,
+    name: 256,
+    elements: 4 << 20,
+};
 
 /// A parsed header over the bytes of its file.
 pub struct Gguf<'a> {
@@ -47,7 +52,11 @@ impl<'a> Gguf<'a> {
         let values = read_values(&mut cursor, key_count)?;
         let alignment = alignment(&values)?;
         let tensors = tensors::read(&mut cursor, tensor_count, alignment)?;
-        Ok(Self { bytes, values, tensors })
+        Ok(Self {
+            bytes,
+            values,
+            tensors,
+        })
     }
 
     /// The value of a key, if the key is there.
@@ -55,10 +64,15 @@ impl<'a> Gguf<'a> {
     /// # Errors
     /// [`ModelError::KeyValue`] when it has another type.
     pub fn find<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>, ModelError> {
-        let Some(value) = self.values.get(key) else { return Ok(None) };
+        let Some(value) = self.values.get(key) else {
+            return Ok(None);
+        };
         match T::from_value(value) {
             Some(typed) => Ok(Some(typed)),
-            None => Err(ModelError::KeyValue { key: key.to_owned(), expected: T::EXPECTED }),
+            None => Err(ModelError::KeyValue {
+                key: key.to_owned(),
+                expected: T::EXPECTED,
+            }),
         }
     }
 
@@ -67,7 +81,9 @@ impl<'a> Gguf<'a> {
     /// # Errors
     /// [`ModelError::KeyMissing`], or [`ModelError::KeyValue`] when it has another type.
     pub fn need<T: FromValue<'a>>(&self, key: &str) -> Result<T, ModelError> {
-        self.find(key)?.ok_or_else(|| ModelError::KeyMissing { key: key.to_owned() })
+        self.find(key)?.ok_or_else(|| ModelError::KeyMissing {
+            key: key.to_owned(),
+        })
     }
 
     /// A text that must be there. As [`Gguf::need`].
@@ -138,7 +154,10 @@ impl<'a> Gguf<'a> {
 
 impl std::fmt::Debug for Gguf<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gguf").field("keys", &self.values.len()).field("tensors", &self.tensors.len()).finish()
+        f.debug_struct("Gguf")
+            .field("keys", &self.values.len())
+            .field("tensors", &self.tensors.len())
+            .finish()
     }
 }
 
@@ -153,18 +172,32 @@ fn preamble(cursor: &mut Cursor<'_>) -> Result<(u64, u64), ModelError> {
     if !matches!(version, 2 | 3) {
         return Err(ModelError::Version { version });
     }
-    let tensors = bounded("the number of tensors", cursor.u64("the number of tensors")?, LIMITS.tensors)?;
-    let keys = bounded("the number of keys", cursor.u64("the number of keys")?, LIMITS.keys)?;
+    let tensors = bounded(
+        "the number of tensors",
+        cursor.u64("the number of tensors")?,
+        LIMITS.tensors,
+    )?;
+    let keys = bounded(
+        "the number of keys",
+        cursor.u64("the number of keys")?,
+        LIMITS.keys,
+    )?;
     Ok((tensors, keys))
 }
 
-fn read_values<'a>(cursor: &mut Cursor<'a>, count: u64) -> Result<HashMap<&'a str, Value<'a>>, ModelError> {
+fn read_values<'a>(
+    cursor: &mut Cursor<'a>,
+    count: u64,
+) -> Result<HashMap<&'a str, Value<'a>>, ModelError> {
     let mut values = HashMap::new();
     for _ in 0..count {
         let key = cursor.name("a key")?;
         let value = value::read(cursor, key)?;
         if values.insert(key, value).is_some() {
-            return Err(ModelError::Twice { what: "key", name: key.to_owned() });
+            return Err(ModelError::Twice {
+                what: "key",
+                name: key.to_owned(),
+            });
         }
     }
     Ok(values)
@@ -173,9 +206,14 @@ fn read_values<'a>(cursor: &mut Cursor<'a>, count: u64) -> Result<HashMap<&'a st
 /// `general.alignment`: 32 unless told. The specification asks for a multiple of 8; a power of two up to a page is what writers use.
 fn alignment(values: &HashMap<&str, Value<'_>>) -> Result<u64, ModelError> {
     let key = "general.alignment";
-    let Some(value) = values.get(key) else { return Ok(32) };
+    let Some(value) = values.get(key) else {
+        return Ok(32);
+    };
     let Some(alignment) = u32::from_value(value).map(u64::from) else {
-        return Err(ModelError::KeyValue { key: key.to_owned(), expected: u32::EXPECTED });
+        return Err(ModelError::KeyValue {
+            key: key.to_owned(),
+            expected: u32::EXPECTED,
+        });
     };
     if !alignment.is_power_of_two() || !(8..=4096).contains(&alignment) {
         return Err(ModelError::Alignment { alignment });

@@ -11,6 +11,8 @@ mod registry;
 mod sampler;
 mod session;
 mod template;
+#[cfg(test)]
+mod testing;
 mod tokenizer;
 mod watch;
 

@@ -21,7 +21,14 @@ pub struct Sampling {
 
 impl Default for Sampling {
     fn default() -> Self {
-        Self { temperature: 0.0, top_k: 0, top_p: 1.0, min_p: 0.0, repetition_penalty: 1.0, seed: 0 }
+        Self {
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            seed: 0,
+        }
     }
 }
 
@@ -36,7 +43,10 @@ impl Sampler {
     /// Begins at the seed.
     #[must_use]
     pub fn new(sampling: Sampling) -> Self {
-        Self { sampling, state: sampling.seed }
+        Self {
+            sampling,
+            state: sampling.seed,
+        }
     }
 
     /// A token for these logits, given what was written so far; none when no logit is a finite number.
@@ -84,7 +94,10 @@ pub(crate) fn likeliest(candidates: impl IntoIterator<Item = (u32, f32)>) -> Opt
 }
 
 fn finite(logits: &[f32]) -> Vec<(u32, f32)> {
-    (0..).zip(logits.iter().copied()).filter(|(_, logit)| logit.is_finite()).collect()
+    (0..)
+        .zip(logits.iter().copied())
+        .filter(|(_, logit)| logit.is_finite())
+        .collect()
 }
 
 fn penalize(candidates: &mut [(u32, f32)], written: &[u32], penalty: f32) {
@@ -92,18 +105,32 @@ fn penalize(candidates: &mut [(u32, f32)], written: &[u32], penalty: f32) {
         return;
     }
     let written: std::collections::HashSet<u32> = written.iter().copied().collect();
-    for (_, logit) in candidates.iter_mut().filter(|(token, _)| written.contains(token)) {
-        *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+    for (_, logit) in candidates
+        .iter_mut()
+        .filter(|(token, _)| written.contains(token))
+    {
+        *logit = if *logit > 0.0 {
+            *logit / penalty
+        } else {
+            *logit * penalty
+        };
     }
 }
 
 /// Unnormalised probabilities of what the limits leave, likeliest first; never empty for a candidate.
 fn weights(sorted: Vec<(u32, f32)>, sampling: &Sampling) -> Vec<(u32, f64)> {
     let most = sorted.first().map_or(0.0, |(_, logit)| *logit);
-    let keep = if sampling.top_k == 0 { usize::MAX } else { sampling.top_k };
+    let keep = if sampling.top_k == 0 {
+        usize::MAX
+    } else {
+        sampling.top_k
+    };
     let weight = |logit: f32| (f64::from(logit - most) / f64::from(sampling.temperature)).exp();
-    let mut weights: Vec<(u32, f64)> =
-        sorted.into_iter().take(keep).map(|(token, logit)| (token, weight(logit))).collect();
+    let mut weights: Vec<(u32, f64)> = sorted
+        .into_iter()
+        .take(keep)
+        .map(|(token, logit)| (token, weight(logit)))
+        .collect();
     // The likeliest weighs 1, so the threshold needs no division.
     weights.retain(|(_, weight)| *weight >= f64::from(sampling.min_p).min(1.0));
     let enough = weights.iter().map(|(_, weight)| weight).sum::<f64>() * f64::from(sampling.top_p);
@@ -126,7 +153,9 @@ mod tests {
 
     fn drawn(sampling: Sampling) -> Vec<u32> {
         let mut sampler = Sampler::new(sampling);
-        let mut seen: Vec<u32> = (0..500).filter_map(|_| sampler.draw(&LOGITS, &[])).collect();
+        let mut seen: Vec<u32> = (0..500)
+            .filter_map(|_| sampler.draw(&LOGITS, &[]))
+            .collect();
         seen.sort_unstable();
         seen.dedup();
         seen
@@ -134,19 +163,34 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_likeliest_and_never_a_nan() {
-        assert_eq!(Sampler::new(Sampling::default()).draw(&LOGITS, &[]), Some(1));
-        assert_eq!(Sampler::new(Sampling::default()).draw(&[f32::NAN, f32::NEG_INFINITY], &[]), None);
+        assert_eq!(
+            Sampler::new(Sampling::default()).draw(&LOGITS, &[]),
+            Some(1)
+        );
+        assert_eq!(
+            Sampler::new(Sampling::default()).draw(&[f32::NAN, f32::NEG_INFINITY], &[]),
+            None
+        );
         assert_eq!(Sampler::new(Sampling::default()).draw(&[], &[]), None);
     }
 
     #[test]
     fn a_hot_draw_reaches_every_finite_token() {
-        assert_eq!(drawn(Sampling { temperature: 5.0, ..Sampling::default() }), [0, 1, 3, 4]);
+        assert_eq!(
+            drawn(Sampling {
+                temperature: 5.0,
+                ..Sampling::default()
+            }),
+            [0, 1, 3, 4]
+        );
     }
 
     #[test]
     fn top_k_top_p_and_min_p_each_narrow_the_draw() {
-        let hot = Sampling { temperature: 5.0, ..Sampling::default() };
+        let hot = Sampling {
+            temperature: 5.0,
+            ..Sampling::default()
+        };
         assert_eq!(drawn(Sampling { top_k: 2, ..hot }), [1, 3]);
         assert_eq!(drawn(Sampling { top_p: 0.01, ..hot }), [1]);
         assert_eq!(drawn(Sampling { min_p: 0.5, ..hot }), [0, 1, 3]);
@@ -155,8 +199,14 @@ mod tests {
     #[test]
     fn equal_seeds_draw_equal_tokens() {
         let run = |seed| {
-            let mut sampler = Sampler::new(Sampling { temperature: 2.0, seed, ..Sampling::default() });
-            (0..64).filter_map(|_| sampler.draw(&LOGITS, &[])).collect::<Vec<_>>()
+            let mut sampler = Sampler::new(Sampling {
+                temperature: 2.0,
+                seed,
+                ..Sampling::default()
+            });
+            (0..64)
+                .filter_map(|_| sampler.draw(&LOGITS, &[]))
+                .collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
@@ -164,8 +214,14 @@ mod tests {
 
     #[test]
     fn a_penalty_turns_away_from_what_was_written() {
-        let sampling = Sampling { repetition_penalty: 2.0, ..Sampling::default() };
+        let sampling = Sampling {
+            repetition_penalty: 2.0,
+            ..Sampling::default()
+        };
         assert_eq!(Sampler::new(sampling).draw(&LOGITS, &[1]), Some(3));
-        assert_eq!(Sampler::new(Sampling::default()).draw(&LOGITS, &[1]), Some(1));
+        assert_eq!(
+            Sampler::new(Sampling::default()).draw(&LOGITS, &[1]),
+            Some(1)
+        );
     }
 }

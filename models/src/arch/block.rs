@@ -26,7 +26,11 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn load(loader: &mut Loader<'_, '_>, plan: &Blueprint, index: usize) -> Result<Self, ModelError> {
+    pub(super) fn load(
+        loader: &mut Loader<'_, '_>,
+        plan: &Blueprint,
+        index: usize,
+    ) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{index}.{part}");
         let mut norm = |part: &str, here: Part| match here {
             Part::Present => Norm::load(loader, &name(part), plan.hidden, plan.epsilon).map(Some),
@@ -45,10 +49,19 @@ impl Layer {
     }
 
     /// `[positions, hidden]` to the same.
-    pub(super) fn forward(&self, xs: &Tensor, step: &Step, cache: &mut Cache) -> Result<Tensor, ModelError> {
-        let seen = self.attention.forward(&self.attention_norm.forward(xs)?, step, cache)?;
+    pub(super) fn forward(
+        &self,
+        xs: &Tensor,
+        step: &Step,
+        cache: &mut Cache,
+    ) -> Result<Tensor, ModelError> {
+        let seen = self
+            .attention
+            .forward(&self.attention_norm.forward(xs)?, step, cache)?;
         let xs = (xs + after(self.after_attention.as_ref(), seen)?)?;
-        let thought = self.feed_forward.forward(&self.feed_forward_norm.forward(&xs)?)?;
+        let thought = self
+            .feed_forward
+            .forward(&self.feed_forward_norm.forward(&xs)?)?;
         Ok((&xs + after(self.after_feed_forward.as_ref(), thought)?)?)
     }
 }
@@ -67,8 +80,16 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub(super) fn load(loader: &mut Loader<'_, '_>, name: &str, len: usize, epsilon: f32) -> Result<Self, ModelError> {
-        Ok(Self { weight: loader.vector(&format!("{name}.weight"), len)?, epsilon })
+    pub(super) fn load(
+        loader: &mut Loader<'_, '_>,
+        name: &str,
+        len: usize,
+        epsilon: f32,
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            weight: loader.vector(&format!("{name}.weight"), len)?,
+            epsilon,
+        })
     }
 
     pub(super) fn forward(&self, xs: &Tensor) -> Result<Tensor, ModelError> {
@@ -90,9 +111,16 @@ struct Attention {
 }
 
 impl Attention {
-    fn load(loader: &mut Loader<'_, '_>, plan: &Blueprint, layer: usize) -> Result<Self, ModelError> {
+    fn load(
+        loader: &mut Loader<'_, '_>,
+        plan: &Blueprint,
+        layer: usize,
+    ) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{layer}.attn_{part}");
-        let (wide, narrow) = (plan.heads.saturating_mul(plan.head), plan.kv_heads.saturating_mul(plan.head));
+        let (wide, narrow) = (
+            plan.heads.saturating_mul(plan.head),
+            plan.kv_heads.saturating_mul(plan.head),
+        );
         let head_norms = match plan.head_norms {
             Part::Present => Some((
                 Norm::load(loader, &name("q_norm"), plan.head, plan.epsilon)?,
@@ -116,8 +144,16 @@ impl Attention {
 
     fn forward(&self, xs: &Tensor, step: &Step, cache: &mut Cache) -> Result<Tensor, ModelError> {
         let count = xs.dim(0)?;
-        let query = self.split(&self.query.forward(xs)?, self.heads, self.head_norms.as_ref().map(|norms| &norms.0))?;
-        let key = self.split(&self.key.forward(xs)?, self.kv_heads, self.head_norms.as_ref().map(|norms| &norms.1))?;
+        let query = self.split(
+            &self.query.forward(xs)?,
+            self.heads,
+            self.head_norms.as_ref().map(|norms| &norms.0),
+        )?;
+        let key = self.split(
+            &self.key.forward(xs)?,
+            self.kv_heads,
+            self.head_norms.as_ref().map(|norms| &norms.1),
+        )?;
         let value = self.split(&self.value.forward(xs)?, self.kv_heads, None)?;
         let query = (step.angles.rotate(&query)? * self.scale)?;
         let key = step.angles.rotate(&key)?;
@@ -137,16 +173,28 @@ impl Attention {
     }
 
     /// Query heads that share a key head are rows of one product, so keys and values are never repeated.
-    fn mix(&self, query: &Tensor, keys: &Tensor, values: &Tensor, step: &Step, count: usize) -> Result<Tensor, ModelError> {
+    fn mix(
+        &self,
+        query: &Tensor,
+        keys: &Tensor,
+        values: &Tensor,
+        step: &Step,
+        count: usize,
+    ) -> Result<Tensor, ModelError> {
         let (group, all) = (self.heads / self.kv_heads, keys.dim(1)?);
         let query = query.reshape((self.kv_heads, group.saturating_mul(count), self.head))?;
         let scores = query.matmul(&keys.t()?)?;
         let scores = match &step.mask {
-            Some(mask) => scores.reshape((self.heads, count, all))?.broadcast_add(mask)?.reshape(scores.shape())?,
+            Some(mask) => scores
+                .reshape((self.heads, count, all))?
+                .broadcast_add(mask)?
+                .reshape(scores.shape())?,
             None => scores,
         };
         let mixed = softmax_last_dim(&scores)?.matmul(values)?;
-        let mixed = mixed.reshape((self.heads, count, self.head))?.transpose(0, 1)?;
+        let mixed = mixed
+            .reshape((self.heads, count, self.head))?
+            .transpose(0, 1)?;
         Ok(mixed.reshape((count, self.heads.saturating_mul(self.head)))?)
     }
 }
@@ -159,7 +207,11 @@ struct FeedForward {
 }
 
 impl FeedForward {
-    fn load(loader: &mut Loader<'_, '_>, plan: &Blueprint, layer: usize) -> Result<Self, ModelError> {
+    fn load(
+        loader: &mut Loader<'_, '_>,
+        plan: &Blueprint,
+        layer: usize,
+    ) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{layer}.ffn_{part}");
         Ok(Self {
             gate: loader.linear(&name("gate"), plan.feed_forward, plan.hidden, Part::Absent)?,

@@ -33,9 +33,25 @@ struct Pair {
 
 impl Cache {
     /// An empty cache that will hold at most `limit` positions.
-    pub(super) fn new(layers: usize, kv_heads: usize, head: usize, limit: usize, device: &Device) -> Self {
-        let shape = Shape { kv_heads, head, limit, device: device.clone() };
-        Self { layers: (0..layers).map(|_| None).collect(), shape, capacity: 0, len: 0 }
+    pub(super) fn new(
+        layers: usize,
+        kv_heads: usize,
+        head: usize,
+        limit: usize,
+        device: &Device,
+    ) -> Self {
+        let shape = Shape {
+            kv_heads,
+            head,
+            limit,
+            device: device.clone(),
+        };
+        Self {
+            layers: (0..layers).map(|_| None).collect(),
+            shape,
+            capacity: 0,
+            len: 0,
+        }
     }
 
     /// Positions held.
@@ -60,10 +76,17 @@ impl Cache {
     pub(super) fn reserve(&mut self, more: usize) -> Result<(), ModelError> {
         let needed = self.len.saturating_add(more);
         if needed > self.shape.limit {
-            return Err(ModelError::ContextFull { tokens: needed, context: self.shape.limit });
+            return Err(ModelError::ContextFull {
+                tokens: needed,
+                context: self.shape.limit,
+            });
         }
         if needed > self.capacity {
-            self.capacity = needed.max(FIRST).checked_next_power_of_two().unwrap_or(needed).min(self.shape.limit);
+            self.capacity = needed
+                .max(FIRST)
+                .checked_next_power_of_two()
+                .unwrap_or(needed)
+                .min(self.shape.limit);
             for layer in &mut self.layers {
                 *layer = Some(self.shape.grown(layer.as_ref(), self.len, self.capacity)?);
             }
@@ -73,10 +96,18 @@ impl Cache {
 
     /// Writes `[kv_heads, n, head]` behind the held positions of one layer and gives all of the layer's keys and values.
     /// The length moves only with [`Cache::advance`], after the last layer.
-    pub(super) fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor), ModelError> {
+    pub(super) fn append(
+        &mut self,
+        layer: usize,
+        keys: &Tensor,
+        values: &Tensor,
+    ) -> Result<(Tensor, Tensor), ModelError> {
         let count = keys.dim(1)?;
         let Some(Some(pair)) = self.layers.get(layer) else {
-            return Err(ModelError::ContextFull { tokens: count, context: self.capacity });
+            return Err(ModelError::ContextFull {
+                tokens: count,
+                context: self.capacity,
+            });
         };
         pair.keys.slice_set(keys, 1, self.len)?;
         pair.values.slice_set(values, 1, self.len)?;
@@ -92,11 +123,22 @@ impl Cache {
 
 impl Shape {
     fn grown(&self, old: Option<&Pair>, len: usize, capacity: usize) -> Result<Pair, ModelError> {
-        let new = || Tensor::zeros((self.kv_heads, capacity, self.head), DType::F32, &self.device);
-        let pair = Pair { keys: new()?, values: new()? };
+        let new = || {
+            Tensor::zeros(
+                (self.kv_heads, capacity, self.head),
+                DType::F32,
+                &self.device,
+            )
+        };
+        let pair = Pair {
+            keys: new()?,
+            values: new()?,
+        };
         if let (Some(old), true) = (old, len > 0) {
-            pair.keys.slice_set(&old.keys.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
-            pair.values.slice_set(&old.values.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
+            pair.keys
+                .slice_set(&old.keys.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
+            pair.values
+                .slice_set(&old.values.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
         }
         Ok(pair)
     }

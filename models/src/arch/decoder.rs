@@ -31,7 +31,11 @@ impl Decoder {
     ///
     /// # Errors
     /// What is missing, left over or of the wrong shape.
-    pub(crate) fn load(gguf: &Gguf<'_>, device: &Device, watch: &mut dyn Watch) -> Result<Self, ModelError> {
+    pub(crate) fn load(
+        gguf: &Gguf<'_>,
+        device: &Device,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
         let plan = Blueprint::read(gguf)?;
         let mut loader = Loader::new(gguf, device, watch);
         let vocabulary = loader.rows("token_embd.weight")?;
@@ -42,17 +46,33 @@ impl Decoder {
             Linear::new(Arc::clone(&embeddings), None)?
         };
         let factors = if loader.has("rope_freqs.weight") {
-            loader.vector("rope_freqs.weight", plan.head / 2)?.to_vec1::<f32>()?
+            loader
+                .vector("rope_freqs.weight", plan.head / 2)?
+                .to_vec1::<f32>()?
         } else {
             Vec::new()
         };
-        let layers = (0..plan.layers).map(|index| Layer::load(&mut loader, &plan, index)).collect::<Result<_, _>>()?;
+        let layers = (0..plan.layers)
+            .map(|index| Layer::load(&mut loader, &plan, index))
+            .collect::<Result<_, _>>()?;
         let norm = Norm::load(&mut loader, "output_norm", plan.hidden, plan.epsilon)?;
         let device = loader.device().clone();
         loader.finish()?;
         let everywhere = Frequencies::new(plan.rotary, plan.head, plan.pairs, &factors);
-        let nearby = plan.local.map(|local| Frequencies::new(local.rotary, plan.head, plan.pairs, &[]));
-        Ok(Self { plan, embeddings, layers, norm, head, everywhere, nearby, device, vocabulary })
+        let nearby = plan
+            .local
+            .map(|local| Frequencies::new(local.rotary, plan.head, plan.pairs, &[]));
+        Ok(Self {
+            plan,
+            embeddings,
+            layers,
+            norm,
+            head,
+            everywhere,
+            nearby,
+            device,
+            vocabulary,
+        })
     }
 
     /// Rows of the head: logits a position.
@@ -67,14 +87,26 @@ impl Decoder {
 
     /// An empty cache for at most `limit` positions.
     pub(crate) fn cache(&self, limit: usize) -> Cache {
-        Cache::new(self.plan.layers, self.plan.kv_heads, self.plan.head, limit, &self.device)
+        Cache::new(
+            self.plan.layers,
+            self.plan.kv_heads,
+            self.plan.head,
+            limit,
+            &self.device,
+        )
     }
 
-    /// Appends `tokens` to the cache and gives their hidden states, `[tokens, hidden]`.
+    /// Appends `tokens` to the cache and gives their hidden states, `[tokens, hidden]`. `after_layer` is told how many of how many
+    /// layers are done, so that a long prompt can be interrupted within a chunk.
     ///
     /// # Errors
-    /// [`ModelError::ContextFull`]; [`ModelError::TokenRange`]. The cache is then as before.
-    pub(crate) fn forward(&self, tokens: &[u32], cache: &mut Cache) -> Result<Tensor, ModelError> {
+    /// [`ModelError::ContextFull`]; [`ModelError::TokenRange`]; what `after_layer` says. The cache then holds what it held before.
+    pub(crate) fn forward(
+        &self,
+        tokens: &[u32],
+        cache: &mut Cache,
+        mut after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
+    ) -> Result<Tensor, ModelError> {
         self.check(tokens)?;
         cache.reserve(tokens.len())?;
         let (everywhere, nearby) = self.steps(cache.len(), tokens.len())?;
@@ -86,6 +118,7 @@ impl Decoder {
                 _ => &everywhere,
             };
             xs = layer.forward(&xs, step, cache)?;
+            after_layer(index.saturating_add(1), self.plan.layers)?;
         }
         cache.advance(tokens.len());
         Ok(xs)
@@ -97,8 +130,14 @@ impl Decoder {
     }
 
     fn check(&self, tokens: &[u32]) -> Result<(), ModelError> {
-        match tokens.iter().find(|token| **token as usize >= self.vocabulary) {
-            Some(token) => Err(ModelError::TokenRange { token: *token, vocabulary: self.vocabulary }),
+        match tokens
+            .iter()
+            .find(|token| **token as usize >= self.vocabulary)
+        {
+            Some(token) => Err(ModelError::TokenRange {
+                token: *token,
+                vocabulary: self.vocabulary,
+            }),
             None => Ok(()),
         }
     }
@@ -120,7 +159,12 @@ impl Decoder {
 }
 
 /// A position sees itself and what came before it, at most `window` positions in all.
-fn mask(from: usize, count: usize, window: usize, device: &Device) -> Result<Option<Tensor>, ModelError> {
+fn mask(
+    from: usize,
+    count: usize,
+    window: usize,
+    device: &Device,
+) -> Result<Option<Tensor>, ModelError> {
     let all = from.saturating_add(count);
     if count == 1 && all <= window {
         return Ok(None);
@@ -131,7 +175,11 @@ fn mask(from: usize, count: usize, window: usize, device: &Device) -> Result<Opt
             if seen { 0.0 } else { f32::NEG_INFINITY }
         })
     });
-    Ok(Some(Tensor::from_vec(cells.collect::<Vec<f32>>(), (count, all), device)?))
+    Ok(Some(Tensor::from_vec(
+        cells.collect::<Vec<f32>>(),
+        (count, all),
+        device,
+    )?))
 }
 
 #[cfg(test)]
@@ -140,8 +188,16 @@ mod tests {
 
     fn seen(from: usize, count: usize, window: usize) -> Vec<String> {
         let mask = mask(from, count, window, &Device::Cpu).unwrap().unwrap();
-        let row = |row: Vec<f32>| row.iter().map(|cell| if *cell == 0.0 { '#' } else { '.' }).collect();
-        mask.to_vec2::<f32>().unwrap().into_iter().map(row).collect()
+        let row = |row: Vec<f32>| {
+            row.iter()
+                .map(|cell| if *cell == 0.0 { '#' } else { '.' })
+                .collect()
+        };
+        mask.to_vec2::<f32>()
+            .unwrap()
+            .into_iter()
+            .map(row)
+            .collect()
     }
 
     #[test]

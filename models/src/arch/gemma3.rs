@@ -12,15 +12,23 @@ const LOCAL_BASE: f32 = 10_000.0;
 
 pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
     let common = Blueprint::common(gguf, "gemma3")?;
-    let every = gguf.find::<u32>("gemma3.attention.sliding_window_pattern")?.unwrap_or(PATTERN);
-    let base = gguf.find::<f32>("gemma3.rope.local.freq_base")?.unwrap_or(LOCAL_BASE);
+    let every = gguf
+        .find::<u32>("gemma3.attention.sliding_window_pattern")?
+        .unwrap_or(PATTERN);
+    let base = gguf
+        .find::<f32>("gemma3.rope.local.freq_base")?
+        .unwrap_or(LOCAL_BASE);
     let local = Local {
         window: gguf.u32("gemma3.attention.sliding_window")? as usize,
         every: every.max(1) as usize,
         rotary: Rotary { base, divisor: 1.0 },
     };
     // The 27B model, known by its 62 layers, scales queries by the hidden width per head; the key for it is not in the files.
-    let scaled_over = if common.layers == 62 { common.hidden / common.heads.max(1) } else { common.head };
+    let scaled_over = if common.layers == 62 {
+        common.hidden / common.heads.max(1)
+    } else {
+        common.head
+    };
     Ok(Blueprint {
         query_scale: inverse_root(scaled_over),
         local: Some(local),

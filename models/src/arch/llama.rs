@@ -4,5 +4,8 @@ use super::{Blueprint, Pairs};
 use crate::{Gguf, ModelError};
 
 pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
-    Ok(Blueprint { pairs: Pairs::Neighbours, ..Blueprint::common(gguf, "llama")? })
+    Ok(Blueprint {
+        pairs: Pairs::Neighbours,
+        ..Blueprint::common(gguf, "llama")?
+    })
 }

@@ -24,8 +24,18 @@ pub(super) struct Loader<'g, 'w> {
 
 impl<'g, 'w> Loader<'g, 'w> {
     pub(super) fn new(gguf: &'g Gguf<'g>, device: &'g Device, watch: &'w mut dyn Watch) -> Self {
-        let total = gguf.tensors().map(|tensor| tensor.range().len() as u64).sum();
-        Self { gguf, device, watch, taken: HashSet::new(), done: 0, total }
+        let total = gguf
+            .tensors()
+            .map(|tensor| tensor.range().len() as u64)
+            .sum();
+        Self {
+            gguf,
+            device,
+            watch,
+            taken: HashSet::new(),
+            done: 0,
+            total,
+        }
     }
 
     pub(super) fn device(&self) -> &'g Device {
@@ -34,7 +44,10 @@ impl<'g, 'w> Loader<'g, 'w> {
 
     /// Rows of a two-dimensional tensor, before it is taken.
     pub(super) fn rows(&self, name: &str) -> Result<usize, ModelError> {
-        self.gguf.tensor(name).and_then(|info| info.dims().first().copied()).ok_or_else(|| missing(name))
+        self.gguf
+            .tensor(name)
+            .and_then(|info| info.dims().first().copied())
+            .ok_or_else(|| missing(name))
     }
 
     /// Whether the file has this tensor.
@@ -43,17 +56,33 @@ impl<'g, 'w> Loader<'g, 'w> {
     }
 
     /// A tensor kept in its block type.
-    pub(super) fn quantized(&mut self, name: &str, shape: &[usize]) -> Result<Arc<QTensor>, ModelError> {
+    pub(super) fn quantized(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Arc<QTensor>, ModelError> {
         let info = self.gguf.tensor(name).ok_or_else(|| missing(name))?;
         if info.dims() != shape {
-            let fault = format!("its shape is {:?}, the metadata says {shape:?}", info.dims());
-            return Err(ModelError::Tensor { name: name.to_owned(), fault });
+            let fault = format!(
+                "its shape is {:?}, the metadata says {shape:?}",
+                info.dims()
+            );
+            return Err(ModelError::Tensor {
+                name: name.to_owned(),
+                fault,
+            });
         }
         let data = self.gguf.data(info);
         let tensor = build(info, data, self.device)?;
         self.taken.insert(info.name());
         self.done = self.done.saturating_add(data.len() as u64);
-        tell(self.watch, Progress::Load { done: self.done, total: self.total })?;
+        tell(
+            self.watch,
+            Progress::Load {
+                done: self.done,
+                total: self.total,
+            },
+        )?;
         Ok(Arc::new(tensor))
     }
 
@@ -63,7 +92,13 @@ impl<'g, 'w> Loader<'g, 'w> {
     }
 
     /// `NAME.weight`, and `NAME.bias` where the architecture has it.
-    pub(super) fn linear(&mut self, name: &str, outputs: usize, inputs: usize, bias: Part) -> Result<Linear, ModelError> {
+    pub(super) fn linear(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+        bias: Part,
+    ) -> Result<Linear, ModelError> {
         let weight = self.quantized(&format!("{name}.weight"), &[outputs, inputs])?;
         let bias = match bias {
             Part::Present => Some(self.vector(&format!("{name}.bias"), outputs)?),
@@ -74,7 +109,12 @@ impl<'g, 'w> Loader<'g, 'w> {
 
     /// All done. A tensor left over means that the graph is not this model's.
     pub(super) fn finish(self) -> Result<(), ModelError> {
-        let mut left: Vec<&str> = self.gguf.tensors().map(TensorInfo::name).filter(|name| !self.taken.contains(name)).collect();
+        let mut left: Vec<&str> = self
+            .gguf
+            .tensors()
+            .map(TensorInfo::name)
+            .filter(|name| !self.taken.contains(name))
+            .collect();
         left.sort_unstable();
         match left.first() {
             None => Ok(()),
@@ -87,7 +127,9 @@ impl<'g, 'w> Loader<'g, 'w> {
 }
 
 fn missing(name: &str) -> ModelError {
-    ModelError::TensorMissing { name: name.to_owned() }
+    ModelError::TensorMissing {
+        name: name.to_owned(),
+    }
 }
 
 fn build(info: &TensorInfo<'_>, data: &[u8], device: &Device) -> Result<QTensor, ModelError> {
@@ -96,7 +138,9 @@ fn build(info: &TensorInfo<'_>, data: &[u8], device: &Device) -> Result<QTensor,
         GgmlDType::Q5_0 if device.is_cpu() => (Cow::Owned(q5_0_as_q8_0(data)), GgmlDType::Q8_0),
         other => (Cow::Borrowed(data), other),
     };
-    let storage = with_alignment(&data, |aligned| QStorage::from_data(Cow::Borrowed(aligned), device, dtype))?;
+    let storage = with_alignment(&data, |aligned| {
+        QStorage::from_data(Cow::Borrowed(aligned), device, dtype)
+    })?;
     Ok(QTensor::new(storage, info.dims())?)
 }
 
@@ -124,7 +168,10 @@ fn q5_0_as_q8_0(data: &[u8]) -> Vec<u8> {
     for [d0, d1, h0, h1, h2, h3, nibbles @ ..] in blocks {
         out.extend([*d0, *d1]);
         let high = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
-        let low = nibbles.iter().map(|pair| pair & 15).chain(nibbles.iter().map(|pair| pair >> 4));
+        let low = nibbles
+            .iter()
+            .map(|pair| pair & 15)
+            .chain(nibbles.iter().map(|pair| pair >> 4));
         out.extend(low.zip(0..).map(|(low, bit)| {
             let fifth = if high >> bit & 1 == 1 { 16 } else { 0 };
             (low | fifth).wrapping_sub(16)
@@ -142,14 +189,24 @@ mod tests {
     #[test]
     fn q5_0_read_as_q8_0_holds_the_same_numbers() {
         let ramp = Tensor::arange(0_f32, 256.0, &Device::Cpu).unwrap();
-        let values = ((ramp * 0.7).unwrap().sin().unwrap() * 3.0).unwrap().reshape((2, 128)).unwrap();
+        let values = ((ramp * 0.7).unwrap().sin().unwrap() * 3.0)
+            .unwrap()
+            .reshape((2, 128))
+            .unwrap();
         let five = QTensor::quantize(&values, GgmlDType::Q5_0).unwrap();
         let eight = q5_0_as_q8_0(&five.data().unwrap());
-        let storage = QStorage::from_data(Cow::Owned(eight), &Device::Cpu, GgmlDType::Q8_0).unwrap();
-        let eight = QTensor::new(storage, (2, 128)).unwrap().dequantize(&Device::Cpu).unwrap();
+        let storage =
+            QStorage::from_data(Cow::Owned(eight), &Device::Cpu, GgmlDType::Q8_0).unwrap();
+        let eight = QTensor::new(storage, (2, 128))
+            .unwrap()
+            .dequantize(&Device::Cpu)
+            .unwrap();
         let five = five.dequantize(&Device::Cpu).unwrap();
         assert_eq!(five.dtype(), DType::F32);
-        assert_eq!(five.to_vec2::<f32>().unwrap(), eight.to_vec2::<f32>().unwrap());
+        assert_eq!(
+            five.to_vec2::<f32>().unwrap(),
+            eight.to_vec2::<f32>().unwrap()
+        );
     }
 
     #[test]

@@ -4,5 +4,8 @@ use super::{Blueprint, Part};
 use crate::{Gguf, ModelError};
 
 pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
-    Ok(Blueprint { bias: Part::Present, ..Blueprint::common(gguf, "qwen2")? })
+    Ok(Blueprint {
+        bias: Part::Present,
+        ..Blueprint::common(gguf, "qwen2")?
+    })
 }

@@ -4,5 +4,8 @@ use super::{Blueprint, Part};
 use crate::{Gguf, ModelError};
 
 pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
-    Ok(Blueprint { head_norms: Part::Present, ..Blueprint::common(gguf, "qwen3")? })
+    Ok(Blueprint {
+        head_norms: Part::Present,
+        ..Blueprint::common(gguf, "qwen3")?
+    })
 }

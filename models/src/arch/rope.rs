@@ -31,16 +31,32 @@ impl Frequencies {
             let exponent = (2 * pair) as f64 / head as f64;
             f64::from(rotary.base).powf(-exponent) / f64::from(rotary.divisor) / f64::from(factor)
         });
-        Self { per_position: per_position.collect(), pairs }
+        Self {
+            per_position: per_position.collect(),
+            pairs,
+        }
     }
 
     /// The table of positions `from..from + count`. Angles are reduced in f64 and rounded once.
     #[expect(clippy::cast_precision_loss, reason = "positions are below 2^24")]
-    #[expect(clippy::cast_possible_truncation, reason = "cosines are computed in f32")]
-    pub(super) fn angles(&self, from: usize, count: usize, device: &Device) -> Result<Angles, ModelError> {
-        let angles = (from..from.saturating_add(count))
-            .flat_map(|position| self.per_position.iter().map(move |angle| position as f64 * angle));
-        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "cosines are computed in f32"
+    )]
+    pub(super) fn angles(
+        &self,
+        from: usize,
+        count: usize,
+        device: &Device,
+    ) -> Result<Angles, ModelError> {
+        let angles = (from..from.saturating_add(count)).flat_map(|position| {
+            self.per_position
+                .iter()
+                .map(move |angle| position as f64 * angle)
+        });
+        let (cos, sin): (Vec<f32>, Vec<f32>) = angles
+            .map(|angle| (angle.cos() as f32, angle.sin() as f32))
+            .unzip();
         let shape = (count, self.per_position.len());
         Ok(Angles {
             cos: Tensor::from_vec(cos, shape, device)?,

@@ -29,16 +29,32 @@ impl<'a> Cursor<'a> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    pub(super) fn take(&mut self, inside: &'static str, needed: u64) -> Result<&'a [u8], ModelError> {
+    pub(super) fn take(
+        &mut self,
+        inside: &'static str,
+        needed: u64,
+    ) -> Result<&'a [u8], ModelError> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let cut = ModelError::Cut { inside, at: self.at, needed, len: self.bytes.len() };
-        let Ok(length) = usize::try_from(needed) else { return Err(cut) };
-        let Some(taken) = rest.get(..length) else { return Err(cut) };
+        let cut = ModelError::Cut {
+            inside,
+            at: self.at,
+            needed,
+            len: self.bytes.len(),
+        };
+        let Ok(length) = usize::try_from(needed) else {
+            return Err(cut);
+        };
+        let Some(taken) = rest.get(..length) else {
+            return Err(cut);
+        };
         self.at = self.at.saturating_add(length);
         Ok(taken)
     }
 
-    pub(super) fn array<const N: usize>(&mut self, inside: &'static str) -> Result<[u8; N], ModelError> {
+    pub(super) fn array<const N: usize>(
+        &mut self,
+        inside: &'static str,
+    ) -> Result<[u8; N], ModelError> {
         let mut out = [0; N];
         out.copy_from_slice(self.take(inside, N as u64)?);
         Ok(out)

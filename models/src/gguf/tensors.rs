@@ -72,7 +72,10 @@ pub(super) fn read<'a>(
         let info = place(entry, data, cursor.len() as u64)?;
         let name = info.name;
         if tensors.insert(name, info).is_some() {
-            return Err(ModelError::Twice { what: "tensor", name: name.to_owned() });
+            return Err(ModelError::Twice {
+                what: "tensor",
+                name: name.to_owned(),
+            });
         }
     }
     Ok(tensors)
@@ -81,7 +84,10 @@ pub(super) fn read<'a>(
 fn read_entry<'a>(cursor: &mut Cursor<'a>, alignment: u64) -> Result<Entry<'a>, ModelError> {
     const WHAT: &str = "a tensor's entry";
     let name = cursor.name("a tensor's name")?;
-    let fault = |fault: String| ModelError::Tensor { name: name.to_owned(), fault };
+    let fault = |fault: String| ModelError::Tensor {
+        name: name.to_owned(),
+        fault,
+    };
     let rank = cursor.u32(WHAT)?;
     if !(1..=4).contains(&rank) {
         return Err(fault(format!("it has {rank} dimensions, 1 to 4 are read")));
@@ -91,16 +97,28 @@ fn read_entry<'a>(cursor: &mut Cursor<'a>, alignment: u64) -> Result<Entry<'a>, 
         dims.push(cursor.u64(WHAT)?);
     }
     let kind = cursor.u32(WHAT)?;
-    let dtype = dtype(kind).ok_or_else(|| fault(format!("its block type {kind} is not computed here")))?;
+    let dtype =
+        dtype(kind).ok_or_else(|| fault(format!("its block type {kind} is not computed here")))?;
     let offset = cursor.u64(WHAT)?;
     if !offset.is_multiple_of(alignment) {
-        return Err(fault(format!("its offset {offset} is not a multiple of {alignment}")));
+        return Err(fault(format!(
+            "its offset {offset} is not a multiple of {alignment}"
+        )));
     }
     let size = size(&dims, dtype).map_err(fault)?;
     dims.reverse();
-    let dims = dims.into_iter().map(usize::try_from).collect::<Result<_, _>>();
+    let dims = dims
+        .into_iter()
+        .map(usize::try_from)
+        .collect::<Result<_, _>>();
     let dims = dims.map_err(|_| fault("its shape does not fit this machine".to_owned()))?;
-    Ok(Entry { name, dims, dtype, offset, size })
+    Ok(Entry {
+        name,
+        dims,
+        dtype,
+        offset,
+        size,
+    })
 }
 
 /// Bytes of a tensor: whole blocks along the innermost dimension.
@@ -111,35 +129,60 @@ fn size(dims: &[u64], dtype: GgmlDType) -> Result<u64, String> {
     }
     let inner = dims.first().copied().unwrap_or_default();
     if !inner.is_multiple_of(block) {
-        return Err(format!("its rows of {inner} are not whole blocks of {block}"));
+        return Err(format!(
+            "its rows of {inner} are not whole blocks of {block}"
+        ));
     }
     let too_large = || "its shape is too large".to_owned();
-    let elements = dims.iter().try_fold(1_u64, |product, dim| product.checked_mul(*dim));
+    let elements = dims
+        .iter()
+        .try_fold(1_u64, |product, dim| product.checked_mul(*dim));
     let blocks = elements.ok_or_else(too_large)? / block;
-    blocks.checked_mul(dtype.type_size() as u64).ok_or_else(too_large)
+    blocks
+        .checked_mul(dtype.type_size() as u64)
+        .ok_or_else(too_large)
 }
 
 /// Neighbours in the order of their offsets may not share bytes.
 fn apart(entries: &[Entry<'_>]) -> Result<(), ModelError> {
     for (first, second) in entries.iter().zip(entries.iter().skip(1)) {
         if first.offset.saturating_add(first.size) > second.offset {
-            return Err(ModelError::Overlap { first: first.name.to_owned(), second: second.name.to_owned() });
+            return Err(ModelError::Overlap {
+                first: first.name.to_owned(),
+                second: second.name.to_owned(),
+            });
         }
     }
     Ok(())
 }
 
 fn place(entry: Entry<'_>, data: u64, len: u64) -> Result<TensorInfo<'_>, ModelError> {
-    let Entry { name, dims, dtype, offset, size } = entry;
+    let Entry {
+        name,
+        dims,
+        dtype,
+        offset,
+        size,
+    } = entry;
     let start = data.saturating_add(offset);
     let end = start.saturating_add(size);
-    let cut = || ModelError::TensorCut { name: name.to_owned(), end, len };
+    let cut = || ModelError::TensorCut {
+        name: name.to_owned(),
+        end,
+        len,
+    };
     if end > len {
         return Err(cut());
     }
     let start = usize::try_from(start).map_err(|_| cut())?;
     let size = usize::try_from(size).map_err(|_| cut())?;
-    Ok(TensorInfo { name, dims, dtype, start, size })
+    Ok(TensorInfo {
+        name,
+        dims,
+        dtype,
+        start,
+        size,
+    })
 }
 
 /// The block types that candle multiplies with on every device; type numbers from `enum ggml_type` in ggml.h.

@@ -148,7 +148,10 @@ impl FromValue<'_> for u32 {
 impl FromValue<'_> for f32 {
     const EXPECTED: &'static str = "a finite number";
 
-    #[expect(clippy::cast_possible_truncation, reason = "an f64 key is rounded to what the graph computes in")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an f64 key is rounded to what the graph computes in"
+    )]
     fn from_value(value: &Value<'_>) -> Option<Self> {
         match *value {
             Value::Float(number) if (number as Self).is_finite() => Some(number as Self),
@@ -197,7 +200,12 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>, key: &str) -> Result<Value<'a>, 
         10 => Value::Unsigned(cursor.u64(WHAT)?),
         11 => Value::Signed(i64::from_le_bytes(cursor.array(WHAT)?)),
         12 => Value::Float(f64::from_le_bytes(cursor.array(WHAT)?)),
-        _ => return Err(ModelError::ValueKind { key: key.to_owned(), kind }),
+        _ => {
+            return Err(ModelError::ValueKind {
+                key: key.to_owned(),
+                kind,
+            });
+        }
     })
 }
 
@@ -205,7 +213,10 @@ fn read_bool(cursor: &mut Cursor<'_>, key: &str) -> Result<bool, ModelError> {
     match cursor.array("a truth value")? {
         [0] => Ok(false),
         [1] => Ok(true),
-        [_] => Err(ModelError::KeyValue { key: key.to_owned(), expected: bool::EXPECTED }),
+        [_] => Err(ModelError::KeyValue {
+            key: key.to_owned(),
+            expected: bool::EXPECTED,
+        }),
     }
 }
 
@@ -225,7 +236,12 @@ fn read_array<'a>(cursor: &mut Cursor<'a>, key: &str) -> Result<Value<'a>, Model
         4..=6 => 4,
         10..=12 => 8,
         8 => return read_strings(cursor, count),
-        _ => return Err(ModelError::ValueKind { key: key.to_owned(), kind }),
+        _ => {
+            return Err(ModelError::ValueKind {
+                key: key.to_owned(),
+                kind,
+            });
+        }
     };
     let bytes = cursor.take(WHAT, count.saturating_mul(size))?;
     Ok(Value::Numbers { kind, bytes })
@@ -238,5 +254,8 @@ fn read_strings<'a>(cursor: &mut Cursor<'a>, count: u64) -> Result<Value<'a>, Mo
         cursor.string("an array of texts")?;
     }
     let bytes = cursor.since(start);
-    Ok(Value::Texts(Strings { count: usize::try_from(count).unwrap_or(usize::MAX), bytes }))
+    Ok(Value::Texts(Strings {
+        count: usize::try_from(count).unwrap_or(usize::MAX),
+        bytes,
+    }))
 }

@@ -1,0 +1,224 @@
+//! The graphs of all architectures on tiny random weights: append equals fresh, rows equal blocks, wrong files are refused by name.
+
+use candle_core::quantized::gguf_file::Value;
+
+use crate::testing::{self, engine, exact, load};
+use crate::{ModelError, Session, Unwatched, Watch};
+
+const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
+
+fn tokens(count: u32) -> Vec<u32> {
+    (0..count).map(|index| index * 37 % 251).collect()
+}
+
+/// The order of additions differs between one row and many, so not bit for bit.
+fn assert_close(left: &[f32], right: &[f32], what: &str) {
+    let scale = left
+        .iter()
+        .fold(1e-6_f32, |most, value| most.max(value.abs()));
+    let worst = left
+        .iter()
+        .zip(right)
+        .map(|(left, right)| (left - right).abs())
+        .fold(0.0, f32::max);
+    assert!(
+        left.len() == right.len() && worst < 1e-3 * scale,
+        "{what}: {worst} of {scale}"
+    );
+}
+
+fn fresh(session: &mut Session<'_>, tokens: &[u32]) -> Vec<f32> {
+    session.rewind(0);
+    session.extend(tokens, &mut Unwatched).unwrap();
+    session.logits().unwrap().to_vec()
+}
+
+#[test]
+fn reading_in_parts_equals_reading_at_once() {
+    for arch in ARCHITECTURES {
+        let engine = exact(arch);
+        let all = tokens(40);
+        let at_once = fresh(&mut engine.session(), &all);
+        for cut in [1, 7, 20, 39] {
+            let mut session = engine.session();
+            session.extend(&all[..cut], &mut Unwatched).unwrap();
+            session.extend(&all[cut..], &mut Unwatched).unwrap();
+            assert_close(&at_once, session.logits().unwrap(), arch);
+        }
+        let mut session = engine.session();
+        for token in &all {
+            session.extend(&[*token], &mut Unwatched).unwrap();
+        }
+        assert_close(&at_once, session.logits().unwrap(), arch);
+    }
+}
+
+#[test]
+fn what_was_rewound_leaves_no_trace() {
+    for arch in ARCHITECTURES {
+        let engine = exact(arch);
+        let mut session = engine.session();
+        session.extend(&tokens(30), &mut Unwatched).unwrap();
+        session.rewind(12);
+        assert!(matches!(session.logits(), Err(ModelError::NothingRead)));
+        session.extend(&[1, 2, 3], &mut Unwatched).unwrap();
+        let expected = [&tokens(12)[..], &[1, 2, 3]].concat();
+        assert_close(
+            &fresh(&mut engine.session(), &expected),
+            session.logits().unwrap(),
+            arch,
+        );
+        assert_eq!(session.tokens(), expected);
+    }
+}
+
+#[test]
+fn aligning_keeps_the_common_beginning() {
+    let engine = exact("qwen2");
+    let mut session = engine.session();
+    session.align(&tokens(20), &mut Unwatched).unwrap();
+    let next = [&tokens(15)[..], &[200, 201]].concat();
+    session.align(&next, &mut Unwatched).unwrap();
+    assert_eq!((session.tally().prompt, session.tally().reused), (22, 15));
+    session.align(&next, &mut Unwatched).unwrap();
+    assert_eq!((session.tally().prompt, session.tally().reused), (22, 32));
+    session.align(&next[..10], &mut Unwatched).unwrap();
+    assert_close(
+        &fresh(&mut engine.session(), &next[..10]),
+        session.logits().unwrap(),
+        "shorter",
+    );
+}
+
+#[test]
+fn a_local_layer_forgets_what_is_outside_its_window() {
+    // Two of the three layers see 8 positions, one all: without that one, the first token could not matter any more.
+    let local_only = |key: &str| (format!("gemma3.attention.{key}"), Value::U32(100));
+    let mut metadata = testing::metadata("gemma3");
+    metadata.retain(|(key, _)| key != "gemma3.attention.sliding_window_pattern");
+    metadata.push(local_only("sliding_window_pattern"));
+    let local = load(testing::write(&metadata, &testing::tensors("gemma3"))).unwrap();
+    let mixed = engine("gemma3");
+    let (mut one, mut other) = (tokens(40), tokens(40));
+    one[0] = 3;
+    other[0] = 250;
+    assert_eq!(
+        fresh(&mut local.session(), &one),
+        fresh(&mut local.session(), &other)
+    );
+    assert_ne!(
+        fresh(&mut mixed.session(), &one),
+        fresh(&mut mixed.session(), &other)
+    );
+}
+
+#[test]
+fn the_session_scores_as_it_steps() {
+    use crate::decode::{Forward, log_probability};
+    let engine = exact("llama");
+    let (mut batch, mut steps) = (engine.session(), engine.session());
+    batch.extend(&[5], &mut Unwatched).unwrap();
+    steps.extend(&[5], &mut Unwatched).unwrap();
+    let scores = batch.score(&tokens(20), &mut Unwatched).unwrap();
+    for (token, score) in tokens(20).iter().zip(scores) {
+        let expected = log_probability(steps.logits().unwrap(), *token).unwrap();
+        assert!((expected - score).abs() < 1e-3, "{expected} {score}");
+        steps.extend(&[*token], &mut Unwatched).unwrap();
+    }
+}
+
+#[test]
+fn limits_and_interruptions_leave_the_session_usable() {
+    let engine = exact("qwen3");
+    let mut session = engine.session();
+    let refused = session.extend(&vec![1; 600], &mut Unwatched).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "prompt of 600 tokens does not fit context of 512"
+    );
+    assert_eq!(
+        session
+            .extend(&[9999], &mut Unwatched)
+            .unwrap_err()
+            .to_string(),
+        "token 9999 is outside the vocabulary of 259"
+    );
+    let mut told = 0;
+    let mut stop_soon = |_| {
+        told += 1;
+        if told < 4 {
+            std::ops::ControlFlow::Continue(())
+        } else {
+            std::ops::ControlFlow::Break(())
+        }
+    };
+    let stopped = session.extend(&tokens(400), &mut stop_soon as &mut dyn Watch);
+    assert!(matches!(stopped, Err(ModelError::Interrupted)));
+    assert_eq!(
+        session.tokens().len(),
+        256,
+        "the chunk that was whole is kept"
+    );
+    session.align(&tokens(300), &mut Unwatched).unwrap();
+    assert_close(
+        &fresh(&mut engine.session(), &tokens(300)),
+        session.logits().unwrap(),
+        "after an interruption",
+    );
+}
+
+fn refused(arch: &str, change: impl FnOnce(&mut Vec<(String, Value)>)) -> String {
+    let mut metadata = testing::metadata(arch);
+    change(&mut metadata);
+    load(testing::write(&metadata, &testing::tensors(arch)))
+        .err()
+        .unwrap()
+        .to_string()
+}
+
+#[test]
+fn wrong_files_are_refused_by_name() {
+    let unknown = refused("llama", |metadata| {
+        metadata[0].1 = Value::String("rwkv7".to_owned())
+    });
+    assert_eq!(
+        unknown,
+        "architecture `rwkv7` is not known; known are gemma3, llama, qwen2, qwen3"
+    );
+    let heads = refused("llama", |metadata| {
+        metadata
+            .iter_mut()
+            .find(|(key, _)| key.ends_with("head_count_kv"))
+            .unwrap()
+            .1 = Value::U32(3)
+    });
+    assert_eq!(
+        heads,
+        "the model's `attention.head_count_kv` is 3: it does not divide the number of heads"
+    );
+    let scaled = refused("llama", |metadata| {
+        metadata.push((
+            "llama.rope.scaling.type".to_owned(),
+            Value::String("yarn".to_owned()),
+        ))
+    });
+    assert_eq!(
+        scaled,
+        "key `llama.rope.scaling.type` should be `none` or `linear`"
+    );
+    let mut tensors = testing::tensors("qwen2");
+    let left_over = load(testing::write(&testing::metadata("llama"), &tensors))
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(
+        left_over,
+        "tensor `blk.0.attn_k.bias`: the graph of this architecture does not use it"
+    );
+    tensors.retain(|(name, _)| name != "blk.1.ffn_up.weight");
+    let missing = load(testing::write(&testing::metadata("qwen2"), &tensors))
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(missing, "tensor `blk.1.ffn_up.weight` is missing");
+}

@@ -1,0 +1,198 @@
+//! Models for tests: each architecture with random weights, a few kilobytes, and a tokenizer of single bytes. Compiled for tests only.
+
+use std::io::Cursor;
+
+use candle_core::quantized::gguf_file::{self, Value};
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+
+use crate::{DeviceChoice, Engine, ModelDigest, ModelName, Pin, Unwatched};
+
+pub(crate) const HIDDEN: usize = 64;
+const HEADS: usize = 4;
+const KV_HEADS: usize = 2;
+const HEAD: usize = 32;
+const FEED_FORWARD: usize = 96;
+const LAYERS: usize = 3;
+
+/// A file of this architecture.
+pub(crate) fn file(arch: &str) -> Vec<u8> {
+    write(&metadata(arch), &tensors(arch))
+}
+
+/// An engine of this architecture.
+pub(crate) fn engine(arch: &str) -> Engine {
+    load(file(arch)).unwrap()
+}
+
+/// The same with all weights in f32, so that one row and many are computed alike.
+pub(crate) fn exact(arch: &str) -> Engine {
+    let whole = |tensor: QTensor| {
+        QTensor::quantize(&tensor.dequantize(&Device::Cpu).unwrap(), GgmlDType::F32).unwrap()
+    };
+    let tensors: Vec<_> = tensors(arch)
+        .into_iter()
+        .map(|(name, tensor)| (name, whole(tensor)))
+        .collect();
+    load(write(&metadata(arch), &tensors)).unwrap()
+}
+
+pub(crate) fn load(bytes: Vec<u8>) -> Result<Engine, crate::ModelError> {
+    let name = ModelName::parse("tiny").unwrap();
+    let pin = Pin::new(name, ModelDigest::of(&bytes), bytes.len() as u64, None).unwrap();
+    Engine::load(
+        &pin.check(bytes).unwrap(),
+        DeviceChoice::Cpu,
+        &mut Unwatched,
+    )
+}
+
+pub(crate) fn write(metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Vec<u8> {
+    let metadata: Vec<_> = metadata
+        .iter()
+        .map(|(key, value)| (key.as_str(), value))
+        .collect();
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .collect();
+    let mut out = Cursor::new(Vec::new());
+    gguf_file::write(&mut out, &metadata, &tensors).unwrap();
+    out.into_inner()
+}
+
+pub(crate) fn metadata(arch: &str) -> Vec<(String, Value)> {
+    let mut all = vec![(
+        "general.architecture".to_owned(),
+        Value::String(arch.to_owned()),
+    )];
+    let numbers = [
+        ("block_count", LAYERS),
+        ("embedding_length", HIDDEN),
+        ("feed_forward_length", FEED_FORWARD),
+        ("attention.head_count", HEADS),
+        ("attention.head_count_kv", KV_HEADS),
+        ("attention.key_length", HEAD),
+        ("context_length", 512),
+    ];
+    all.extend(numbers.map(|(key, value)| {
+        (
+            format!("{arch}.{key}"),
+            Value::U32(value.try_into().unwrap()),
+        )
+    }));
+    all.push((
+        format!("{arch}.attention.layer_norm_rms_epsilon"),
+        Value::F32(1e-6),
+    ));
+    if arch == "gemma3" {
+        all.push(("gemma3.attention.sliding_window".to_owned(), Value::U32(8)));
+        all.push((
+            "gemma3.attention.sliding_window_pattern".to_owned(),
+            Value::U32(2),
+        ));
+    }
+    all.extend(tokenizer());
+    all
+}
+
+fn tokenizer() -> Vec<(String, Value)> {
+    let key = |name: &str| format!("tokenizer.ggml.{name}");
+    let text = |text: &str| Value::String(text.to_owned());
+    let mut tokens: Vec<Value> = (0..=255)
+        .map(|byte| Value::String(letter(byte).to_string()))
+        .collect();
+    tokens.extend([text("ab"), text("<|im_end|>"), text("<|im_start|>")]);
+    let kinds = (0..tokens.len())
+        .map(|id| Value::I32(if id < 257 { 1 } else { 3 }))
+        .collect();
+    vec![
+        (key("model"), text("gpt2")),
+        (key("pre"), text("qwen2")),
+        (key("tokens"), Value::Array(tokens)),
+        (key("token_type"), Value::Array(kinds)),
+        (key("merges"), Value::Array(vec![text("a b")])),
+        (key("eos_token_id"), Value::U32(257)),
+    ]
+}
+
+/// How GPT-2 writes a byte in its vocabulary: printable Latin-1 as itself, the rest from U+0100 on.
+fn letter(byte: u8) -> char {
+    let printable = |byte: u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    if printable(byte) {
+        return char::from(byte);
+    }
+    let before = (0..byte).filter(|other| !printable(*other)).count();
+    char::from_u32(256 + u32::try_from(before).unwrap()).unwrap()
+}
+
+pub(crate) fn tensors(arch: &str) -> Vec<(String, QTensor)> {
+    let mut random = Random(7);
+    let (wide, narrow) = (HEADS * HEAD, KV_HEADS * HEAD);
+    let mut all = vec![(
+        "token_embd.weight".to_owned(),
+        random.tensor(&[259, HIDDEN], GgmlDType::Q8_0),
+    )];
+    all.push((
+        "output_norm.weight".to_owned(),
+        random.tensor(&[HIDDEN], GgmlDType::F32),
+    ));
+    for layer in 0..LAYERS {
+        let mut matrix = |name: &str, rows, columns, dtype| {
+            all.push((
+                format!("blk.{layer}.{name}.weight"),
+                random.tensor(&[rows, columns], dtype),
+            ));
+        };
+        matrix("attn_q", wide, HIDDEN, GgmlDType::Q8_0);
+        matrix("attn_k", narrow, HIDDEN, GgmlDType::Q5_0);
+        matrix("attn_v", narrow, HIDDEN, GgmlDType::F16);
+        matrix("attn_output", HIDDEN, wide, GgmlDType::Q4_0);
+        matrix("ffn_gate", FEED_FORWARD, HIDDEN, GgmlDType::Q4_1);
+        matrix("ffn_up", FEED_FORWARD, HIDDEN, GgmlDType::Q8_0);
+        matrix("ffn_down", HIDDEN, FEED_FORWARD, GgmlDType::Q8_0);
+        let mut vectors = vec![("attn_norm.weight", HIDDEN), ("ffn_norm.weight", HIDDEN)];
+        match arch {
+            "qwen2" => vectors.extend([
+                ("attn_q.bias", wide),
+                ("attn_k.bias", narrow),
+                ("attn_v.bias", narrow),
+            ]),
+            "qwen3" => vectors.extend([("attn_q_norm.weight", HEAD), ("attn_k_norm.weight", HEAD)]),
+            "gemma3" => {
+                vectors.extend([("attn_q_norm.weight", HEAD), ("attn_k_norm.weight", HEAD)]);
+                vectors.extend([
+                    ("post_attention_norm.weight", HIDDEN),
+                    ("post_ffw_norm.weight", HIDDEN),
+                ]);
+            }
+            _ => {}
+        }
+        for (name, len) in vectors {
+            all.push((
+                format!("blk.{layer}.{name}"),
+                random.tensor(&[len], GgmlDType::F32),
+            ));
+        }
+    }
+    all
+}
+
+/// Numbers that look random and are the same on every machine.
+struct Random(u32);
+
+impl Random {
+    fn tensor(&mut self, shape: &[usize], dtype: GgmlDType) -> QTensor {
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| self.next()).collect();
+        QTensor::quantize(
+            &Tensor::from_vec(values, shape, &Device::Cpu).unwrap(),
+            dtype,
+        )
+        .unwrap()
+    }
+
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 16) as f32 / 32_768.0 - 1.0
+    }
+}
