@@ -35,6 +35,10 @@ type Store<'a> = StoreContextMut<'a, State>;
 struct Stream;
 /// `wasi:io/error.error`; never made.
 struct IoError;
+/// `wasi:io/streams.input-stream`; never made.
+struct InputStream;
+/// `wasi:io/poll.pollable`; never made.
+struct Pollable;
 
 /// `variant stream-error`. Our streams never fail, but the type must be stated.
 #[derive(ComponentType, Lower)]
@@ -72,6 +76,7 @@ pub(crate) fn link(linker: &mut Linker<State>, name: &str) -> wasmtime::Result<(
         return Ok(());
     };
     let mut at = linker.instance(name)?;
+    resources(&mut at, known)?;
     match known {
         "wasi:cli/environment" => environment(&mut at),
         "wasi:cli/exit" => at.func_wrap(
@@ -90,7 +95,6 @@ pub(crate) fn link(linker: &mut Linker<State>, name: &str) -> wasmtime::Result<(
                 nanoseconds,
             },))
         }),
-        "wasi:io/error" => at.resource("error", ResourceType::host::<IoError>(), |_, _| Ok(())),
         "wasi:io/streams" => streams(&mut at),
         "wasi:random/random" => random(&mut at, "get-random-bytes", "get-random-u64"),
         "wasi:random/insecure" => random(
@@ -124,17 +128,39 @@ fn stream(at: &mut LinkerInstance<'_, State>, name: &str) -> wasmtime::Result<()
     })
 }
 
+/// The resources that an interface makes or uses. One that uses another's must name the very same type, or the component does not fit.
+fn resources(at: &mut LinkerInstance<'_, State>, interface: &str) -> wasmtime::Result<()> {
+    let named: &[&str] = match interface {
+        "wasi:io/error" => &["error"],
+        "wasi:io/poll" | "wasi:clocks/monotonic-clock" => &["pollable"],
+        "wasi:io/streams" => &["error", "pollable", "input-stream", "output-stream"],
+        "wasi:cli/stdin" => &["input-stream"],
+        "wasi:cli/stdout" | "wasi:cli/stderr" => &["output-stream"],
+        _ => &[],
+    };
+    for name in named {
+        match *name {
+            "error" => at.resource(name, ResourceType::host::<IoError>(), |_, _| Ok(()))?,
+            "pollable" => at.resource(name, ResourceType::host::<Pollable>(), |_, _| Ok(()))?,
+            "input-stream" => {
+                at.resource(name, ResourceType::host::<InputStream>(), |_, _| Ok(()))?
+            }
+            _ => at.resource(
+                name,
+                ResourceType::host::<Stream>(),
+                |mut s: Store<'_>, rep| {
+                    s.data_mut()
+                        .table
+                        .delete(Resource::<Stream>::new_own(rep))?;
+                    Ok(())
+                },
+            )?,
+        }
+    }
+    Ok(())
+}
+
 fn streams(at: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
-    at.resource(
-        "output-stream",
-        ResourceType::host::<Stream>(),
-        |mut s: Store<'_>, rep| {
-            s.data_mut()
-                .table
-                .delete(Resource::<Stream>::new_own(rep))?;
-            Ok(())
-        },
-    )?;
     at.func_wrap(
         "[method]output-stream.check-write",
         |s: Store<'_>, _: (Resource<Stream>,)| {

@@ -1,5 +1,12 @@
 //! Hostile components. Each ends as a value with the host unharmed; each is run again with its limit lifted, to show that the limit did it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests, where a failure is the test's"
+)]
+
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -195,7 +195,17 @@ fn a_wit_outside_what_tools_may_use_is_refused() {
         refused("f: func();", "export y; import run: func();"),
         refused("f: func(", export),
     ];
-    expect![[r#""#]].assert_eq(&said.join("\n"));
+    expect![[r#"
+        tool package `y` is not sound: type `borrow` is not among those that tools may use
+        tool package `y` is not sound: `f` gives a handle back
+        tool package `y` is not sound: a resource that is not one of `cloister:tool/handles@0.1.0`
+        tool package `y` is not sound: parameter `a` of `f` holds a handle inside a record
+        tool package `y` is not sound: type `tuple` is not among those that tools may use
+        tool package `y` is not sound: type `U8` is not among those that tools may use
+        tool package `y` is not sound: parameter `a` of `f` is a result
+        tool package `y` is not sound: its world must export exactly one named interface
+        tool package `y` is not sound: its world imports `run`; only `cloister:tool/handles@0.1.0` may be imported
+        tool package `y` is not sound: its WIT does not parse: expected an identifier or string, found '}'"#]].assert_eq(&said.join("\n"));
 }
 
 proptest::proptest! {

@@ -229,9 +229,8 @@ fn defined(resolve: &Resolve, id: TypeId, depth: usize) -> Result<Type> {
             })
         }
         other => Err(format!(
-            "type `{}` ({}) is not among those that tools may use",
-            name(def),
-            other.as_str()
+            "type `{}` is not among those that tools may use",
+            def.name.as_deref().unwrap_or(other.as_str())
         )),
     }
 }
