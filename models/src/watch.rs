@@ -28,7 +28,7 @@ pub enum Progress {
     },
 }
 
-/// Told between any two decoded tokens, after every chunk of a prompt and after every tensor loaded.
+/// Told between any two decoded tokens, after every layer of every chunk of a prompt, and after every tensor loaded.
 pub trait Watch {
     /// Break ends the work with [`ModelError::Interrupted`].
     fn on(&mut self, progress: Progress) -> ControlFlow<()>;

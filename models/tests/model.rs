@@ -65,14 +65,17 @@ fn a_prompt_is_continued_sensibly() {
     session
         .extend(&tokens(&engine, "The capital of France is"), &mut Unwatched)
         .unwrap();
+    let names = [" Paris", " Berlin", " cheese"].map(str::to_owned);
+    let weights = session.weigh(&names, &mut Unwatched).unwrap();
+    let [paris, berlin, cheese] = [0, 1, 2].map(|place: usize| weights[place].logp);
+    assert!(paris > berlin && berlin > cheese, "{weights:?}");
     let decoded = session
-        .answer(8, Sampling::default(), &mut Unwatched)
+        .answer(12, Sampling::default(), &mut Unwatched)
         .unwrap();
-    assert!(decoded.text.contains("Paris"), "{decoded:?}");
-    let weights = session
-        .weigh(&[" the".to_owned(), " qzx;;}".to_owned()], &mut Unwatched)
-        .unwrap();
-    assert!(weights[0].logp > weights[1].logp);
+    assert!(
+        decoded.text.contains("France") || decoded.text.contains("Paris"),
+        "{decoded:?}"
+    );
 }
 
 #[test]
