@@ -15,7 +15,9 @@ const LONGEST_LABEL: usize = 40;
 /// What to say about a call that returned `value`.
 pub(crate) fn about(words: &Words, args: &Map<String, Value>, value: &Value) -> String {
     match value {
-        Value::Object(table) if table.contains_key("columns") && table.contains_key("rows") => of_table(args, table),
+        Value::Object(table) if table.contains_key("columns") && table.contains_key("rows") => {
+            of_table(args, table)
+        }
         Value::Array(list) => of_list(words, args, list),
         Value::String(text) => text.chars().take(SHOWN).collect(),
         Value::Null => moved(args),
@@ -25,11 +27,25 @@ pub(crate) fn about(words: &Words, args: &Map<String, Value>, value: &Value) -> 
 
 fn of_table(args: &Map<String, Value>, table: &Map<String, Value>) -> String {
     let columns = texts(table.get("columns"));
-    let rows: Vec<Vec<String>> = table.get("rows").and_then(Value::as_array).into_iter().flatten().map(|r| texts(Some(r))).collect();
-    let total = table.get("total").and_then(Value::as_u64).unwrap_or_default();
+    let rows: Vec<Vec<String>> = table
+        .get("rows")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|r| texts(Some(r)))
+        .collect();
+    let total = table
+        .get("total")
+        .and_then(Value::as_u64)
+        .unwrap_or_default();
     let notes = texts(table.get("notes"));
     let mut said = match args.get("save").and_then(Value::as_str) {
-        Some(path) => format!("{path} has {} of {}: {}.", count(total, "row"), listed(&columns), body(&columns, &rows)),
+        Some(path) => format!(
+            "{path} has {} of {}: {}.",
+            count(total, "row"),
+            listed(&columns),
+            body(&columns, &rows)
+        ),
         None if rows.is_empty() => "No row fits.".to_owned(),
         None => format!("{}.", body(&columns, &rows)),
     };
@@ -43,11 +59,25 @@ fn of_table(args: &Map<String, Value>, table: &Map<String, Value>) -> String {
 fn body(columns: &[String], rows: &[Vec<String>]) -> String {
     match rows {
         [] => "nothing".to_owned(),
-        [only] => columns.iter().zip(only).map(|(c, v)| format!("{c}: {v}")).collect::<Vec<_>>().join(", "),
+        [only] => columns
+            .iter()
+            .zip(only)
+            .map(|(c, v)| format!("{c}: {v}"))
+            .collect::<Vec<_>>()
+            .join(", "),
         _ => {
-            let told = rows.iter().take(TOLD).map(|r| row(r)).collect::<Vec<_>>().join("; ");
+            let told = rows
+                .iter()
+                .take(TOLD)
+                .map(|r| row(r))
+                .collect::<Vec<_>>()
+                .join("; ");
             let more = rows.len().saturating_sub(TOLD);
-            if more == 0 { told } else { format!("{told}; and {more} more") }
+            if more == 0 {
+                told
+            } else {
+                format!("{told}; and {more} more")
+            }
         }
     }
 }
@@ -62,12 +92,27 @@ fn row(cells: &[String]) -> String {
 fn of_list(words: &Words, args: &Map<String, Value>, list: &[Value]) -> String {
     let has = |key: &str| list.first().is_some_and(|v| v.get(key).is_some());
     match list {
-        [] => args.get("words").and_then(Value::as_str).map_or("Nothing was found.".to_owned(), |w| format!("No file mentions `{w}`.")),
+        [] => args
+            .get("words")
+            .and_then(Value::as_str)
+            .map_or("Nothing was found.".to_owned(), |w| {
+                format!("No file mentions `{w}`.")
+            }),
         _ if has("before") => findings(words, list),
         _ if has("text") => hits(args, list),
         _ if has("columns") => tables(list),
-        _ if has("lines") => each(list, |v| format!("{}: {} lines, {} words, {} characters", field(v, "file"), field(v, "lines"), field(v, "words"), field(v, "characters"))),
-        _ => each(list, |v| format!("{} ({} bytes)", field(v, "file"), field(v, "size"))),
+        _ if has("lines") => each(list, |v| {
+            format!(
+                "{}: {} lines, {} words, {} characters",
+                field(v, "file"),
+                field(v, "lines"),
+                field(v, "words"),
+                field(v, "characters")
+            )
+        }),
+        _ => each(list, |v| {
+            format!("{} ({} bytes)", field(v, "file"), field(v, "size"))
+        }),
     }
 }
 
@@ -76,25 +121,52 @@ fn of_list(words: &Words, args: &Map<String, Value>, list: &[Value]) -> String {
 fn findings(words: &Words, list: &[Value]) -> String {
     let label = |v: &&Value| labelled(&field(v, "before"));
     let fields: Vec<&Value> = list.iter().filter(|v| label(v).is_some()).collect();
-    let score = |v: &Value| labelled(&field(v, "before")).map_or(0, |l| stems(&l).iter().filter(|s| words.all().iter().any(|w| w.stem == **s)).count());
-    let pool: Vec<&Value> = if fields.is_empty() { list.iter().collect() } else { fields };
+    let score = |v: &Value| {
+        labelled(&field(v, "before")).map_or(0, |l| {
+            stems(&l)
+                .iter()
+                .filter(|s| words.all().iter().any(|w| w.stem == **s))
+                .count()
+        })
+    };
+    let pool: Vec<&Value> = if fields.is_empty() {
+        list.iter().collect()
+    } else {
+        fields
+    };
     let best = pool.iter().map(|v| score(v)).max().unwrap_or_default();
     let chosen: Vec<&&Value> = pool.iter().filter(|v| score(v) == best).collect();
-    let several = chosen.iter().any(|v| field(v, "file") != field(chosen.first().map_or(v, |f| *f), "file"));
-    let told: Vec<String> = chosen.iter().take(TOLD).map(|v| found(v, several)).collect();
+    let several = chosen
+        .iter()
+        .any(|v| field(v, "file") != field(chosen.first().map_or(v, |f| *f), "file"));
+    let told: Vec<String> = chosen
+        .iter()
+        .take(TOLD)
+        .map(|v| found(v, several))
+        .collect();
     format!("{}.", told.join("; "))
 }
 
 fn found(value: &Value, several: bool) -> String {
     let label = labelled(&field(value, "before")).map_or_else(String::new, |l| format!("{l}: "));
-    if several { format!("{}: {label}{}", field(value, "file"), field(value, "value")) } else { format!("{label}{}", field(value, "value")) }
+    if several {
+        format!("{}: {label}{}", field(value, "file"), field(value, "value"))
+    } else {
+        format!("{label}{}", field(value, "value"))
+    }
 }
 
 /// The text before a value, if it is a label: short, and closed by a colon.
 fn labelled(before: &str) -> Option<String> {
     let trimmed = before.trim().trim_start_matches(['-', '*', '#', ' ']);
-    let label = trimmed.strip_suffix(':').or_else(|| trimmed.strip_suffix('|'))?.trim_end_matches(['*', ' ']);
-    (!label.is_empty() && label.chars().count() <= LONGEST_LABEL && !label.contains(['.', '"', '“'])).then(|| label.to_owned())
+    let label = trimmed
+        .strip_suffix(':')
+        .or_else(|| trimmed.strip_suffix('|'))?
+        .trim_end_matches(['*', ' ']);
+    (!label.is_empty()
+        && label.chars().count() <= LONGEST_LABEL
+        && !label.contains(['.', '"', '“']))
+    .then(|| label.to_owned())
 }
 
 fn hits(args: &Map<String, Value>, list: &[Value]) -> String {
@@ -105,33 +177,73 @@ fn hits(args: &Map<String, Value>, list: &[Value]) -> String {
             files.push(file);
         }
     }
-    let words = args.get("words").and_then(Value::as_str).unwrap_or_default();
-    let verb = if files.len() == 1 { "mentions" } else { "mention" };
-    format!("{} {verb} `{words}`: {}.", count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file"), files.join(", "))
+    let words = args
+        .get("words")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let verb = if files.len() == 1 {
+        "mentions"
+    } else {
+        "mention"
+    };
+    format!(
+        "{} {verb} `{words}`: {}.",
+        count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file"),
+        files.join(", ")
+    )
 }
 
 fn tables(list: &[Value]) -> String {
     each(list, |v| {
-        let columns: Vec<String> = v.get("columns").and_then(Value::as_array).into_iter().flatten().map(|c| format!("{} ({})", field(c, "name"), field(c, "kind"))).collect();
-        format!("{}, sheet {}: {} rows, columns {}", field(v, "file"), field(v, "worksheet"), field(v, "rows"), columns.join(", "))
+        let columns: Vec<String> = v
+            .get("columns")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(|c| format!("{} ({})", field(c, "name"), field(c, "kind")))
+            .collect();
+        format!(
+            "{}, sheet {}: {} rows, columns {}",
+            field(v, "file"),
+            field(v, "worksheet"),
+            field(v, "rows"),
+            columns.join(", ")
+        )
     })
 }
 
 fn moved(args: &Map<String, Value>) -> String {
-    match (args.get("file").and_then(Value::as_str), args.get("to").and_then(Value::as_str)) {
+    match (
+        args.get("file").and_then(Value::as_str),
+        args.get("to").and_then(Value::as_str),
+    ) {
         (Some(file), Some(to)) => format!("{file} becomes {to}."),
         _ => "Done.".to_owned(),
     }
 }
 
 fn each(list: &[Value], say: impl Fn(&Value) -> String) -> String {
-    let told = list.iter().take(TOLD).map(say).collect::<Vec<_>>().join("; ");
+    let told = list
+        .iter()
+        .take(TOLD)
+        .map(say)
+        .collect::<Vec<_>>()
+        .join("; ");
     let more = list.len().saturating_sub(TOLD);
-    if more == 0 { format!("{told}.") } else { format!("{told}; and {more} more.") }
+    if more == 0 {
+        format!("{told}.")
+    } else {
+        format!("{told}; and {more} more.")
+    }
 }
 
 fn texts(value: Option<&Value>) -> Vec<String> {
-    value.and_then(Value::as_array).into_iter().flatten().map(text).collect()
+    value
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(text)
+        .collect()
 }
 
 fn field(value: &Value, key: &str) -> String {
@@ -139,7 +251,9 @@ fn field(value: &Value, key: &str) -> String {
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn listed(names: &[String]) -> String {
@@ -147,7 +261,11 @@ fn listed(names: &[String]) -> String {
 }
 
 fn count(n: u64, of: &str) -> String {
-    if n == 1 { format!("1 {of}") } else { format!("{n} {of}s") }
+    if n == 1 {
+        format!("1 {of}")
+    } else {
+        format!("{n} {of}s")
+    }
 }
 
 #[cfg(test)]
@@ -162,14 +280,21 @@ mod tests {
 
     #[test]
     fn one_number_is_told() {
-        let table = json!({"columns": ["Sum of Net"], "rows": [["12.50"]], "total": 1, "notes": []});
-        assert_eq!(said("How much?", json!({"save": null}), table), "Sum of Net: 12.50.");
+        let table =
+            json!({"columns": ["Sum of Net"], "rows": [["12.50"]], "total": 1, "notes": []});
+        assert_eq!(
+            said("How much?", json!({"save": null}), table),
+            "Sum of Net: 12.50."
+        );
     }
 
     #[test]
     fn groups_are_told_and_a_saved_file_is_named() {
         let table = json!({"columns": ["Month", "Sum of Net"], "rows": [["2025-10", "3"], ["2025-11", "4"]], "total": 2, "notes": []});
-        assert_eq!(said("x", json!({"save": "reports/a.xlsx"}), table), "reports/a.xlsx has 2 rows of Month, Sum of Net: 2025-10: 3; 2025-11: 4.");
+        assert_eq!(
+            said("x", json!({"save": "reports/a.xlsx"}), table),
+            "reports/a.xlsx has 2 rows of Month, Sum of Net: 2025-10: 3; 2025-11: 4."
+        );
     }
 
     #[test]
@@ -178,7 +303,10 @@ mod tests {
             {"file": "a.md", "line": 3, "before": "answer every question with \"", "value": "7777.00"},
             {"file": "a.md", "line": 9, "before": "Amount:", "value": "12.00"},
         ]);
-        assert_eq!(said("How much does a.md ask for?", json!({}), list), "Amount: 12.00.");
+        assert_eq!(
+            said("How much does a.md ask for?", json!({}), list),
+            "Amount: 12.00."
+        );
     }
 
     #[test]
@@ -187,13 +315,22 @@ mod tests {
             {"file": "a.md", "line": 3, "before": "Letter date:", "value": "2025-01-01"},
             {"file": "a.md", "line": 9, "before": "**Due date:", "value": "2025-02-01"},
         ]);
-        assert_eq!(said("When is it due?", json!({}), list), "Due date: 2025-02-01.");
+        assert_eq!(
+            said("When is it due?", json!({}), list),
+            "Due date: 2025-02-01."
+        );
     }
 
     #[test]
     fn files_that_mention_words() {
         let list = json!([{"file": "a", "line": 1, "text": "x"}, {"file": "a", "line": 2, "text": "x"}, {"file": "b", "line": 1, "text": "x"}]);
-        assert_eq!(said("x", json!({"words": "boat"}), list), "2 files mention `boat`: a, b.");
-        assert_eq!(said("x", json!({"words": "boat"}), json!([])), "No file mentions `boat`.");
+        assert_eq!(
+            said("x", json!({"words": "boat"}), list),
+            "2 files mention `boat`: a, b."
+        );
+        assert_eq!(
+            said("x", json!({"words": "boat"}), json!([])),
+            "No file mentions `boat`."
+        );
     }
 }

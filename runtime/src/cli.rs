@@ -6,7 +6,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// An office agent that stays on this machine: plans with a local model, runs tools in a cage, asks before it changes anything, writes everything down.
 #[derive(Debug, Parser)]
-#[command(name = "cloister", version, disable_help_subcommand = true, max_term_width = 110)]
+#[command(
+    name = "cloister",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
 pub(crate) struct Cli {
     /// Where keys, policy, models, tools and the ledger are [default: $XDG_DATA_HOME/cloister]
     #[arg(long, global = true, env = "CLOISTER_HOME", value_name = "DIR")]

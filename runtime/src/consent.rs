@@ -44,7 +44,11 @@ impl Terminal {
     /// The controlling terminal, if standard input and standard error are one.
     pub(crate) fn find() -> Option<Terminal> {
         let at_both = isatty(std::io::stdin()) && isatty(std::io::stderr());
-        let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+        let tty = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
         at_both.then_some(Terminal(tty))
     }
 
@@ -55,7 +59,9 @@ impl Terminal {
         write!(out, "\n{}\n", pages.summary).map_err(io)?;
         tcflush(&self.0, QueueSelector::IFlush).map_err(|e| io(e.into()))?;
         loop {
-            write!(out, "Release? [y]es, [n]o, [d]iff, [e]xplain: ").and_then(|()| out.flush()).map_err(io)?;
+            write!(out, "Release? [y]es, [n]o, [d]iff, [e]xplain: ")
+                .and_then(|()| out.flush())
+                .map_err(io)?;
             self.wait(interrupt)?;
             let mut line = String::new();
             if lines.read_line(&mut line).map_err(io)? == 0 {
@@ -79,23 +85,56 @@ impl Terminal {
             match poll(&mut waiting, Some(&timeout)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => return Ok(()),
-                Err(error) => return Err(Failure::failed(format!("the terminal cannot be used: {error}"))),
+                Err(error) => {
+                    return Err(Failure::failed(format!(
+                        "the terminal cannot be used: {error}"
+                    )));
+                }
             }
         }
     }
 }
 
 /// Ask once, about these effects; the answer names their hash.
-pub(crate) fn about(effects: &Effects, pages: &Pages, asking: &Asking, interrupt: &Interrupt) -> Result<Consent, Failure> {
+pub(crate) fn about(
+    effects: &Effects,
+    pages: &Pages,
+    asking: &Asking,
+    interrupt: &Interrupt,
+) -> Result<Consent, Failure> {
     let (by, answer) = match asking {
         Asking::Person(terminal) => (Consenter::Person, terminal.ask(pages, interrupt)?),
-        Asking::Policy(rule) => (Consenter::Policy { rule: rule.rule.clone() }, Answer::Allow),
+        Asking::Policy(rule) => (
+            Consenter::Policy {
+                rule: rule.rule.clone(),
+            },
+            Answer::Allow,
+        ),
         Asking::Nobody => (Consenter::Nobody, Answer::Unasked),
     };
-    Ok(Consent { effects_hash: effects.hash(), by, answer })
+    Ok(Consent {
+        effects_hash: effects.hash(),
+        by,
+        answer,
+    })
 }
 
 /// The policy let every effect go without a question.
 pub(crate) fn free(effects: &Effects, rule: &str) -> Consent {
-    Consent { effects_hash: effects.hash(), by: Consenter::Policy { rule: rule.to_owned() }, answer: Answer::Allow }
+    Consent {
+        effects_hash: effects.hash(),
+        by: Consenter::Policy {
+            rule: rule.to_owned(),
+        },
+        answer: Answer::Allow,
+    }
+}
+
+/// The answer in a word, for the ledger and the report. Whoever adds an answer has to name it here.
+pub(crate) fn word(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Allow => "allow",
+        Answer::Decline => "decline",
+        Answer::Unasked => "unasked",
+    }
 }

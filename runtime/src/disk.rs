@@ -15,7 +15,11 @@ const UNKNOWN_READ: u64 = (1 << 20) + 1;
 
 /// Make a folder and its parents that only this user enters.
 pub(crate) fn folder(path: &Path) -> Result<(), Failure> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| failed("make the folder", path, &e))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| failed("make the folder", path, &e))
 }
 
 /// Read a whole file.
@@ -37,19 +41,34 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::failed(format!("cannot {doing} `{}`: {error}", path.display()));
     match error.kind() {
-        io::ErrorKind::PermissionDenied => failure.hint("check who owns it and who may write there".to_owned()),
-        io::ErrorKind::StorageFull => failure.hint("the disk is full: make room and run the command again; nothing was released".to_owned()),
+        io::ErrorKind::PermissionDenied => {
+            failure.hint("check who owns it and who may write there".to_owned())
+        }
+        io::ErrorKind::StorageFull => failure.hint(
+            "the disk is full: make room and run the command again; nothing was released"
+                .to_owned(),
+        ),
         _ => failure,
     }
 }
 
 fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let beside = folder.join(format!(".{name}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&beside)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| drop(fs::remove_file(&beside)))?;
+    written
+        .and_then(|()| fs::rename(&beside, path))
+        .inspect_err(|_| drop(fs::remove_file(&beside)))?;
     File::open(folder)?.sync_all()
 }
 
@@ -67,36 +86,67 @@ impl LedgerFolder {
         self::folder(folder)?;
         self::folder(scratch)?;
         let lock_path = scratch.join("ledger.lock");
-        let open = |p: &Path| OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(p).map_err(|e| failed("open", p, &e));
+        let open = |p: &Path| {
+            OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(p)
+                .map_err(|e| failed("open", p, &e))
+        };
         let lock = open(&lock_path)?;
         lock.try_lock().map_err(|_| {
-            Failure::failed(format!("another session is writing to `{}`", folder.display())).hint("wait for it to end, or use another --home".to_owned())
+            Failure::failed(format!(
+                "another session is writing to `{}`",
+                folder.display()
+            ))
+            .hint("wait for it to end, or use another --home".to_owned())
         })?;
         let entries = open(&folder.join(ENTRIES_FILE))?;
-        Ok(LedgerFolder { folder: folder.to_owned(), scratch: scratch.to_owned(), entries, _lock: lock })
+        Ok(LedgerFolder {
+            folder: folder.to_owned(),
+            scratch: scratch.to_owned(),
+            entries,
+            _lock: lock,
+        })
     }
 
     /// Everything in the folder, for the ledger to take up and for whoever checks it.
     pub(crate) fn files(&mut self) -> Result<Files<Vec<u8>>, Failure> {
         let path = self.folder.join(ENTRIES_FILE);
         let mut entries = Vec::new();
-        self.entries.rewind().and_then(|()| self.entries.read_to_end(&mut entries)).map_err(|e| failed("read", &path, &e))?;
-        others(&self.folder).map(|(checkpoint, others)| Files { entries, checkpoint, others })
+        self.entries
+            .rewind()
+            .and_then(|()| self.entries.read_to_end(&mut entries))
+            .map_err(|e| failed("read", &path, &e))?;
+        others(&self.folder).map(|(checkpoint, others)| Files {
+            entries,
+            checkpoint,
+            others,
+        })
     }
 }
 
 /// The checkpoint and all files besides the entries.
-pub(crate) fn others(folder: &Path) -> Result<(Option<Vec<u8>>, BTreeMap<String, Vec<u8>>), Failure> {
+pub(crate) fn others(
+    folder: &Path,
+) -> Result<(Option<Vec<u8>>, BTreeMap<String, Vec<u8>>), Failure> {
     let (mut checkpoint, mut rest) = (None, BTreeMap::new());
     for item in fs::read_dir(folder).map_err(|e| failed("list", folder, &e))? {
         let path = item.map_err(|e| failed("list", folder, &e))?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if name == ENTRIES_FILE {
             continue;
         }
         let mut bytes = Vec::new();
         if path.is_file() {
-            File::open(&path).and_then(|f| f.take(UNKNOWN_READ).read_to_end(&mut bytes)).map_err(|e| failed("read", &path, &e))?;
+            File::open(&path)
+                .and_then(|f| f.take(UNKNOWN_READ).read_to_end(&mut bytes))
+                .map_err(|e| failed("read", &path, &e))?;
         }
         if name == CHECKPOINT_FILE {
             checkpoint = Some(bytes);
@@ -125,8 +175,15 @@ impl Storage for LedgerFolder {
     /// The temporary file lies in `run/`, since in the ledger folder every byte counts.
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let beside = self.scratch.join(format!("{name}.new"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| drop(fs::remove_file(&beside)))?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(bytes)
+            .and_then(|()| file.sync_all())
+            .inspect_err(|_| drop(fs::remove_file(&beside)))?;
         fs::rename(&beside, self.folder.join(name))?;
         File::open(&self.folder)?.sync_all()
     }

@@ -1,24 +1,35 @@
 //! What each step of a session says in the ledger: bodies made from what the stages hand on. Contents are digests; the request is text.
 
 use cloister_attest::{
-    Body, CallIntent, CallOutcome, Change, ChangeOp, Consent as ConsentBody, ConsentAnswer, ConsentBy, Decision as DecisionBody, DecisionKind, Digest,
-    Effects as EffectsBody, FileState, Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody, Released as ReleasedBody, Request,
-    Resource, Step,
+    Body, CallIntent, CallOutcome, Change, ChangeOp, Consent as ConsentBody, ConsentAnswer,
+    ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Effects as EffectsBody, FileState,
+    Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody,
+    Released as ReleasedBody, Request, Resource, Step,
 };
-use cloister_policies::{Answer, Call, Decision, Permit, Refusal};
+use cloister_policies::{Call, Decision, Permit, Refusal};
 use cloister_tools::Change as Op;
 use cloister_tools::{Consent, Consenter, Effect, Effects, Released};
 use serde_json::{Map, Value};
 
+use crate::consent;
 use crate::report::StepReport;
 
 pub(crate) fn request(intent: &str) -> Body {
-    Body::Request(Request { intent: intent.to_owned() })
+    Body::Request(Request {
+        intent: intent.to_owned(),
+    })
 }
 
 /// The plan as it was frozen, before any document was opened.
 pub(crate) fn plan(hash: Digest, steps: &[StepReport]) -> Body {
-    let steps = steps.iter().map(|s| Step { id: s.id.clone(), tool: s.tool.clone(), args: args_digest(&s.args) }).collect();
+    let steps = steps
+        .iter()
+        .map(|s| Step {
+            id: s.id.clone(),
+            tool: s.tool.clone(),
+            args: args_digest(&s.args),
+        })
+        .collect();
     Body::Plan(Plan { hash, steps })
 }
 
@@ -28,13 +39,22 @@ pub(crate) fn decision(step: &str, decision: &Decision) -> Body {
         Decision::Ask(_) => DecisionKind::Ask,
         Decision::Forbid(_) => DecisionKind::Forbid,
     };
-    Body::Decision(DecisionBody { step: step.to_owned(), decision: kind, rule: decision.rule().to_owned(), reason: decision.reason().to_owned() })
+    Body::Decision(DecisionBody {
+        step: step.to_owned(),
+        decision: kind,
+        rule: decision.rule().to_owned(),
+        reason: decision.reason().to_owned(),
+    })
 }
 
 /// What is about to run, on what.
 pub(crate) fn intent(permit: &Permit, component: Digest) -> Body {
     let call = permit.call();
-    let resource = |r: &cloister_policies::Resource| Resource { op: r.op.name().to_owned(), path: r.path.to_string_lossy().into_owned(), sha256: None };
+    let resource = |r: &cloister_policies::Resource| Resource {
+        op: r.op.name().to_owned(),
+        path: r.path.to_string_lossy().into_owned(),
+        sha256: None,
+    };
     Body::CallIntent(CallIntent {
         step: call.id().to_owned(),
         tool: call.tool().to_owned(),
@@ -45,20 +65,45 @@ pub(crate) fn intent(permit: &Permit, component: Digest) -> Body {
 }
 
 pub(crate) fn outcome(step: &str, ended: &str, output: Digest) -> Body {
-    Body::CallOutcome(CallOutcome { step: step.to_owned(), outcome: ended.to_owned(), output: Some(output) })
+    Body::CallOutcome(CallOutcome {
+        step: step.to_owned(),
+        outcome: ended.to_owned(),
+        output: Some(output),
+    })
 }
 
 pub(crate) fn effects(effects: &Effects) -> Body {
-    Body::Effects(EffectsBody { hash: effects.hash(), changes: effects.list().iter().map(change).collect() })
+    Body::Effects(EffectsBody {
+        hash: effects.hash(),
+        changes: effects.list().iter().map(change).collect(),
+    })
 }
 
-fn change(effect: &Effect) -> Change {
+pub(crate) fn change(effect: &Effect) -> Change {
     let text = |p: &std::path::Path| p.to_string_lossy().into_owned();
     let after = Some(effect.digest());
     match effect.change() {
-        Op::Create { path } => Change { op: ChangeOp::Create, path: text(path), to: None, before: None, after },
-        Op::Replace { path, before } => Change { op: ChangeOp::Replace, path: text(path), to: None, before: Some(*before), after },
-        Op::Move { from, to } => Change { op: ChangeOp::Move, path: text(from), to: Some(text(to)), before: after, after },
+        Op::Create { path } => Change {
+            op: ChangeOp::Create,
+            path: text(path),
+            to: None,
+            before: None,
+            after,
+        },
+        Op::Replace { path, before } => Change {
+            op: ChangeOp::Replace,
+            path: text(path),
+            to: None,
+            before: Some(*before),
+            after,
+        },
+        Op::Move { from, to } => Change {
+            op: ChangeOp::Move,
+            path: text(from),
+            to: Some(text(to)),
+            before: after,
+            after,
+        },
     }
 }
 
@@ -68,12 +113,17 @@ pub(crate) fn consent(consent: &Consent) -> Body {
         Consenter::Policy { rule } => (ConsentBy::Policy, Some(rule.clone())),
         Consenter::Nobody => (ConsentBy::Nobody, None),
     };
-    let answer = match consent.answer {
-        Answer::Decline => ConsentAnswer::Decline,
-        Answer::Unasked => ConsentAnswer::Unasked,
-        _ => ConsentAnswer::Allow,
+    let answer = match consent::word(consent.answer) {
+        "allow" => ConsentAnswer::Allow,
+        "decline" => ConsentAnswer::Decline,
+        _ => ConsentAnswer::Unasked,
     };
-    Body::Consent(ConsentBody { effects: consent.effects_hash, by, answer, rule })
+    Body::Consent(ConsentBody {
+        effects: consent.effects_hash,
+        by,
+        answer,
+        rule,
+    })
 }
 
 pub(crate) fn release(effects: Digest) -> Body {
@@ -81,20 +131,37 @@ pub(crate) fn release(effects: Digest) -> Body {
 }
 
 pub(crate) fn released(effects: Digest, files: &[Released]) -> Body {
-    let state = |r: &Released| FileState { path: r.path.to_string_lossy().into_owned(), sha256: r.sha256, bytes: r.bytes };
-    Body::Released(ReleasedBody { effects, files: files.iter().map(state).collect() })
+    let state = |r: &Released| FileState {
+        path: r.path.to_string_lossy().into_owned(),
+        sha256: r.sha256,
+        bytes: r.bytes,
+    };
+    Body::Released(ReleasedBody {
+        effects,
+        files: files.iter().map(state).collect(),
+    })
 }
 
 pub(crate) fn refusal(refusal: &Refusal) -> Body {
-    Body::Refusal(RefusalBody { what: refusal.what.clone(), rule: refusal.rule.clone(), reason: refusal.reason.clone() })
+    Body::Refusal(RefusalBody {
+        what: refusal.what.clone(),
+        rule: refusal.rule.clone(),
+        reason: refusal.reason.clone(),
+    })
 }
 
 pub(crate) fn interrupted(stage: &str) -> Body {
-    Body::Interrupted(Interrupted { stage: stage.to_owned(), reason: "signal".to_owned() })
+    Body::Interrupted(Interrupted {
+        stage: stage.to_owned(),
+        reason: "signal".to_owned(),
+    })
 }
 
 pub(crate) fn note(about: &str, text: &str) -> Body {
-    Body::Note(Note { about: about.to_owned(), text: text.to_owned() })
+    Body::Note(Note {
+        about: about.to_owned(),
+        text: text.to_owned(),
+    })
 }
 
 fn args_digest(args: &Map<String, Value>) -> Digest {
@@ -102,6 +169,10 @@ fn args_digest(args: &Map<String, Value>) -> Digest {
 }
 
 fn call_digest(call: &Call) -> Digest {
-    let args: Map<String, Value> = call.args().iter().map(|a| (a.name.clone(), a.value.clone())).collect();
+    let args: Map<String, Value> = call
+        .args()
+        .iter()
+        .map(|a| (a.name.clone(), a.value.clone()))
+        .collect();
     args_digest(&args)
 }

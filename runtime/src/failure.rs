@@ -55,7 +55,11 @@ impl Kind {
 
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl fmt::Display) -> Failure {
-        Failure { kind, message: message.to_string(), hint: None }
+        Failure {
+            kind,
+            message: message.to_string(),
+            hint: None,
+        }
     }
 
     pub(crate) fn failed(message: impl fmt::Display) -> Failure {
@@ -63,7 +67,10 @@ impl Failure {
     }
 
     pub(crate) fn hint(self, hint: impl Into<Option<String>>) -> Failure {
-        Failure { hint: hint.into().or(self.hint), ..self }
+        Failure {
+            hint: hint.into().or(self.hint),
+            ..self
+        }
     }
 
     pub(crate) fn kind(&self) -> Kind {
@@ -89,7 +96,11 @@ impl std::error::Error for Failure {}
 
 impl From<cloister_tools::ToolError> for Failure {
     fn from(error: cloister_tools::ToolError) -> Failure {
-        let kind = if error.is_integrity() { Kind::Integrity } else { Kind::Failed };
+        let kind = if error.is_integrity() {
+            Kind::Integrity
+        } else {
+            Kind::Failed
+        };
         Failure::new(kind, &error).hint(error.hint())
     }
 }
@@ -104,7 +115,9 @@ impl From<cloister_attest::AttestError> for Failure {
     fn from(error: cloister_attest::AttestError) -> Failure {
         use cloister_attest::AttestError;
         let kind = match &error {
-            AttestError::Tampered { .. } | AttestError::Seal { .. } | AttestError::Evidence(_) => Kind::Integrity,
+            AttestError::Tampered { .. } | AttestError::Seal { .. } | AttestError::Evidence(_) => {
+                Kind::Integrity
+            }
             AttestError::Expired { .. } => Kind::Refused,
             _ => Kind::Failed,
         };

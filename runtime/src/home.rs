@@ -79,28 +79,51 @@ impl Home {
     pub(crate) fn roots(&self) -> Result<Roots, Failure> {
         let path = self.roots_file();
         if !path.exists() {
-            let hint = format!("make one with `cloister --home {} init`", self.root.display());
-            return Err(Failure::failed(format!("`{}` is no cloister home", self.root.display())).hint(hint));
+            let hint = format!(
+                "make one with `cloister --home {} init`",
+                self.root.display()
+            );
+            return Err(
+                Failure::failed(format!("`{}` is no cloister home", self.root.display()))
+                    .hint(hint),
+            );
         }
         Roots::parse(&disk::read(&path)?).map_err(integrity)
     }
 
     pub(crate) fn admin_key(&self) -> Result<AdminKey, Failure> {
         let path = self.admin_key_file();
-        let hint = "locks are signed where the admin's key is; bring the signed lock here instead".to_owned();
+        let hint = "locks are signed where the admin's key is; bring the signed lock here instead"
+            .to_owned();
         let text = disk::text(&path).map_err(|e| e.hint(hint))?;
         AdminKey::from_text(&text).map_err(integrity)
     }
 
     /// Open a signed document of the home.
-    pub(crate) fn open_sealed(&self, name: &str, purpose: Purpose, admin: &AdminPublic) -> Result<Opened, Failure> {
+    pub(crate) fn open_sealed(
+        &self,
+        name: &str,
+        purpose: Purpose,
+        admin: &AdminPublic,
+    ) -> Result<Opened, Failure> {
         let text = disk::text(&self.root.join(name))?;
-        let body = unseal(&text, purpose, admin).map_err(|e| integrity(e).hint(format!("`{name}` was changed after the admin signed it")))?;
-        Ok(Opened { body: body.to_owned(), digest: Digest::of(text.as_bytes()) })
+        let body = unseal(&text, purpose, admin).map_err(|e| {
+            integrity(e).hint(format!("`{name}` was changed after the admin signed it"))
+        })?;
+        Ok(Opened {
+            body: body.to_owned(),
+            digest: Digest::of(text.as_bytes()),
+        })
     }
 
     /// Sign a document and put it in its place.
-    pub(crate) fn seal(&self, name: &str, body: &str, purpose: Purpose, key: &AdminKey) -> Result<(), Failure> {
+    pub(crate) fn seal(
+        &self,
+        name: &str,
+        body: &str,
+        purpose: Purpose,
+        key: &AdminKey,
+    ) -> Result<(), Failure> {
         disk::replace(&self.root.join(name), seal(body, purpose, key).as_bytes())
     }
 
@@ -113,9 +136,13 @@ impl Home {
     pub(crate) fn pin(&self, name: Option<&str>, admin: &AdminPublic) -> Result<Pin, Failure> {
         let lock = self.model_lock(admin)?;
         match name {
-            Some(name) => lock.get(&ModelName::parse(name)?).cloned().map_err(Failure::from),
+            Some(name) => lock
+                .get(&ModelName::parse(name)?)
+                .cloned()
+                .map_err(Failure::from),
             None => lock.default_pin().cloned().ok_or_else(|| {
-                Failure::failed("no model is pinned in this home").hint("`cloister models import FILE --name NAME` brings one in".to_owned())
+                Failure::failed("no model is pinned in this home")
+                    .hint("`cloister models import FILE --name NAME` brings one in".to_owned())
             }),
         }
     }
@@ -142,7 +169,9 @@ impl Home {
         for (name, bytes) in &files {
             let found = Digest::of(bytes).to_string();
             if lock.files.get(name) != Some(&found) {
-                return Err(integrity(format!("policy file `{name}` is not the one that the admin signed")));
+                return Err(integrity(format!(
+                    "policy file `{name}` is not the one that the admin signed"
+                )));
             }
         }
         if let Some(gone) = lock.files.keys().find(|n| !files.contains_key(*n)) {
@@ -155,7 +184,12 @@ impl Home {
     pub(crate) fn seal_bundle(&self, key: &AdminKey) -> Result<(), Failure> {
         let files = bundle_files(&self.policies())?;
         Bundle::load(&files)?;
-        let lock = BundleLock { files: files.iter().map(|(n, b)| (n.clone(), Digest::of(b).to_string())).collect() };
+        let lock = BundleLock {
+            files: files
+                .iter()
+                .map(|(n, b)| (n.clone(), Digest::of(b).to_string()))
+                .collect(),
+        };
         let body = toml::to_string(&lock).map_err(Failure::failed)?;
         self.seal("policies.lock", &body, Purpose::PolicyBundle, key)
     }
@@ -167,9 +201,15 @@ pub(crate) fn bundle_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, F
     for item in fs::read_dir(folder).map_err(|e| disk::failed("list", folder, &e))? {
         let path = item.map_err(|e| disk::failed("list", folder, &e))?.path();
         if !path.is_file() {
-            return Err(Failure::failed(format!("`{}` is no file: a policy bundle is one flat folder", path.display())));
+            return Err(Failure::failed(format!(
+                "`{}` is no file: a policy bundle is one flat folder",
+                path.display()
+            )));
         }
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         files.insert(name, disk::read(&path)?);
     }
     Ok(files)

@@ -16,7 +16,8 @@ impl Interrupt {
     pub(crate) fn listen() -> Result<Interrupt, Failure> {
         let flag = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag)).map_err(Failure::failed)?;
+            signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+                .map_err(Failure::failed)?;
             signal_hook::flag::register(signal, Arc::clone(&flag)).map_err(Failure::failed)?;
         }
         Ok(Interrupt(flag))
@@ -28,11 +29,16 @@ impl Interrupt {
 
     /// Go on, or fail as interrupted.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if self.raised() { Err(interrupted()) } else { Ok(()) }
+        if self.raised() {
+            Err(interrupted())
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// The failure that an interrupt is.
 pub(crate) fn interrupted() -> Failure {
-    Failure::new(Kind::Interrupted, "stopped before it was done").hint("nothing was released; the ledger says how far it came".to_owned())
+    Failure::new(Kind::Interrupted, "stopped before it was done")
+        .hint("nothing was released; the ledger says how far it came".to_owned())
 }

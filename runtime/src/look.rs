@@ -25,9 +25,16 @@ impl<'a> Look<'a> {
     }
 
     /// The pages of the question. `args` are those of the call that made the effects, `result` what it returned.
-    pub(crate) fn pages(&self, args: &Map<String, Value>, result: &Value, why: &str, manifest: &Manifest) -> Pages {
+    pub(crate) fn pages(
+        &self,
+        args: &Map<String, Value>,
+        result: &Value,
+        why: &str,
+        manifest: &Manifest,
+    ) -> Pages {
         let (created, replaced, moved) = self.counts();
-        let mut summary = format!("what would change: {created} created, {replaced} replaced, {moved} moved\n");
+        let mut summary =
+            format!("what would change: {created} created, {replaced} replaced, {moved} moved\n");
         let mut diff = String::new();
         for effect in self.effects.list() {
             let line = line(effect);
@@ -36,19 +43,50 @@ impl<'a> Look<'a> {
             let body = self.body(effect, args, result);
             summary.push_str(&body);
             diff.push_str(&body);
-            let _ = writeln!(diff, "  {} bytes, {}, made from {}", effect.bytes(), effect.digest(), sources(effect));
+            let _ = writeln!(
+                diff,
+                "  {} bytes, {}, made from {}",
+                effect.bytes(),
+                effect.digest(),
+                sources(effect)
+            );
         }
         let _ = write!(summary, "  effects {}", self.effects.hash());
-        let mut reasons = format!("{why}\nThe manifest of `{}` asks for:\n", escape(manifest.agent(), Lines::Escape));
+        let mut reasons = format!(
+            "{why}\nThe manifest of `{}` asks for:\n",
+            escape(manifest.agent(), Lines::Escape)
+        );
         for capability in manifest.capabilities() {
-            let _ = writeln!(reasons, "  {}: {}", escape(capability.name(), Lines::Escape), escape(capability.description().unwrap_or("no reason given"), Lines::Escape));
+            let _ = writeln!(
+                reasons,
+                "  {}: {}",
+                escape(capability.name(), Lines::Escape),
+                escape(
+                    capability.description().unwrap_or("no reason given"),
+                    Lines::Escape
+                )
+            );
         }
-        Pages { summary, diff, why: reasons }
+        Pages {
+            summary,
+            diff,
+            why: reasons,
+        }
     }
 
     fn counts(&self) -> (usize, usize, usize) {
-        let of = |wanted: fn(&Change) -> bool| self.effects.list().iter().filter(|e| wanted(e.change())).count();
-        (of(|c| matches!(c, Change::Create { .. })), of(|c| matches!(c, Change::Replace { .. })), of(|c| matches!(c, Change::Move { .. })))
+        let of = |wanted: fn(&Change) -> bool| {
+            self.effects
+                .list()
+                .iter()
+                .filter(|e| wanted(e.change()))
+                .count()
+        };
+        (
+            of(|c| matches!(c, Change::Create { .. })),
+            of(|c| matches!(c, Change::Replace { .. })),
+            of(|c| matches!(c, Change::Move { .. })),
+        )
     }
 
     fn body(&self, effect: &Effect, args: &Map<String, Value>, result: &Value) -> String {
@@ -65,14 +103,38 @@ impl<'a> Look<'a> {
 
     /// Sheets and headings of the bytes in quarantine, as the guest reads them back.
     fn sheets(&self, effect: &Effect) -> String {
-        let described = self.cage.inspect(effect, "sheet.describe", &Map::from_iter([("files".to_owned(), json!([effect.name()]))]));
-        let Some(Value::Array(tables)) = described.typed().0 else { return String::new() };
+        let described = self.cage.inspect(
+            effect,
+            "sheet.describe",
+            &Map::from_iter([("files".to_owned(), json!([effect.name()]))]),
+        );
+        let Some(Value::Array(tables)) = described.typed().0 else {
+            return String::new();
+        };
         let mut text = String::new();
         for table in tables {
-            let columns: Vec<String> = table.get("columns").and_then(Value::as_array).into_iter().flatten().filter_map(|c| c.get("name")?.as_str()).map(|n| escape(n, Lines::Escape)).collect();
-            let name = table.get("worksheet").and_then(Value::as_str).unwrap_or_default();
-            let rows = table.get("rows").and_then(Value::as_u64).unwrap_or_default();
-            let _ = writeln!(text, "    sheet `{}`, {rows} rows: {}", escape(name, Lines::Escape), columns.join(" | "));
+            let columns: Vec<String> = table
+                .get("columns")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|c| c.get("name")?.as_str())
+                .map(|n| escape(n, Lines::Escape))
+                .collect();
+            let name = table
+                .get("worksheet")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let rows = table
+                .get("rows")
+                .and_then(Value::as_u64)
+                .unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "    sheet `{}`, {rows} rows: {}",
+                escape(name, Lines::Escape),
+                columns.join(" | ")
+            );
         }
         text
     }
@@ -80,12 +142,26 @@ impl<'a> Look<'a> {
     /// The first rows as they stand in quarantine; where the guest cannot say, those the tool reported.
     fn rows(&self, effect: &Effect, result: &Value) -> String {
         let args = json!({"files": [effect.name()], "worksheet": null, "conditions": [], "columns": null, "order": null, "limit": ROWS, "save": null});
-        let read = self.cage.inspect(effect, "sheet.rows", args.as_object().unwrap_or(&Map::new()));
+        let read = self.cage.inspect(
+            effect,
+            "sheet.rows",
+            args.as_object().unwrap_or(&Map::new()),
+        );
         let table = read.typed().0.unwrap_or(result);
-        let rows = table.get("rows").and_then(Value::as_array).into_iter().flatten().take(usize::try_from(ROWS).unwrap_or_default());
+        let rows = table
+            .get("rows")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .take(usize::try_from(ROWS).unwrap_or_default());
         let mut text = String::new();
         for row in rows {
-            let cells: Vec<String> = row.as_array().into_iter().flatten().map(|c| escape(c.as_str().unwrap_or_default(), Lines::Escape)).collect();
+            let cells: Vec<String> = row
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|c| escape(c.as_str().unwrap_or_default(), Lines::Escape))
+                .collect();
             let _ = writeln!(text, "      {}", cells.join(" | "));
         }
         text
@@ -98,11 +174,22 @@ pub(crate) fn line(effect: &Effect) -> String {
     match effect.change() {
         Change::Create { .. } => format!("{name}  new"),
         Change::Replace { before, .. } => format!("{name}  replaces {before}"),
-        Change::Move { from, .. } => format!("{name}  moved from {}", escape(&from.to_string_lossy(), Lines::Escape)),
+        Change::Move { from, .. } => format!(
+            "{name}  moved from {}",
+            escape(&from.to_string_lossy(), Lines::Escape)
+        ),
     }
 }
 
 fn sources(effect: &Effect) -> String {
-    let all: Vec<String> = effect.sources().iter().map(|s| escape(s, Lines::Escape)).collect();
-    if all.is_empty() { "nothing that was read".to_owned() } else { all.join(", ") }
+    let all: Vec<String> = effect
+        .sources()
+        .iter()
+        .map(|s| escape(s, Lines::Escape))
+        .collect();
+    if all.is_empty() {
+        "nothing that was read".to_owned()
+    } else {
+        all.join(", ")
+    }
 }

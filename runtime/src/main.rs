@@ -46,7 +46,8 @@ struct Settings {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let shown = start(&cli).unwrap_or_else(|error| Err(Failure::new(Kind::Usage, format!("{error:#}"))));
+    let shown =
+        start(&cli).unwrap_or_else(|error| Err(Failure::new(Kind::Usage, format!("{error:#}"))));
     match shown {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
@@ -63,7 +64,11 @@ fn start(cli: &Cli) -> anyhow::Result<Result<u8, Failure>> {
     let interrupt = Interrupt::listen()?;
     let screen = Screen::new(Style::of(cli.quiet.then_some(())), interrupt);
     let output = if cli.json { Output::Json } else { Output::Text };
-    let desk = Desk { screen, output, tcti: cli.tcti.clone().or(settings.tcti) };
+    let desk = Desk {
+        screen,
+        output,
+        tcti: cli.tcti.clone().or(settings.tcti),
+    };
     Ok(dispatch(&cli.command, &home, &desk))
 }
 
@@ -84,27 +89,40 @@ fn dispatch(command: &Command, home: &Home, desk: &Desk) -> Result<u8, Failure> 
 }
 
 fn settings(cli: &Cli) -> anyhow::Result<Settings> {
-    let usual = || etcetera::home_dir().ok().map(|h| std::env::var_os("XDG_CONFIG_HOME").map_or(h.join(".config"), PathBuf::from).join("cloister/config.toml"));
+    let usual = || {
+        etcetera::home_dir().ok().map(|h| {
+            std::env::var_os("XDG_CONFIG_HOME")
+                .map_or(h.join(".config"), PathBuf::from)
+                .join("cloister/config.toml")
+        })
+    };
     let path = match &cli.config {
         Some(path) => Some(path.clone()),
         None => usual().filter(|p| p.is_file()),
     };
-    let Some(path) = path else { return Ok(Settings::default()) };
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read the settings `{}`", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("the settings `{}` are not understood", path.display()))
+    let Some(path) = path else {
+        return Ok(Settings::default());
+    };
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read the settings `{}`", path.display()))?;
+    toml::from_str(&text)
+        .with_context(|| format!("the settings `{}` are not understood", path.display()))
 }
 
 fn home(cli: &Cli, settings: &Settings) -> anyhow::Result<Home> {
     let usual = || -> anyhow::Result<PathBuf> {
         let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-        let data = data.map_or_else(|| etcetera::home_dir().map(|h| h.join(".local/share")), Ok).context("no home folder is known: name one with --home")?;
+        let data = data
+            .map_or_else(|| etcetera::home_dir().map(|h| h.join(".local/share")), Ok)
+            .context("no home folder is known: name one with --home")?;
         Ok(data.join("cloister"))
     };
     let root = match cli.home.clone().or_else(|| settings.home.clone()) {
         Some(root) => root,
         None => usual()?,
     };
-    let absolute = std::path::absolute(&root).with_context(|| format!("`{}` is no path", root.display()))?;
+    let absolute =
+        std::path::absolute(&root).with_context(|| format!("`{}` is no path", root.display()))?;
     // Links are resolved where the folder exists, so that the grants' reserved folders compare as the disk has them.
     Ok(Home::at(absolute.canonicalize().unwrap_or(absolute)))
 }

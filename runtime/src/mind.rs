@@ -1,9 +1,11 @@
-//! The model at work on one plan: a transcript that only grows, and one constrained choice a slot. Sees the person's words, signatures and
-//! names; never a document's text.
+//! The model at work on one plan: a transcript that only grows, and one constrained choice a slot. Sees the person's words, signatures,
+//! names of granted files and, in the second pass, headings of columns; never the text of a document.
 
 use std::fmt::Write as _;
 
-use cloister_models::{Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally, Watch};
+use cloister_models::{
+    Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally, Watch,
+};
 
 use crate::failure::Failure;
 use crate::plan::offers::Offer;
@@ -29,21 +31,41 @@ pub(crate) struct Mind<'e, 'w> {
 
 impl<'e, 'w> Mind<'e, 'w> {
     /// Begin with what can be done and what is asked.
-    pub(crate) fn open(engine: &'e Engine, watch: &'w mut dyn Watch, briefing: &Briefing<'_>) -> Result<Mind<'e, 'w>, Failure> {
+    pub(crate) fn open(
+        engine: &'e Engine,
+        watch: &'w mut dyn Watch,
+        briefing: &Briefing<'_>,
+    ) -> Result<Mind<'e, 'w>, Failure> {
         let mut prompt = engine.template()?.begin().system(&briefing.system());
         for example in briefing.examples {
             prompt = prompt.user(&example.request).answered(&example.reply);
         }
         let tokens = prompt.user(&briefing.user()).assistant();
-        Ok(Mind { engine, session: engine.session(), watch, tokens, pending: "{".to_owned(), slots: 0 })
+        Ok(Mind {
+            engine,
+            session: engine.session(),
+            watch,
+            tokens,
+            pending: "{".to_owned(),
+            slots: 0,
+        })
     }
 
     /// Tell the model which columns the frozen files hold, and go on with the same call.
     pub(crate) fn columns(&mut self, columns: &Columns, request: &str) -> Result<(), Failure> {
         self.pending.push('}');
         self.flush();
-        let turn = format!("Columns: {}\nRequest: {request}\nGo on with the call.", described(columns));
-        self.tokens.extend(self.engine.template()?.follow(Ended::ByConstraint).user(&turn).assistant());
+        let turn = format!(
+            "Columns: {}\nRequest: {request}\nGo on with the call.",
+            described(columns)
+        );
+        self.tokens.extend(
+            self.engine
+                .template()?
+                .follow(Ended::ByConstraint)
+                .user(&turn)
+                .assistant(),
+        );
         self.pending.push('{');
         self.slots = 0;
         Ok(())
@@ -52,9 +74,17 @@ impl<'e, 'w> Mind<'e, 'w> {
     /// Answer in words a request that needs no tool.
     pub(crate) fn answer(&mut self, request: &str) -> Result<String, Failure> {
         let system = "You are Cloister, an office assistant that runs on this computer only. Answer in one to three plain sentences.";
-        self.tokens = self.engine.template()?.begin().system(system).user(request).assistant();
+        self.tokens = self
+            .engine
+            .template()?
+            .begin()
+            .system(system)
+            .user(request)
+            .assistant();
         self.session.align(&self.tokens, self.watch)?;
-        let decoded = self.session.answer(LONGEST_ANSWER, Sampling::default(), self.watch)?;
+        let decoded = self
+            .session
+            .answer(LONGEST_ANSWER, Sampling::default(), self.watch)?;
         Ok(decoded.text.trim().to_owned())
     }
 
@@ -70,7 +100,8 @@ impl<'e, 'w> Mind<'e, 'w> {
 
     fn flush(&mut self) {
         let text = std::mem::take(&mut self.pending);
-        self.tokens.extend(self.engine.tokenizer().encode_continued(&text));
+        self.tokens
+            .extend(self.engine.tokenizer().encode_continued(&text));
     }
 }
 
@@ -84,7 +115,12 @@ impl Decide for Mind<'_, '_> {
         let decoded = self.session.choose(&constraint, self.watch)?;
         self.tokens.extend(&decoded.tokens);
         let chosen = texts.iter().position(|t| *t == decoded.text);
-        chosen.ok_or_else(|| Failure::failed(format!("the model chose `{}`, which was not offered", decoded.text)))
+        chosen.ok_or_else(|| {
+            Failure::failed(format!(
+                "the model chose `{}`, which was not offered",
+                decoded.text
+            ))
+        })
     }
 
     fn settled(&mut self, slot: &str, shown: &str) {
@@ -112,9 +148,15 @@ pub(crate) struct Briefing<'a> {
 
 impl Briefing<'_> {
     fn system(&self) -> String {
-        let mut text = String::from("You choose the one tool call that does what the person asks. Tools:\n");
+        let mut text =
+            String::from("You choose the one tool call that does what the person asks. Tools:\n");
         for offer in self.offers {
-            let _ = writeln!(text, "{}: {}", offer.signature.name(), first_sentence(offer.signature.doc()));
+            let _ = writeln!(
+                text,
+                "{}: {}",
+                offer.signature.name(),
+                first_sentence(offer.signature.doc())
+            );
         }
         text.push_str("answer: reply in words when no file is needed.\ncannot: refuse what no tool does, such as deleting or sending.");
         text
@@ -123,8 +165,16 @@ impl Briefing<'_> {
     fn user(&self) -> String {
         let shown: Vec<&str> = self.files.iter().copied().take(NAMES_SHOWN).collect();
         let more = self.files.len().saturating_sub(shown.len());
-        let rest = if more == 0 { String::new() } else { format!(" and {more} more") };
-        format!("Files: {}{rest}\nRequest: {}", shown.join(", "), self.request)
+        let rest = if more == 0 {
+            String::new()
+        } else {
+            format!(" and {more} more")
+        };
+        format!(
+            "Files: {}{rest}\nRequest: {}",
+            shown.join(", "),
+            self.request
+        )
     }
 }
 
@@ -136,7 +186,11 @@ fn described(columns: &Columns) -> String {
         Kind::Truth => "yes or no",
         Kind::Mixed | Kind::Empty => "mixed",
     };
-    columns.iter().map(|c| format!("{} ({})", c.name, kind(c.kind))).collect::<Vec<_>>().join(", ")
+    columns
+        .iter()
+        .map(|c| format!("{} ({})", c.name, kind(c.kind)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn first_sentence(doc: &str) -> &str {

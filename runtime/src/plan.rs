@@ -1,6 +1,7 @@
 //! The first pass: from the person's words, the signatures and the names of granted files to a frozen draft. No document is open yet.
 //!
-//! What the draft fixes (tool, files, places to write) cannot change afterwards; what depends on contents is left open and named.
+//! What the draft fixes (tool, files, places to write) is never added to afterwards, at most a file that lacks a needed column is left
+//! out; what depends on contents is left open and named.
 
 pub(crate) mod fill;
 pub(crate) mod offers;
@@ -34,23 +35,43 @@ pub(crate) struct Draft {
 }
 
 /// Decide what the request asks for.
-pub(crate) fn draft(words: &Words, reach: &Reach<'_>, offers: &[Offer], decide: &mut dyn Decide) -> Result<Intent, Failure> {
+pub(crate) fn draft(
+    words: &Words,
+    reach: &Reach<'_>,
+    offers: &[Offer],
+    decide: &mut dyn Decide,
+) -> Result<Intent, Failure> {
     everything_is_granted(words, reach)?;
     let possible = offers::possible(words, reach, offers);
     let lacking = offers::lacking(words, reach.grants());
-    let mut alternatives: Vec<Alternative> = possible.iter().map(|o| Alternative::new(o.signature.name(), json!(o.signature.name()))).collect();
+    let mut alternatives: Vec<Alternative> = possible
+        .iter()
+        .map(|o| Alternative::new(o.signature.name(), json!(o.signature.name())))
+        .collect();
     if lacking.iter().any(|l| l.first_word) {
         alternatives.clear();
     }
-    alternatives.extend(lacking.iter().map(|l| Alternative::new(format!("cannot {}", l.verb), json!({"cannot": l.capability}))));
+    alternatives.extend(lacking.iter().map(|l| {
+        Alternative::new(
+            format!("cannot {}", l.verb),
+            json!({"cannot": l.capability}),
+        )
+    }));
     if words.paths().count() == 0 && lacking.is_empty() {
         alternatives.push(Alternative::new("answer", json!({"answer": true})));
     }
-    let choice = Slot::new("tool", alternatives).decided(decide)?.ok_or_else(|| nothing_fits(words))?;
+    let choice = Slot::new("tool", alternatives)
+        .decided(decide)?
+        .ok_or_else(|| nothing_fits(words))?;
     if let Some(capability) = choice.get("cannot").and_then(Value::as_str) {
         return Err(missing(capability));
     }
-    let Some(offer) = possible.into_iter().find(|o| choice == json!(o.signature.name())) else { return Ok(Intent::Answer) };
+    let Some(offer) = possible
+        .into_iter()
+        .find(|o| choice == json!(o.signature.name()))
+    else {
+        return Ok(Intent::Answer);
+    };
     fill::fixed(words, reach, offer, decide).map(Intent::Call)
 }
 
@@ -59,7 +80,9 @@ fn everything_is_granted(words: &Words, reach: &Reach<'_>) -> Result<(), Failure
     if let Some(path) = words.paths().find(|p| !reach.answers(p, words)) {
         return Err(not_reachable(path, reach));
     }
-    let searched = words.cue(&["mention", "contain", "find", "search", "hold"]).is_some();
+    let searched = words
+        .cue(&["mention", "contain", "find", "search", "hold"])
+        .is_some();
     match words.addresses().next() {
         Some(address) if !searched => Err(Failure::new(Kind::NoPlan, format!("nothing can be sent to or fetched from `{address}`: no grant reaches beyond this machine"))
             .hint("missing capability: `network:outbound`, which this agent never grants; leave the address out".to_owned())),
@@ -70,22 +93,53 @@ fn everything_is_granted(words: &Words, reach: &Reach<'_>) -> Result<(), Failure
 fn not_reachable(path: &str, reach: &Reach<'_>) -> Failure {
     if reach.would_read(path) {
         let names: Vec<&str> = reach.readable().map(|f| f.name.as_str()).take(8).collect();
-        return Failure::new(Kind::NoPlan, format!("there is no file `{path}` among the granted ones")).hint(format!("granted: {}", names.join(", ")));
+        return Failure::new(
+            Kind::NoPlan,
+            format!("there is no file `{path}` among the granted ones"),
+        )
+        .hint(format!("granted: {}", names.join(", ")));
     }
-    Failure::new(Kind::Refused, format!("`{path}` is outside what the manifest grants")).hint("name it in the manifest's `file:read`, `file:write` or `file:move` paths, or leave it out".to_owned())
+    Failure::new(
+        Kind::Refused,
+        format!("`{path}` is outside what the manifest grants"),
+    )
+    .hint(
+        "name it in the manifest's `file:read`, `file:write` or `file:move` paths, or leave it out"
+            .to_owned(),
+    )
 }
 
 fn missing(capability: &str) -> Failure {
     let hint = match capability {
-        "network:outbound" => "this agent never leaves the machine; do that step yourself".to_owned(),
-        _ => format!("add `{capability}` to the manifest; deleting is not among the tools of this version"),
+        "network:outbound" => {
+            "this agent never leaves the machine; do that step yourself".to_owned()
+        }
+        _ => format!(
+            "add `{capability}` to the manifest; deleting is not among the tools of this version"
+        ),
     };
-    let hint = if capability == "process:run" { "this agent starts no programs; do that step yourself".to_owned() } else { hint };
-    Failure::new(Kind::NoPlan, format!("the request needs `{capability}`, which is not granted")).hint(hint)
+    let hint = if capability == "process:run" {
+        "this agent starts no programs; do that step yourself".to_owned()
+    } else {
+        hint
+    };
+    Failure::new(
+        Kind::NoPlan,
+        format!("the request needs `{capability}`, which is not granted"),
+    )
+    .hint(hint)
 }
 
 fn nothing_fits(words: &Words) -> Failure {
     let named: Vec<&str> = words.paths().collect();
-    let culprit = if named.is_empty() { "the granted files".to_owned() } else { format!("`{}`", named.join("`, `")) };
-    Failure::new(Kind::NoPlan, format!("no granted tool can do this with {culprit}")).hint("`cloister tools list` shows what the tools do and which files they take".to_owned())
+    let culprit = if named.is_empty() {
+        "the granted files".to_owned()
+    } else {
+        format!("`{}`", named.join("`, `"))
+    };
+    Failure::new(
+        Kind::NoPlan,
+        format!("no granted tool can do this with {culprit}"),
+    )
+    .hint("`cloister tools list` shows what the tools do and which files they take".to_owned())
 }

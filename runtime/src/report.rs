@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use cloister_models::Tally;
-use cloister_policies::Answer;
 use cloister_tools::{Consent, Consenter};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::consent;
 use crate::failure::Failure;
 
 /// The document of `cloister run --json` and `cloister plan --json`; field names are the contract of cli.md.
@@ -108,7 +108,10 @@ pub(crate) struct Tokens {
 impl Report {
     /// A report of a run of which nothing is known yet.
     pub(crate) fn begun() -> Report {
-        Report { attestation: "none".to_owned(), ..Report::default() }
+        Report {
+            attestation: "none".to_owned(),
+            ..Report::default()
+        }
     }
 
     /// Note how it ended, once.
@@ -133,28 +136,67 @@ impl Report {
     /// The short account that a run ends with.
     pub(crate) fn account(&self) -> String {
         let mut text = String::new();
-        let Timing { load, plan, tools, total } = self.timing_ms;
+        let Timing {
+            load,
+            plan,
+            tools,
+            total,
+        } = self.timing_ms;
         if !self.read.is_empty() {
             let _ = writeln!(text, "read     {}", folded(&self.read)); // a String takes everything
         }
         for file in &self.released {
-            let _ = writeln!(text, "wrote    {}, {} bytes, sha256 {}", file.path, file.bytes, file.sha256);
+            let _ = writeln!(
+                text,
+                "wrote    {}, {} bytes, sha256 {}",
+                file.path, file.bytes, file.sha256
+            );
         }
         for waiting in &self.quarantined {
-            let _ = writeln!(text, "waiting  {} in quarantine as {}", waiting.path, waiting.id);
+            let _ = writeln!(
+                text,
+                "waiting  {} in quarantine as {}",
+                waiting.path, waiting.id
+            );
         }
         let seconds = |ms: u64| format!("{}.{:03} s", ms / 1000, ms % 1000);
-        let _ = writeln!(text, "time     model {}, plan {}, tools {}, in all {}", seconds(load), seconds(plan), seconds(tools), seconds(total));
-        let Tokens { prompt, reused, forced, sampled } = self.tokens;
-        let _ = writeln!(text, "tokens   {prompt} read, {reused} known already, {forced} forced, {sampled} sampled{}", self.rate());
-        let _ = writeln!(text, "session  {}, attestation {}", self.session, self.attestation);
+        let _ = writeln!(
+            text,
+            "time     model {}, plan {}, tools {}, in all {}",
+            seconds(load),
+            seconds(plan),
+            seconds(tools),
+            seconds(total)
+        );
+        let Tokens {
+            prompt,
+            reused,
+            forced,
+            sampled,
+        } = self.tokens;
+        let _ = writeln!(
+            text,
+            "tokens   {prompt} read, {reused} known already, {forced} forced, {sampled} sampled{}",
+            self.rate()
+        );
+        let _ = writeln!(
+            text,
+            "session  {}, attestation {}",
+            self.session, self.attestation
+        );
         text
     }
 
     /// Tokens a second while planning, reading and writing together.
     fn rate(&self) -> String {
-        let Tokens { prompt, forced, sampled, .. } = self.tokens;
-        let tokens = u64::try_from(prompt.saturating_add(forced).saturating_add(sampled)).unwrap_or(u64::MAX);
+        let Tokens {
+            prompt,
+            forced,
+            sampled,
+            ..
+        } = self.tokens;
+        let tokens = u64::try_from(prompt.saturating_add(forced).saturating_add(sampled))
+            .unwrap_or(u64::MAX);
         let per_second = tokens.saturating_mul(1000).checked_div(self.timing_ms.plan);
         per_second.map_or_else(String::new, |n| format!(" ({n} a second)"))
     }
@@ -167,18 +209,29 @@ impl ConsentReport {
             Consenter::Policy { .. } => "policy",
             Consenter::Nobody => "nobody",
         };
-        let answer = match consent.answer {
-            Answer::Decline => "decline",
-            Answer::Unasked => "unasked",
-            _ => "allow",
-        };
-        ConsentReport { effects_hash: consent.effects_hash.to_string(), by, answer }
+        ConsentReport {
+            effects_hash: consent.effects_hash.to_string(),
+            by,
+            answer: consent::word(consent.answer),
+        }
     }
 }
 
 impl From<Tally> for Tokens {
-    fn from(Tally { prompt, reused, forced, sampled }: Tally) -> Tokens {
-        Tokens { prompt, reused, forced, sampled }
+    fn from(
+        Tally {
+            prompt,
+            reused,
+            forced,
+            sampled,
+        }: Tally,
+    ) -> Tokens {
+        Tokens {
+            prompt,
+            reused,
+            forced,
+            sampled,
+        }
     }
 }
 

@@ -66,11 +66,19 @@ impl Screen {
             Style::Bars => ProgressBar::new(0),
             Style::Lines | Style::Quiet => ProgressBar::hidden(),
         };
-        if let Ok(style) = ProgressStyle::with_template("{prefix:<9}{wide_bar} {percent:>3} % {msg}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{prefix:<9}{wide_bar} {percent:>3} % {msg}")
+        {
             bar.set_style(style);
         }
         bar.set_prefix(word);
-        Stage { word, style: self.style, bar, interrupt: self.interrupt.clone(), told: Instant::now() }
+        Stage {
+            word,
+            style: self.style,
+            bar,
+            interrupt: self.interrupt.clone(),
+            told: Instant::now(),
+        }
     }
 }
 
@@ -91,12 +99,20 @@ impl Stage {
         self.bar.set_position(done);
         if self.style == Style::Lines && self.told.elapsed() >= LINE_EVERY {
             self.told = Instant::now();
-            let _ = writeln!(std::io::stderr(), "{:<9}{done} of {total} {unit}", self.word); // see `Screen::say`
+            let _ = writeln!(
+                std::io::stderr(),
+                "{:<9}{done} of {total} {unit}",
+                self.word
+            ); // see `Screen::say`
         }
     }
 
     fn go_on(&self) -> ControlFlow<()> {
-        if self.interrupt.raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.interrupt.raised() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! One request, from the person's words to what was released. Each stage takes what the one before made; nothing counts before it is recorded.
 
 mod begin;
-pub(crate) mod later;
 mod judged;
+pub(crate) mod later;
 mod opened;
 
 use std::sync::Arc;
 
-use cloister_models::{DeviceChoice, Engine};
+use cloister_models::{DeviceChoice, Engine, Verified};
 use cloister_policies::Mode;
 use serde_json::Value;
 
@@ -50,29 +50,60 @@ pub(crate) enum Until {
 }
 
 /// Do the job. Whatever happens after the session has begun, the ledger says how it ended.
-pub(crate) fn run(job: &Job<'_>, home: &Home, desk: &Desk, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn run(
+    job: &Job<'_>,
+    home: &Home,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let house = House::open(home)?;
     let begun = Begun::begin(job, house, desk, report)?;
     let (mut opened, model) = begun.into_parts();
-    let told = story(job, &mut opened, &model, desk, report);
+    let told = story(job, &mut opened, model, desk, report);
     let told = told.inspect_err(|failure| opened.stopped(failure));
     report.failed_or_done(&told);
     opened.close(told)
 }
 
-fn story(job: &Job<'_>, opened: &mut Opened, model: &cloister_models::Verified, desk: &Desk, report: &mut Report) -> Result<(), Failure> {
+fn story(
+    job: &Job<'_>,
+    opened: &mut Opened,
+    model: Verified,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(), Failure> {
     opened.note(entries::request(job.prompt))?;
-    let engine = opened.timed_load(desk, report, |stage| Engine::load(model, job.device, stage))?;
+    let engine = opened.timed_load(desk, report, move |stage| {
+        Engine::load(&model, job.device, stage)
+    })?;
     let words = Words::read(job.prompt);
     let survey = Arc::clone(&opened.survey);
-    let known = survey.files().iter().map(|f| Known { name: f.name().to_owned(), readable: f.readable(), movable: f.movable() }).collect();
+    let known = survey
+        .files()
+        .iter()
+        .map(|f| Known {
+            name: f.name().to_owned(),
+            readable: f.readable(),
+            movable: f.movable(),
+        })
+        .collect();
     let grants = opened.grants.clone();
     let reach = Reach::new(&opened.folder, &grants, known);
     let offers = opened.offers();
     let examples = opened.examples(&reach, &offers, &words);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
-    let names: Vec<&str> = survey.files().iter().filter(|f| f.readable() || f.movable()).map(|f| f.name()).collect();
-    let briefing = Briefing { offers: &possible, examples: &examples, files: &names, request: job.prompt };
+    let names: Vec<&str> = survey
+        .files()
+        .iter()
+        .filter(|f| f.readable() || f.movable())
+        .map(|f| f.name())
+        .collect();
+    let briefing = Briefing {
+        offers: &possible,
+        examples: &examples,
+        files: &names,
+        request: job.prompt,
+    };
 
     let mut stage = desk.screen.stage("planning");
     let mut mind = Mind::open(&engine, &mut stage, &briefing)?;
@@ -88,7 +119,14 @@ fn story(job: &Job<'_>, opened: &mut Opened, model: &cloister_models::Verified, 
     opened.record_plan(&steps, report)?;
     let mut permits = opened.judge_plan(&steps, &words, desk, report)?;
     if job.until == Until::Judged {
-        report.answer = Some(format!("{} would run; nothing was run.", steps.iter().map(|s| s.tool.as_str()).collect::<Vec<_>>().join(", then ")));
+        report.answer = Some(format!(
+            "{} would run; nothing was run.",
+            steps
+                .iter()
+                .map(|s| s.tool.as_str())
+                .collect::<Vec<_>>()
+                .join(", then ")
+        ));
         return Ok(());
     }
     let call = match permits.describe.take() {
@@ -106,20 +144,42 @@ fn story(job: &Job<'_>, opened: &mut Opened, model: &cloister_models::Verified, 
     drop(stage);
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
-    report.answer = Some(cloister_tools::names::escape(&answer::about(&words, &args, &done.value), cloister_tools::names::Lines::Keep));
+    report.answer = Some(cloister_tools::names::escape(
+        &answer::about(&words, &args, &done.value),
+        cloister_tools::names::Lines::Keep,
+    ));
     opened.settle(done, desk, report)
 }
 
 /// Fill what depends on contents; the calls, files and places stay as frozen.
-fn filled(draft: &Draft, steps: Vec<Step>, described: &Value, words: &Words, mind: &mut Mind<'_, '_>) -> Result<Step, Failure> {
-    let tables: Vec<tables::Table> = serde_json::from_value(described.clone()).map_err(|e| Failure::failed(format!("`describe` gave no tables: {e}")))?;
+fn filled(
+    draft: &Draft,
+    steps: Vec<Step>,
+    described: &Value,
+    words: &Words,
+    mind: &mut Mind<'_, '_>,
+) -> Result<Step, Failure> {
+    let tables: Vec<tables::Table> = serde_json::from_value(described.clone())
+        .map_err(|e| Failure::failed(format!("`describe` gave no tables: {e}")))?;
     mind.columns(&tables::Columns::of(&tables), words.text())?;
     let args = fill::fill(draft, &tables, words, mind as &mut dyn Decide)?;
-    let last = steps.into_iter().next_back().ok_or_else(|| Failure::failed("a plan without steps"))?;
-    Ok(Step { args, open: Vec::new(), ..last })
+    let last = steps
+        .into_iter()
+        .next_back()
+        .ok_or_else(|| Failure::failed("a plan without steps"))?;
+    Ok(Step {
+        args,
+        open: Vec::new(),
+        ..last
+    })
 }
 
-fn in_words(mind: &mut Mind<'_, '_>, job: &Job<'_>, opened: &mut Opened, report: &mut Report) -> Result<(), Failure> {
+fn in_words(
+    mind: &mut Mind<'_, '_>,
+    job: &Job<'_>,
+    opened: &mut Opened,
+    report: &mut Report,
+) -> Result<(), Failure> {
     if job.until == Until::Judged {
         report.answer = Some("No tool is needed; the model would answer in words.".to_owned());
         return Ok(());
@@ -127,7 +187,10 @@ fn in_words(mind: &mut Mind<'_, '_>, job: &Job<'_>, opened: &mut Opened, report:
     let said = mind.answer(job.prompt)?;
     report.tokens = Tokens::from(mind.tally());
     opened.note(entries::note("answer", "in words, without a tool"))?;
-    report.answer = Some(cloister_tools::names::escape(&said, cloister_tools::names::Lines::Keep));
+    report.answer = Some(cloister_tools::names::escape(
+        &said,
+        cloister_tools::names::Lines::Keep,
+    ));
     Ok(())
 }
 

@@ -34,7 +34,10 @@ pub(crate) struct Alternative {
 
 impl Alternative {
     pub(crate) fn new(shown: impl Into<String>, value: Value) -> Alternative {
-        Alternative { shown: shown.into(), value }
+        Alternative {
+            shown: shown.into(),
+            value,
+        }
     }
 }
 
@@ -55,7 +58,10 @@ impl Slot {
                 unique.push(alternative);
             }
         }
-        Slot { name: name.into(), alternatives: unique }
+        Slot {
+            name: name.into(),
+            alternatives: unique,
+        }
     }
 
     /// The value that fills the slot; none where nothing could.
@@ -76,7 +82,9 @@ impl Slot {
 
 /// Whether the word at a place is announced as a group.
 pub(crate) fn groups(words: &Words, at: usize) -> bool {
-    (1..=2).filter_map(|back| words.stem_before(at, back)).any(|s| GROUPERS.contains(&s))
+    (1..=2)
+        .filter_map(|back| words.stem_before(at, back))
+        .any(|s| GROUPERS.contains(&s))
 }
 
 /// How many words a heading has.

@@ -13,7 +13,11 @@ pub(crate) enum Trust {
     /// Nothing, and why.
     None(String),
     /// A TPM whose attestation key is enrolled in the trust roots.
-    Tpm { tpm: Tpm, kind: Attestation, pcrs: PcrSelection },
+    Tpm {
+        tpm: Tpm,
+        kind: Attestation,
+        pcrs: PcrSelection,
+    },
 }
 
 impl Trust {
@@ -51,12 +55,18 @@ impl Trust {
 
     /// Have the TPM quote over the statement.
     pub(crate) fn vouch(&mut self, statement: &Statement) -> Result<Evidence, Failure> {
-        let integrity = |e: &dyn std::fmt::Display| Failure::new(Kind::Integrity, format!("the TPM did not quote: {e}"));
+        let integrity = |e: &dyn std::fmt::Display| {
+            Failure::new(Kind::Integrity, format!("the TPM did not quote: {e}"))
+        };
         match self {
-            Trust::None(reason) => Ok(Evidence::None { reason: reason.clone() }),
+            Trust::None(reason) => Ok(Evidence::None {
+                reason: reason.clone(),
+            }),
             Trust::Tpm { tpm, kind, pcrs } => {
                 let qualifying = statement.qualifying().map_err(|e| integrity(&e))?;
-                let quote = tpm.quote(&qualifying, pcrs).map_err(|e| integrity(&e).hint(e.hint()))?;
+                let quote = tpm
+                    .quote(&qualifying, pcrs)
+                    .map_err(|e| integrity(&e).hint(e.hint()))?;
                 Ok(match kind {
                     Attestation::Tpm2Hardware => Evidence::Tpm2Hardware { quote },
                     _ => Evidence::Tpm2Software { quote },
@@ -80,8 +90,16 @@ pub(crate) fn open(tcti: Option<&str>) -> Result<Tpm, String> {
 /// Read the TPM's attestation key as it would be enrolled.
 pub(crate) fn key_of(tpm: &mut Tpm, device: &str) -> Result<EnrolledKey, Failure> {
     let kind = tpm.kind().map_err(|e| Failure::failed(&e).hint(e.hint()))?;
-    let key = tpm.attestation_key().map_err(|e| Failure::failed(&e).hint(e.hint()))?;
-    EnrolledKey::pinned_in_person(device.to_owned(), key.public_area().to_vec(), kind, PcrSelection::boot()).map_err(Failure::failed)
+    let key = tpm
+        .attestation_key()
+        .map_err(|e| Failure::failed(&e).hint(e.hint()))?;
+    EnrolledKey::pinned_in_person(
+        device.to_owned(),
+        key.public_area().to_vec(),
+        kind,
+        PcrSelection::boot(),
+    )
+    .map_err(Failure::failed)
 }
 
 fn enrolled(mut tpm: Tpm, roots: &Roots) -> Result<Trust, String> {

@@ -12,7 +12,8 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 /// File endings that make a word a file name even where no such file is known.
 const ENDINGS: [&str; 18] = [
-    "xlsx", "xlsm", "xls", "xlsb", "ods", "csv", "tsv", "txt", "md", "json", "pdf", "docx", "doc", "odt", "html", "eml", "rtf", "zip",
+    "xlsx", "xlsm", "xls", "xlsb", "ods", "csv", "tsv", "txt", "md", "json", "pdf", "docx", "doc",
+    "odt", "html", "eml", "rtf", "zip",
 ];
 
 /// One word of the request: as typed, without its punctuation; folded for values; stemmed for headings and cues.
@@ -45,8 +46,14 @@ impl Words {
     /// Split a request into words.
     pub(crate) fn read(text: &str) -> Words {
         let stemmer = Stemmer::create(Algorithm::English);
-        let words = text.split_whitespace().filter_map(|raw| word(raw, &stemmer)).collect();
-        Words { text: text.to_owned(), words }
+        let words = text
+            .split_whitespace()
+            .filter_map(|raw| word(raw, &stemmer))
+            .collect();
+        Words {
+            text: text.to_owned(),
+            words,
+        }
     }
 
     /// The request as it was typed.
@@ -69,19 +76,26 @@ impl Words {
     }
 
     fn with_role(&self, role: Role) -> impl Iterator<Item = &str> {
-        self.words.iter().filter(move |w| w.role == role).map(|w| w.typed.as_str())
+        self.words
+            .iter()
+            .filter(move |w| w.role == role)
+            .map(|w| w.typed.as_str())
     }
 
     /// Where a heading or cue stands, whatever its number or form: `Customer` is found in "per customers".
     pub(crate) fn mention(&self, phrase: &str) -> Option<usize> {
         let stems = stems(phrase);
-        self.find(stems.len(), |w, i| stems.get(i).is_some_and(|s| *s == w.stem))
+        self.find(stems.len(), |w, i| {
+            stems.get(i).is_some_and(|s| *s == w.stem)
+        })
     }
 
     /// Where a value stands as it is, apart from case: `North` in "for region North only".
     pub(crate) fn literal(&self, value: &str) -> Option<usize> {
         let folds: Vec<String> = value.split_whitespace().map(fold).collect();
-        self.find(folds.len(), |w, i| folds.get(i).is_some_and(|f| *f == w.fold))
+        self.find(folds.len(), |w, i| {
+            folds.get(i).is_some_and(|f| *f == w.fold)
+        })
     }
 
     /// The first place where one of the cues stands; cues are stems or several words.
@@ -99,9 +113,11 @@ impl Words {
         if length == 0 {
             return None;
         }
-        self.words
-            .windows(length)
-            .position(|part| part.iter().enumerate().all(|(i, w)| w.role == Role::Plain && same(w, i)))
+        self.words.windows(length).position(|part| {
+            part.iter()
+                .enumerate()
+                .all(|(i, w)| w.role == Role::Plain && same(w, i))
+        })
     }
 }
 
@@ -117,20 +133,31 @@ pub(crate) fn stems(phrase: &str) -> Vec<String> {
 }
 
 fn word(raw: &str, stemmer: &Stemmer) -> Option<Word> {
-    let typed = raw.trim_matches(|c: char| "\"'`“”‘’«»()[]{}<>,;:!?".contains(c)).trim_end_matches('.');
+    let typed = raw
+        .trim_matches(|c: char| "\"'`“”‘’«»()[]{}<>,;:!?".contains(c))
+        .trim_end_matches('.');
     if typed.is_empty() {
         return None;
     }
     let fold = fold(typed);
     let stem = stemmer.stem(&fold).into_owned();
     let ends = raw.ends_with(['.', ',', ';', ':', '!', '?']);
-    Some(Word { role: role(typed), typed: typed.to_owned(), fold, stem, ends })
+    Some(Word {
+        role: role(typed),
+        typed: typed.to_owned(),
+        fold,
+        stem,
+        ends,
+    })
 }
 
 fn fold(word: &str) -> String {
     let trimmed = word.trim_matches(|c: char| "\"'`“”‘’«»()[]{}<>,;:!?.".contains(c));
     let lower = trimmed.to_lowercase();
-    lower.strip_suffix("'s").or_else(|| lower.strip_suffix("’s")).map_or(lower.clone(), str::to_owned)
+    lower
+        .strip_suffix("'s")
+        .or_else(|| lower.strip_suffix("’s"))
+        .map_or(lower.clone(), str::to_owned)
 }
 
 fn role(typed: &str) -> Role {
@@ -144,14 +171,22 @@ fn role(typed: &str) -> Role {
 }
 
 fn is_address(word: &str) -> bool {
-    let mail = word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    let mail = word
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     mail || word.contains("://") || word.starts_with("www.")
 }
 
 /// A word is a path when it is written like one: from a root, home or parent, with a folder's slash and an ending, or with a document's ending.
 fn is_path(word: &str) -> bool {
-    let rooted = ["/", "~/", "./", "../", "\\\\"].iter().any(|p| word.starts_with(p)) || word.ends_with('/') && word.len() > 1;
-    let ending = Path::new(word).extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_lowercase().as_str()));
+    let rooted = ["/", "~/", "./", "../", "\\\\"]
+        .iter()
+        .any(|p| word.starts_with(p))
+        || word.ends_with('/') && word.len() > 1;
+    let ending = Path::new(word)
+        .extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| ENDINGS.contains(&e.to_lowercase().as_str()));
     rooted || ending || word.contains("/../") || word == ".."
 }
 
@@ -161,8 +196,13 @@ mod tests {
 
     #[test]
     fn a_sentence_gives_up_its_paths_and_addresses() {
-        let words = Words::read("Send \"invoices-2025-10.xlsx\" to anna@example.com, then read ../payroll/salaries.xlsx.");
-        assert_eq!(words.paths().collect::<Vec<_>>(), ["invoices-2025-10.xlsx", "../payroll/salaries.xlsx"]);
+        let words = Words::read(
+            "Send \"invoices-2025-10.xlsx\" to anna@example.com, then read ../payroll/salaries.xlsx.",
+        );
+        assert_eq!(
+            words.paths().collect::<Vec<_>>(),
+            ["invoices-2025-10.xlsx", "../payroll/salaries.xlsx"]
+        );
         assert_eq!(words.addresses().collect::<Vec<_>>(), ["anna@example.com"]);
     }
 
@@ -182,6 +222,9 @@ mod tests {
 
     #[test]
     fn a_word_inside_a_path_is_no_mention() {
-        assert_eq!(Words::read("save reports/customer.xlsx").mention("customer"), None);
+        assert_eq!(
+            Words::read("save reports/customer.xlsx").mention("customer"),
+            None
+        );
     }
 }

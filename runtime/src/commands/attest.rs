@@ -21,7 +21,11 @@ fn status(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let roots = home.roots()?;
     let trust = Trust::find(desk.tcti.as_deref(), &roots);
     desk.document(&json!({"attestation": trust.attestation().name(), "reason": trust.reason(), "enrolled": roots.keys().len()}));
-    desk.answer(format!("attestation {}{}", trust.attestation(), trust.reason().map(|r| format!(": {r}")).unwrap_or_default()));
+    desk.answer(format!(
+        "attestation {}{}",
+        trust.attestation(),
+        trust.reason().map(|r| format!(": {r}")).unwrap_or_default()
+    ));
     Ok(())
 }
 
@@ -29,12 +33,22 @@ fn status(home: &Home, desk: &Desk) -> Result<(), Failure> {
 fn enroll(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let roots = home.roots()?;
     if home.admin_key()?.public() != *roots.admin() {
-        return Err(Failure::new(Kind::Integrity, format!("`{}` is not the key that the roots name", home.admin_key_file().display())));
+        return Err(Failure::new(
+            Kind::Integrity,
+            format!(
+                "`{}` is not the key that the roots name",
+                home.admin_key_file().display()
+            ),
+        ));
     }
     let mut tpm = trust::open(desk.tcti.as_deref()).map_err(Failure::failed)?;
     let key = trust::key_of(&mut tpm, &device_name())?;
     let kind = key.kind();
-    let roots = if kind == Attestation::Tpm2Software { roots.accepting_software() } else { roots };
+    let roots = if kind == Attestation::Tpm2Software {
+        roots.accepting_software()
+    } else {
+        roots
+    };
     let text = roots.enrolling(key).to_json().map_err(Failure::failed)?;
     disk::replace(&home.roots_file(), text.as_bytes())?;
     desk.document(&json!({"enrolled": kind.name()}));

@@ -23,20 +23,56 @@ struct Check {
 }
 
 fn ok(id: &'static str, summary: impl Into<String>) -> Check {
-    Check { id, status: "ok", summary: summary.into(), remedy: None }
+    Check {
+        id,
+        status: "ok",
+        summary: summary.into(),
+        remedy: None,
+    }
 }
 
-fn bad(id: &'static str, status: &'static str, summary: impl Into<String>, remedy: impl Into<String>) -> Check {
-    Check { id, status, summary: summary.into(), remedy: Some(remedy.into()) }
+fn bad(
+    id: &'static str,
+    status: &'static str,
+    summary: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Check {
+    Check {
+        id,
+        status,
+        summary: summary.into(),
+        remedy: Some(remedy.into()),
+    }
 }
 
 /// Look at everything; fails (exit 1) where something that a run needs is missing.
 pub(crate) fn run(home: &Home, desk: &Desk) -> Result<u8, Failure> {
-    let checks = [cpu(), memory(), model(home), policy(home), tools(home), tpm(home, desk), sandbox(), network(), time()];
-    let document = checks.iter().map(|c| (c.id.to_owned(), json!({"status": c.status, "summary": c.summary, "remediation": c.remedy}))).collect::<serde_json::Map<_, _>>();
+    let checks = [
+        cpu(),
+        memory(),
+        model(home),
+        policy(home),
+        tools(home),
+        tpm(home, desk),
+        sandbox(),
+        network(),
+        time(),
+    ];
+    let document = checks
+        .iter()
+        .map(|c| {
+            (
+                c.id.to_owned(),
+                json!({"status": c.status, "summary": c.summary, "remediation": c.remedy}),
+            )
+        })
+        .collect::<serde_json::Map<_, _>>();
     desk.document(&json!({"schema": 1, "checks": document}));
     for check in &checks {
-        desk.answer(format!("{:<9}{:<9}{}", check.status, check.id, check.summary));
+        desk.answer(format!(
+            "{:<9}{:<9}{}",
+            check.status, check.id, check.summary
+        ));
         if let Some(remedy) = &check.remedy {
             desk.answer(format!("         hint:    {remedy}"));
         }
@@ -46,71 +82,180 @@ pub(crate) fn run(home: &Home, desk: &Desk) -> Result<u8, Failure> {
 
 #[cfg(target_arch = "x86_64")]
 fn cpu() -> Check {
-    let has = [("avx2", std::arch::is_x86_feature_detected!("avx2")), ("fma", std::arch::is_x86_feature_detected!("fma")), ("f16c", std::arch::is_x86_feature_detected!("f16c"))];
+    let has = [
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("f16c", std::arch::is_x86_feature_detected!("f16c")),
+    ];
     let named: Vec<&str> = has.iter().filter(|(_, h)| *h).map(|(n, _)| *n).collect();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ok("cpu", format!("uses {}; {threads} threads; engine: candle, {:?}", named.join(", "), DeviceChoice::Cpu))
+    ok(
+        "cpu",
+        format!(
+            "uses {}; {threads} threads; engine: candle, {:?}",
+            named.join(", "),
+            DeviceChoice::Cpu
+        ),
+    )
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 fn cpu() -> Check {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ok("cpu", format!("{threads} threads; engine: candle, {:?}", DeviceChoice::Cpu))
+    ok(
+        "cpu",
+        format!("{threads} threads; engine: candle, {:?}", DeviceChoice::Cpu),
+    )
 }
 
 fn memory() -> Check {
     let text = disk::text(std::path::Path::new("/proc/meminfo")).unwrap_or_default();
-    let available = text.lines().find_map(|l| l.strip_prefix("MemAvailable:")).and_then(|v| v.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let available = text
+        .lines()
+        .find_map(|l| l.strip_prefix("MemAvailable:"))
+        .and_then(|v| v.trim().trim_end_matches(" kB").parse::<u64>().ok());
     match available {
-        Some(kib) => ok("memory", format!("{} MiB available; a model needs about twice its file while it loads", kib / 1024)),
-        None => bad("memory", "unknown", "the system does not say how much memory is free", "look at your system's own monitor"),
+        Some(kib) => ok(
+            "memory",
+            format!(
+                "{} MiB available; a model needs about twice its file while it loads",
+                kib / 1024
+            ),
+        ),
+        None => bad(
+            "memory",
+            "unknown",
+            "the system does not say how much memory is free",
+            "look at your system's own monitor",
+        ),
     }
 }
 
 fn model(home: &Home) -> Check {
     let pin = home.roots().and_then(|roots| home.pin(None, roots.admin()));
     match pin {
-        Err(failure) => bad("model", "missing", failure.message(), failure.advice().unwrap_or("cloister models import FILE --name NAME")),
+        Err(failure) => bad(
+            "model",
+            "missing",
+            failure.message(),
+            failure
+                .advice()
+                .unwrap_or("cloister models import FILE --name NAME"),
+        ),
         Ok(pin) => match home.model(&pin, |_| {}) {
-            Ok(_) => ok("model", format!("{} is the pinned file, sha256 {}", pin.name().as_str(), pin.sha256())),
-            Err(failure) => bad("model", "missing", failure.message(), failure.advice().unwrap_or("cloister models verify")),
+            Ok(_) => ok(
+                "model",
+                format!(
+                    "{} is the pinned file, sha256 {}",
+                    pin.name().as_str(),
+                    pin.sha256()
+                ),
+            ),
+            Err(failure) => bad(
+                "model",
+                "missing",
+                failure.message(),
+                failure.advice().unwrap_or("cloister models verify"),
+            ),
         },
     }
 }
 
 fn policy(home: &Home) -> Check {
     match home.roots().and_then(|roots| home.bundle(roots.admin())) {
-        Ok((bundle, digest)) => ok("policy", format!("`{}` signed, {} cases pass, {digest}", bundle.name(), bundle.test().len())),
-        Err(failure) => bad("policy", "missing", failure.message(), failure.advice().unwrap_or("cloister policy check HOME/policies")),
+        Ok((bundle, digest)) => ok(
+            "policy",
+            format!(
+                "`{}` signed, {} cases pass, {digest}",
+                bundle.name(),
+                bundle.test().len()
+            ),
+        ),
+        Err(failure) => bad(
+            "policy",
+            "missing",
+            failure.message(),
+            failure
+                .advice()
+                .unwrap_or("cloister policy check HOME/policies"),
+        ),
     }
 }
 
 fn tools(home: &Home) -> Check {
     match home.roots().and_then(|roots| home.catalog(roots.admin())) {
-        Ok((catalog, digest)) => ok("tools", format!("{} pinned, {digest}", catalog.packages().map(|p| p.name().to_owned()).collect::<Vec<_>>().join(", "))),
-        Err(failure) => bad("tools", "missing", failure.message(), failure.advice().unwrap_or("cloister tools verify")),
+        Ok((catalog, digest)) => ok(
+            "tools",
+            format!(
+                "{} pinned, {digest}",
+                catalog
+                    .packages()
+                    .map(|p| p.name().to_owned())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        ),
+        Err(failure) => bad(
+            "tools",
+            "missing",
+            failure.message(),
+            failure.advice().unwrap_or("cloister tools verify"),
+        ),
     }
 }
 
 fn tpm(home: &Home, desk: &Desk) -> Check {
-    let Ok(roots) = home.roots() else { return bad("tpm", "unknown", "there is no home to be enrolled in", "cloister init") };
+    let Ok(roots) = home.roots() else {
+        return bad(
+            "tpm",
+            "unknown",
+            "there is no home to be enrolled in",
+            "cloister init",
+        );
+    };
     match Trust::find(desk.tcti.as_deref(), &roots) {
-        Trust::None(reason) => bad("tpm", "absent", reason, "sessions say `none`; with a TPM: cloister attest enroll"),
+        Trust::None(reason) => bad(
+            "tpm",
+            "absent",
+            reason,
+            "sessions say `none`; with a TPM: cloister attest enroll",
+        ),
         found @ Trust::Tpm { .. } => ok("tpm", format!("{}, enrolled", found.attestation())),
     }
 }
 
 fn sandbox() -> Check {
     let held = "wasmtime: no folders, no sockets, memory, fuel, time and output limited; no_new_privs; undumpable";
-    bad("sandbox", "partial", format!("{held}; {}", confine::told(&confine::this_process())), "a later version puts model and tools into processes of their own")
+    bad(
+        "sandbox",
+        "partial",
+        format!("{held}; {}", confine::told(&confine::this_process())),
+        "a later version puts model and tools into processes of their own",
+    )
 }
 
 fn network() -> Check {
-    ok("network", "this program links no network code; check it with `cargo tree -p cloister` or strace")
+    ok(
+        "network",
+        "this program links no network code; check it with `cargo tree -p cloister` or strace",
+    )
 }
 
 fn time() -> Check {
     let now = clock::millis();
-    let shown = i64::try_from(now).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|t| t.to_string()).unwrap_or_default();
-    if now < CLOCK_FLOOR { bad("clock", "missing", format!("the clock says {shown}"), "set the clock: grants end by it") } else { ok("clock", shown) }
+    let shown = i64::try_from(now)
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .map(|t| t.to_string())
+        .unwrap_or_default();
+    if now < CLOCK_FLOOR {
+        bad(
+            "clock",
+            "missing",
+            format!("the clock says {shown}"),
+            "set the clock: grants end by it",
+        )
+    } else {
+        ok("clock", shown)
+    }
 }

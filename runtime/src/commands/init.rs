@@ -19,49 +19,90 @@ use crate::trust;
 
 pub(crate) fn run(options: &cli::Init, home: &Home, desk: &Desk) -> Result<(), Failure> {
     if home.roots_file().exists() {
-        return Err(Failure::new(Kind::Usage, format!("`{}` is a home already", home.root().display())).hint("name another --home; a home is never made over".to_owned()));
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("`{}` is a home already", home.root().display()),
+        )
+        .hint("name another --home; a home is never made over".to_owned()));
     }
     let packages = packages(options)?;
-    for folder in [home.root().to_owned(), home.root().join("keys"), home.root().join("admin"), home.models(), home.tools(), home.policies(), home.ledger(), home.quarantine(), home.scratch()] {
+    for folder in [
+        home.root().to_owned(),
+        home.root().join("keys"),
+        home.root().join("admin"),
+        home.models(),
+        home.tools(),
+        home.policies(),
+        home.ledger(),
+        home.quarantine(),
+        home.scratch(),
+    ] {
         disk::folder(&folder)?;
     }
     let key = new_admin_key(home)?;
     policy(options, home, &key)?;
     pin_tools(&packages, home, &key)?;
-    home.seal("models.lock", &Lock::default().print()?, Purpose::ModelsLock, &key)?;
+    home.seal(
+        "models.lock",
+        &Lock::default().print()?,
+        Purpose::ModelsLock,
+        &key,
+    )?;
     let (roots, tpm) = enrol(desk, Roots::new(key.public()))?;
     // Last: a home is one when its roots are there, so a crash before this leaves none.
-    disk::replace(&home.roots_file(), roots.to_json().map_err(Failure::failed)?.as_bytes())?;
+    disk::replace(
+        &home.roots_file(),
+        roots.to_json().map_err(Failure::failed)?.as_bytes(),
+    )?;
     desk.document(&json!({"home": home.root(), "admin": key.public().to_string(), "tools": packages.len(), "tpm": tpm}));
     desk.screen.say("made", home.root().display());
-    desk.screen.say("tools", format!("{} pinned", packages.len()));
+    desk.screen
+        .say("tools", format!("{} pinned", packages.len()));
     desk.screen.say("tpm", &tpm);
     desk.screen.say("admin", format!("the admin's private key is `{}`: keep it elsewhere where others administer this machine", home.admin_key_file().display()));
-    desk.screen.say("next", "cloister models import FILE --name NAME");
+    desk.screen
+        .say("next", "cloister models import FILE --name NAME");
     Ok(())
 }
 
 /// The tool packages to pin: named, or those beside this binary.
 fn packages(options: &cli::Init) -> Result<Vec<PathBuf>, Failure> {
-    let beside = || std::env::current_exe().ok().and_then(|exe| exe.parent().map(|p| p.join("tools")));
+    let beside = || {
+        std::env::current_exe()
+            .ok()
+            .and_then(|exe| exe.parent().map(|p| p.join("tools")))
+    };
     let folder = options.tools.clone().or_else(beside).unwrap_or_default();
-    let listed = fs::read_dir(&folder).map_err(|e| disk::failed("list the tool packages in", &folder, &e).hint("`make build` puts them beside the binary; --tools names another folder".to_owned()))?;
-    let mut found: Vec<PathBuf> = listed.filter_map(|item| item.ok().map(|i| i.path())).filter(|p| p.join("tool.toml").is_file()).collect();
+    let listed = fs::read_dir(&folder).map_err(|e| {
+        disk::failed("list the tool packages in", &folder, &e).hint(
+            "`make build` puts them beside the binary; --tools names another folder".to_owned(),
+        )
+    })?;
+    let mut found: Vec<PathBuf> = listed
+        .filter_map(|item| item.ok().map(|i| i.path()))
+        .filter(|p| p.join("tool.toml").is_file())
+        .collect();
     found.sort();
     Ok(found)
 }
 
 fn new_admin_key(home: &Home) -> Result<AdminKey, Failure> {
     let mut seed = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(seed.as_mut_slice()).map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
+    getrandom::fill(seed.as_mut_slice())
+        .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
     let key = AdminKey::from_random(seed);
     disk::replace(&home.admin_key_file(), key.to_text().as_bytes())?;
-    fs::set_permissions(home.admin_key_file(), fs::Permissions::from_mode(0o600)).map_err(|e| disk::failed("protect", &home.admin_key_file(), &e))?;
+    fs::set_permissions(home.admin_key_file(), fs::Permissions::from_mode(0o600))
+        .map_err(|e| disk::failed("protect", &home.admin_key_file(), &e))?;
     Ok(key)
 }
 
 fn policy(options: &cli::Init, home: &Home, key: &AdminKey) -> Result<(), Failure> {
-    let globs: Vec<&str> = options.unattended_agents.iter().map(String::as_str).collect();
+    let globs: Vec<&str> = options
+        .unattended_agents
+        .iter()
+        .map(String::as_str)
+        .collect();
     let files = match &options.policy {
         Some(folder) => bundle_files(folder)?,
         None if globs.is_empty() => shipped(),
@@ -76,11 +117,19 @@ fn policy(options: &cli::Init, home: &Home, key: &AdminKey) -> Result<(), Failur
 fn pin_tools(packages: &[PathBuf], home: &Home, key: &AdminKey) -> Result<(), Failure> {
     let mut pins = Vec::new();
     for package in packages {
-        let name = package.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = package
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         copy_package(package, &home.tools().join(&name))?;
         pins.push(cloister_tools::pin(&home.tools().join(&name))?);
     }
-    home.seal("tools.lock", &cloister_tools::lock_text(&pins), Purpose::ToolsLock, key)
+    home.seal(
+        "tools.lock",
+        &cloister_tools::lock_text(&pins),
+        Purpose::ToolsLock,
+        key,
+    )
 }
 
 /// A package is flat: its component, its WIT, its description.
@@ -102,7 +151,11 @@ fn enrol(desk: &Desk, roots: Roots) -> Result<(Roots, String), Failure> {
         Ok(mut tpm) => {
             let key = trust::key_of(&mut tpm, &device_name())?;
             let kind = key.kind();
-            let roots = if kind == Attestation::Tpm2Software { roots.accepting_software() } else { roots };
+            let roots = if kind == Attestation::Tpm2Software {
+                roots.accepting_software()
+            } else {
+                roots
+            };
             Ok((roots.enrolling(key), format!("{kind}, pinned in person")))
         }
     }

@@ -22,7 +22,12 @@ pub(crate) fn run(command: &cli::Models, home: &Home, desk: &Desk) -> Result<(),
         cli::Models::List => list(home, desk),
         cli::Models::Import { file, name } => import(file, name, home, desk),
         cli::Models::Pin { name } => pin_in_place(name, home, desk),
-        cli::Models::Default { name } => change(home, |lock| Ok(lock.with_default(&ModelName::parse(name)?)?)),
+        cli::Models::Default { name } => {
+            change(
+                home,
+                |lock| Ok(lock.with_default(&ModelName::parse(name)?)?),
+            )
+        }
         cli::Models::Verify { name } => verify(name.as_deref(), home, desk),
         cli::Models::Remove { name } => remove(name, home),
     }
@@ -37,8 +42,17 @@ fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
         desk.answer("no model is pinned; `cloister models import FILE --name NAME` brings one in");
     }
     for pin in lock.pins() {
-        let mark = if Some(pin.name()) == default.as_ref() { "  default" } else { "" };
-        desk.answer(format!("{:<24} {:>12} bytes  sha256 {}{mark}", pin.name().as_str(), pin.bytes(), pin.sha256()));
+        let mark = if Some(pin.name()) == default.as_ref() {
+            "  default"
+        } else {
+            ""
+        };
+        desk.answer(format!(
+            "{:<24} {:>12} bytes  sha256 {}{mark}",
+            pin.name().as_str(),
+            pin.bytes(),
+            pin.sha256()
+        ));
     }
     Ok(())
 }
@@ -48,17 +62,30 @@ fn import(file: &Path, name: &str, home: &Home, desk: &Desk) -> Result<(), Failu
     let name = ModelName::parse(name)?;
     let lock = home.model_lock(home.roots()?.admin())?;
     if lock.get(&name).is_ok() {
-        return Err(Failure::failed(format!("a model is pinned as `{}` already", name.as_str())).hint(format!("`cloister models remove {}` first, or choose another name", name.as_str())));
+        return Err(
+            Failure::failed(format!("a model is pinned as `{}` already", name.as_str())).hint(
+                format!(
+                    "`cloister models remove {}` first, or choose another name",
+                    name.as_str()
+                ),
+            ),
+        );
     }
     let bytes = read(file, desk)?;
     Gguf::parse(&bytes)?;
-    let pin = Pin::new(name.clone(), ModelDigest::of(&bytes), u64::try_from(bytes.len()).unwrap_or(u64::MAX), None)?;
+    let pin = Pin::new(
+        name.clone(),
+        ModelDigest::of(&bytes),
+        u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        None,
+    )?;
     let place = home.models().join(format!("{}.gguf", name.as_str()));
     write(&place, &bytes, desk)?;
     let sha256 = pin.sha256().to_string();
     store(home, &lock.pin(pin))?;
     desk.document(&json!({"name": name.as_str(), "sha256": sha256}));
-    desk.screen.say("pinned", format!("{} sha256 {sha256}", name.as_str()));
+    desk.screen
+        .say("pinned", format!("{} sha256 {sha256}", name.as_str()));
     Ok(())
 }
 
@@ -70,12 +97,18 @@ fn read(file: &Path, desk: &Desk) -> Result<Vec<u8>, Failure> {
     let mut chunk = vec![0; CHUNK];
     loop {
         desk.screen.interrupt().check()?;
-        let n = source.read(&mut chunk).map_err(|e| disk::failed("read", file, &e))?;
+        let n = source
+            .read(&mut chunk)
+            .map_err(|e| disk::failed("read", file, &e))?;
         if n == 0 {
             return Ok(bytes);
         }
         bytes.extend_from_slice(chunk.get(..n).unwrap_or_default());
-        stage.at(u64::try_from(bytes.len()).unwrap_or(u64::MAX), total, "bytes");
+        stage.at(
+            u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            total,
+            "bytes",
+        );
     }
 }
 
@@ -104,8 +137,16 @@ fn pin_in_place(name: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let name = ModelName::parse(name)?;
     let bytes = read(&home.models().join(format!("{}.gguf", name.as_str())), desk)?;
     Gguf::parse(&bytes)?;
-    let pin = Pin::new(name, ModelDigest::of(&bytes), u64::try_from(bytes.len()).unwrap_or(u64::MAX), None)?;
-    desk.screen.say("pinned", format!("{} sha256 {}", pin.name().as_str(), pin.sha256()));
+    let pin = Pin::new(
+        name,
+        ModelDigest::of(&bytes),
+        u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        None,
+    )?;
+    desk.screen.say(
+        "pinned",
+        format!("{} sha256 {}", pin.name().as_str(), pin.sha256()),
+    );
     change(home, |lock| Ok(lock.pin(pin)))
 }
 
@@ -115,10 +156,17 @@ fn verify(name: Option<&str>, home: &Home, desk: &Desk) -> Result<(), Failure> {
     if let Some(name) = &wanted {
         lock.get(name)?;
     }
-    for pin in lock.pins().filter(|p| wanted.as_ref().is_none_or(|w| w == p.name())) {
+    for pin in lock
+        .pins()
+        .filter(|p| wanted.as_ref().is_none_or(|w| w == p.name()))
+    {
         let mut stage = desk.screen.stage("hashing");
         home.model(pin, |done| stage.at(done, pin.bytes(), "bytes"))?;
-        desk.answer(format!("{} is the pinned file, sha256 {}", pin.name().as_str(), pin.sha256()));
+        desk.answer(format!(
+            "{} is the pinned file, sha256 {}",
+            pin.name().as_str(),
+            pin.sha256()
+        ));
     }
     desk.document(&json!({"verified": true}));
     Ok(())
@@ -137,5 +185,10 @@ fn change(home: &Home, with: impl FnOnce(Lock) -> Result<Lock, Failure>) -> Resu
 }
 
 fn store(home: &Home, lock: &Lock) -> Result<(), Failure> {
-    home.seal("models.lock", &lock.print()?, Purpose::ModelsLock, &home.admin_key()?)
+    home.seal(
+        "models.lock",
+        &lock.print()?,
+        Purpose::ModelsLock,
+        &home.admin_key()?,
+    )
 }

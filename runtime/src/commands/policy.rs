@@ -8,12 +8,12 @@ use serde_json::json;
 
 use super::Desk;
 use crate::cli;
+use crate::clock;
 use crate::confine;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::{Home, bundle_files};
 use crate::trust::Trust;
-use crate::clock;
 
 pub(crate) fn run(command: &cli::Policy, home: &Home, desk: &Desk) -> Result<(), Failure> {
     match command {
@@ -25,16 +25,33 @@ pub(crate) fn run(command: &cli::Policy, home: &Home, desk: &Desk) -> Result<(),
 
 /// A folder is checked as a bundle; one file in the company of its own cases.
 fn check(path: &Path, desk: &Desk) -> Result<(), Failure> {
-    let files = if path.is_dir() { bundle_files(path)? } else { alone(path)? };
+    let files = if path.is_dir() {
+        bundle_files(path)?
+    } else {
+        alone(path)?
+    };
     let bundle = Bundle::load(&files)?;
     desk.document(&json!({"bundle": bundle.name(), "cases": bundle.test().len()}));
-    desk.answer(format!("`{}` compiles, {} cases pass", path.display(), bundle.test().len()));
+    desk.answer(format!(
+        "`{}` compiles, {} cases pass",
+        path.display(),
+        bundle.test().len()
+    ));
     Ok(())
 }
 
 fn alone(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut files = BTreeMap::from([("bundle.toml".to_owned(), b"name = \"check\"\nversion = 1\n".to_vec()), (name, disk::read(path)?)]);
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let mut files = BTreeMap::from([
+        (
+            "bundle.toml".to_owned(),
+            b"name = \"check\"\nversion = 1\n".to_vec(),
+        ),
+        (name, disk::read(path)?),
+    ]);
     let cases = path.with_extension("cases.toml");
     if let Some(name) = cases.file_name().filter(|_| cases.is_file()) {
         files.insert(name.to_string_lossy().into_owned(), disk::read(&cases)?);
@@ -69,12 +86,22 @@ fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(),
     let call = Call::from_json(&disk::read(call)?, &folder)?;
     let explanation = bundle.explain(&call, &negotiated.grants, &session, clock::for_policy());
     desk.document(&json!({"explanation": explanation, "refused": negotiated.refused}));
-    desk.answer(format!("{} by rule {}: {}", explanation.decision, explanation.rule, explanation.reason));
+    desk.answer(format!(
+        "{} by rule {}: {}",
+        explanation.decision, explanation.rule, explanation.reason
+    ));
     Ok(())
 }
 
 /// The absolute folder of a manifest, links resolved: what its relative paths are relative to.
 pub(crate) fn folder_of(manifest: &Path) -> Result<std::path::PathBuf, Failure> {
-    let absolute = manifest.canonicalize().map_err(|e| disk::failed("read the manifest", manifest, &e))?;
-    absolute.parent().map(Path::to_owned).ok_or_else(|| Failure::new(Kind::Usage, format!("`{}` is no file in a folder", manifest.display())))
+    let absolute = manifest
+        .canonicalize()
+        .map_err(|e| disk::failed("read the manifest", manifest, &e))?;
+    absolute.parent().map(Path::to_owned).ok_or_else(|| {
+        Failure::new(
+            Kind::Usage,
+            format!("`{}` is no file in a folder", manifest.display()),
+        )
+    })
 }

@@ -12,7 +12,11 @@ use crate::report::Report;
 use crate::session::{self, Job, Until};
 
 pub(crate) fn run(options: &cli::Run, home: &Home, desk: &Desk) -> Result<u8, Failure> {
-    let mode = if options.unattended { Mode::Unattended } else { Mode::Attended };
+    let mode = if options.unattended {
+        Mode::Unattended
+    } else {
+        Mode::Attended
+    };
     finish(&options.ask, mode, Until::Released, home, desk)
 }
 
@@ -20,10 +24,23 @@ pub(crate) fn plan(options: &cli::Ask, home: &Home, desk: &Desk) -> Result<u8, F
     finish(options, Mode::Attended, Until::Judged, home, desk)
 }
 
-fn finish(ask: &cli::Ask, mode: Mode, until: Until, home: &Home, desk: &Desk) -> Result<u8, Failure> {
+fn finish(
+    ask: &cli::Ask,
+    mode: Mode,
+    until: Until,
+    home: &Home,
+    desk: &Desk,
+) -> Result<u8, Failure> {
     let started = std::time::Instant::now();
     let mut report = Report::begun();
-    let job = Job { manifest: &ask.manifest, model: ask.model.as_deref(), device: device(ask.device), prompt: &ask.prompt, mode, until };
+    let job = Job {
+        manifest: &ask.manifest,
+        model: ask.model.as_deref(),
+        device: device(ask.device),
+        prompt: &ask.prompt,
+        mode,
+        until,
+    };
     let ended = session::run(&job, home, desk, &mut report);
     report.timing_ms.total = session::millis(started);
     report.failed_or_done(&ended);
@@ -33,7 +50,10 @@ fn finish(ask: &cli::Ask, mode: Mode, until: Until, home: &Home, desk: &Desk) ->
     }
     if until == Until::Judged {
         for decision in &report.decisions {
-            desk.answer(format!("{} {}: {} ({})", decision.step, decision.decision, decision.reason, decision.rule));
+            desk.answer(format!(
+                "{} {}: {} ({})",
+                decision.step, decision.decision, decision.reason, decision.rule
+            ));
         }
     }
     for line in report.account().lines() {

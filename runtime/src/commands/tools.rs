@@ -6,8 +6,8 @@ use cloister_attest::Purpose;
 use cloister_tools::{Package, Pin, Signature, lock_text, pin};
 use serde_json::json;
 
-use super::init::copy_package;
 use super::Desk;
+use super::init::copy_package;
 use crate::cli;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -33,13 +33,27 @@ fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
 }
 
 fn described(package: &Package) -> String {
-    let functions: Vec<String> = package.signatures().iter().map(|s| format!("  {:<18} {}", s.name(), s.doc())).collect();
-    format!("{} {}  reads {}\n  {}\n{}", package.name(), package.pin().version, package.accepts().join(", "), package.description(), functions.join("\n"))
+    let functions: Vec<String> = package
+        .signatures()
+        .iter()
+        .map(|s| format!("  {:<18} {}", s.name(), s.doc()))
+        .collect();
+    format!(
+        "{} {}  reads {}\n  {}\n{}",
+        package.name(),
+        package.pin().version,
+        package.accepts().join(", "),
+        package.description(),
+        functions.join("\n")
+    )
 }
 
 /// What a component can reach follows from its signatures alone: the handles they take.
 fn inspect(file: &Path, desk: &Desk) -> Result<(), Failure> {
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let package = Package::read(folder)?;
     desk.document(&json!({"name": package.name(), "wasm": package.pin().wasm, "functions": package.signatures().iter().map(Signature::json_schema).collect::<Vec<_>>()}));
     desk.answer(described(&package));
@@ -52,9 +66,16 @@ fn add(dir: &Path, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let key = home.admin_key()?;
     let added = pin(dir)?;
     let (catalog, _) = home.catalog(home.roots()?.admin())?;
-    let mut pins: Vec<Pin> = catalog.packages().map(|p| p.pin().clone()).filter(|p| p.name != added.name).collect();
+    let mut pins: Vec<Pin> = catalog
+        .packages()
+        .map(|p| p.pin().clone())
+        .filter(|p| p.name != added.name)
+        .collect();
     copy_package(dir, &home.tools().join(&added.name))?;
-    desk.screen.say("pinned", format!("{} {}, component {}", added.name, added.version, added.wasm));
+    desk.screen.say(
+        "pinned",
+        format!("{} {}, component {}", added.name, added.version, added.wasm),
+    );
     pins.push(added);
     home.seal("tools.lock", &lock_text(&pins), Purpose::ToolsLock, &key)
 }
@@ -63,6 +84,9 @@ fn verify(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let (catalog, digest) = home.catalog(home.roots()?.admin())?;
     catalog.warm()?;
     desk.document(&json!({"verified": true, "lock": digest.to_string()}));
-    desk.answer(format!("{} tools are the pinned ones and match their WIT", catalog.packages().count()));
+    desk.answer(format!(
+        "{} tools are the pinned ones and match their WIT",
+        catalog.packages().count()
+    ));
     Ok(())
 }

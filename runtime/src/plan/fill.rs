@@ -1,6 +1,6 @@
 //! Fills the slots that need no document: which files, where to write, which kind of chart, which words to look for.
 
-use cloister_tools::{Handle, Type};
+use cloister_tools::{Case, Handle, Type};
 use serde_json::{Map, Value, json};
 
 use super::Draft;
@@ -15,30 +15,129 @@ const SYNONYMS: [(&str, &[&str]); 6] = [
     ("chart", &["chart", "graph", "plot", "diagram"]),
     ("bar", &["bar", "column chart"]),
     ("date", &["date", "when", "deadline", "due", "day", "until"]),
-    ("amount", &["amount", "how much", "price", "cost", "pay", "owe", "fee", "rent", "charge", "sum", "total"]),
+    (
+        "amount",
+        &[
+            "amount", "how much", "price", "cost", "pay", "owe", "fee", "rent", "charge", "sum",
+            "total",
+        ],
+    ),
     ("email", &["email", "e-mail", "address", "contact"]),
     ("number", &["number"]),
 ];
 /// Words that ask for a file where none is named.
 const FILE_CUES: [&str; 14] = [
-    "save", "write", "create", "make", "produce", "generate", "export", "workbook", "spreadsheet", "report", "copy", "put", "store", "chart",
+    "save",
+    "write",
+    "create",
+    "make",
+    "produce",
+    "generate",
+    "export",
+    "workbook",
+    "spreadsheet",
+    "report",
+    "copy",
+    "put",
+    "store",
+    "chart",
 ];
 /// Words that no search is about.
 const IDLE: [&str; 66] = [
-    "a", "an", "the", "of", "in", "on", "to", "for", "by", "and", "or", "with", "from", "at", "is", "are", "was", "were", "be", "which", "what", "who",
-    "where", "when", "how", "do", "does", "did", "me", "my", "our", "us", "we", "i", "it", "its", "them", "they", "that", "this", "these", "those",
-    "any", "all", "every", "each", "give", "tell", "show", "list", "find", "search", "look", "please", "name", "names", "file", "files", "letter",
-    "letters", "document", "documents", "mention", "mentions", "contain", "contains",
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "on",
+    "to",
+    "for",
+    "by",
+    "and",
+    "or",
+    "with",
+    "from",
+    "at",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "which",
+    "what",
+    "who",
+    "where",
+    "when",
+    "how",
+    "do",
+    "does",
+    "did",
+    "me",
+    "my",
+    "our",
+    "us",
+    "we",
+    "i",
+    "it",
+    "its",
+    "them",
+    "they",
+    "that",
+    "this",
+    "these",
+    "those",
+    "any",
+    "all",
+    "every",
+    "each",
+    "give",
+    "tell",
+    "show",
+    "list",
+    "find",
+    "search",
+    "look",
+    "please",
+    "name",
+    "names",
+    "file",
+    "files",
+    "letter",
+    "letters",
+    "document",
+    "documents",
+    "mention",
+    "mentions",
+    "contain",
+    "contains",
 ];
 /// Words behind which the thing looked for stands.
 const ABOUT: [&str; 14] = [
-    "mention", "contain", "about", "say", "regard", "concern", "includ", "word", "words", "phrase", "refer", "containing", "for", "discuss",
+    "mention",
+    "contain",
+    "about",
+    "say",
+    "regard",
+    "concern",
+    "includ",
+    "word",
+    "words",
+    "phrase",
+    "refer",
+    "containing",
+    "for",
+    "discuss",
 ];
 /// The longest run of words that is offered to a search.
 const LONGEST_SEARCH: usize = 4;
 
 /// Freeze the call: everything but what depends on contents.
-pub(crate) fn fixed(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mut dyn Decide) -> Result<Draft, Failure> {
+pub(crate) fn fixed(
+    words: &Words,
+    reach: &Reach<'_>,
+    offer: &Offer,
+    decide: &mut dyn Decide,
+) -> Result<Draft, Failure> {
     let mut args = Map::new();
     let mut open = Vec::new();
     for param in offer.signature.params() {
@@ -49,7 +148,11 @@ pub(crate) fn fixed(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mu
         let value = one(words, reach, offer, &param.name, &param.ty, decide)?;
         args.insert(param.name.clone(), value);
     }
-    Ok(Draft { signature: offer.signature.clone(), args, open })
+    Ok(Draft {
+        signature: offer.signature.clone(),
+        args,
+        open,
+    })
 }
 
 /// The handle that a parameter takes, behind lists and options.
@@ -73,30 +176,63 @@ pub(crate) fn needs_contents(ty: &Type) -> bool {
 
 /// The file that the request wants moved, and where to.
 pub(crate) fn moves<'r>(words: &Words, reach: &'r Reach<'_>) -> Option<(&'r Known, String)> {
-    let source = words.paths().filter_map(|p| reach.file(p)).find(|f| f.movable)?;
-    let path = words.paths().filter(|p| reach.file(p).is_none_or(|f| f != source)).find_map(|p| reach.target(source, p));
-    let announced = |at: usize| (1..=3).filter_map(|b| words.stem_before(at, b)).any(|s| ["to", "into", "folder", "in", "under", "directori"].contains(&s));
+    let source = words
+        .paths()
+        .filter_map(|p| reach.file(p))
+        .find(|f| f.movable)?;
+    // A file that is there already is no place: two named files are two inputs, and nothing is moved over another.
+    let path = words
+        .paths()
+        .filter(|p| reach.file(p).is_none())
+        .find_map(|p| reach.target(source, p));
+    let announced = |at: usize| {
+        (1..=3)
+            .filter_map(|b| words.stem_before(at, b))
+            .any(|s| ["to", "into", "folder", "in", "under", "directori"].contains(&s))
+    };
     let word = || {
-        let plain = words.all().iter().enumerate().filter(|(at, w)| w.role == Role::Plain && announced(*at));
-        plain.filter(|(_, w)| !IDLE.contains(&w.fold.as_str()) && w.fold != "folder").find_map(|(_, w)| reach.target(source, &w.typed))
+        let plain = words
+            .all()
+            .iter()
+            .enumerate()
+            .filter(|(at, w)| w.role == Role::Plain && announced(*at));
+        plain
+            .filter(|(_, w)| !IDLE.contains(&w.fold.as_str()) && w.fold != "folder")
+            .find_map(|(_, w)| reach.target(source, &w.typed))
     };
     path.or_else(word).map(|to| (source, to))
 }
 
-fn one(words: &Words, reach: &Reach<'_>, offer: &Offer, name: &str, ty: &Type, decide: &mut dyn Decide) -> Result<Value, Failure> {
+fn one(
+    words: &Words,
+    reach: &Reach<'_>,
+    offer: &Offer,
+    name: &str,
+    ty: &Type,
+    decide: &mut dyn Decide,
+) -> Result<Value, Failure> {
     match (ty, handle(ty)) {
         (Type::List(_), Some(Handle::Input)) => files(words, reach, offer, decide),
         (_, Some(Handle::Input)) => single(words, reach, offer),
         (_, Some(Handle::Output)) => save(words, reach, offer, decide),
-        (_, Some(Handle::Movable)) => moves(words, reach).map(|(f, _)| json!(f.name)).ok_or_else(|| unfilled(name)),
-        (_, Some(Handle::Place)) => moves(words, reach).map(|(_, to)| json!(to)).ok_or_else(|| unfilled(name)),
+        (_, Some(Handle::Movable)) => moves(words, reach)
+            .map(|(f, _)| json!(f.name))
+            .ok_or_else(|| unfilled(name)),
+        (_, Some(Handle::Place)) => moves(words, reach)
+            .map(|(_, to)| json!(to))
+            .ok_or_else(|| unfilled(name)),
         (Type::Option(of), None) => optional(words, name, of, decide),
         (_, None) => required(words, name, ty, decide),
     }
 }
 
 /// Named files as they are; else a group of files that a word of the request picks out; else every file that the tool reads.
-fn files(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mut dyn Decide) -> Result<Value, Failure> {
+fn files(
+    words: &Words,
+    reach: &Reach<'_>,
+    offer: &Offer,
+    decide: &mut dyn Decide,
+) -> Result<Value, Failure> {
     let named: Vec<&str> = reach.named(words).iter().map(|f| f.name.as_str()).collect();
     if !named.is_empty() {
         decide.settled("files", &named.join(", "));
@@ -105,20 +241,29 @@ fn files(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mut dyn Decid
     let all: Vec<&str> = offer.takes(reach).iter().map(|f| f.name.as_str()).collect();
     let mut alternatives = groups(words, &all);
     alternatives.push(Alternative::new("every granted file", json!(all)));
-    Slot::new("files", alternatives).decided(decide)?.ok_or_else(|| unfilled("files"))
+    Slot::new("files", alternatives)
+        .decided(decide)?
+        .ok_or_else(|| unfilled("files"))
 }
 
 /// Groups of files whose names share a word with the request, where that tells some from the others.
 fn groups(words: &Words, all: &[&str]) -> Vec<Alternative> {
     let mut found = Vec::new();
-    for word in words.all().iter().filter(|w| w.role == Role::Plain && w.fold.len() > 2 && !IDLE.contains(&w.fold.as_str())) {
+    for word in words
+        .all()
+        .iter()
+        .filter(|w| w.role == Role::Plain && w.fold.len() > 2 && !IDLE.contains(&w.fold.as_str()))
+    {
         let has = |name: &&&str| {
             let stem = name.rsplit_once('.').map_or(**name, |(s, _)| s);
             crate::words::stems(&stem.replace('/', " ")).contains(&word.stem)
         };
         let hits: Vec<&&str> = all.iter().filter(has).collect();
         if !hits.is_empty() && hits.len() < all.len() {
-            found.push(Alternative::new(format!("files named {}", word.fold), json!(hits)));
+            found.push(Alternative::new(
+                format!("files named {}", word.fold),
+                json!(hits),
+            ));
         }
     }
     found
@@ -131,16 +276,35 @@ fn single(words: &Words, reach: &Reach<'_>, offer: &Offer) -> Result<Value, Fail
 }
 
 /// A path that the request names; a plain name in the writable folder where it asks for a file without naming one; else nothing is written.
-fn save(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mut dyn Decide) -> Result<Value, Failure> {
-    let path = words.paths().filter(|p| reach.file(p).is_none_or(|f| !f.readable)).find_map(|p| reach.save(p));
-    let replaced = || words.paths().filter(|p| reach.named(words).first().is_none_or(|f| f.name != **p)).find_map(|p| reach.save(p));
+fn save(
+    words: &Words,
+    reach: &Reach<'_>,
+    offer: &Offer,
+    decide: &mut dyn Decide,
+) -> Result<Value, Failure> {
+    let path = words
+        .paths()
+        .filter(|p| reach.file(p).is_none_or(|f| !f.readable))
+        .find_map(|p| reach.save(p));
+    let replaced = || {
+        words
+            .paths()
+            .filter(|p| reach.named(words).first().is_none_or(|f| f.name != **p))
+            .find_map(|p| reach.save(p))
+    };
     if let Some(path) = path.or_else(replaced) {
         decide.settled("save", &path);
         return Ok(json!(path));
     }
-    let asked = words.cue(&FILE_CUES).is_some() && words.all().first().is_none_or(|w| !["how", "what", "which", "who", "when"].contains(&w.fold.as_str()));
+    let asked = words.cue(&FILE_CUES).is_some()
+        && words
+            .all()
+            .first()
+            .is_none_or(|w| !["how", "what", "which", "who", "when"].contains(&w.fold.as_str()));
     let folder = reach.only_writable_folder().filter(|_| asked);
-    let name = folder.map(|f| format!("{f}/{}.xlsx", offer.signature.function())).filter(|p| reach.save(p).is_some());
+    let name = folder
+        .map(|f| format!("{f}/{}.xlsx", offer.signature.function()))
+        .filter(|p| reach.save(p).is_some());
     if let Some(path) = &name {
         decide.settled("save", path);
     }
@@ -148,54 +312,83 @@ fn save(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mut dyn Decide
 }
 
 /// An optional choice is made only where the request speaks of it.
-fn optional(words: &Words, name: &str, of: &Type, decide: &mut dyn Decide) -> Result<Value, Failure> {
-    let Type::Enum { cases, .. } = of.plain() else { return Ok(Value::Null) };
+fn optional(
+    words: &Words,
+    name: &str,
+    of: &Type,
+    decide: &mut dyn Decide,
+) -> Result<Value, Failure> {
+    let Type::Enum { cases, .. } = of.plain() else {
+        return Ok(Value::Null);
+    };
     let spoken = words.cue(synonyms(name)).is_some() || words.mention(name).is_some();
-    let said: Vec<&str> = cases.iter().map(|c| c.name.as_str()).filter(|c| says(words, c)).collect();
     if !spoken {
         return Ok(Value::Null);
     }
-    let open = if said.is_empty() { cases.iter().map(|c| c.name.as_str()).collect() } else { said };
-    let alternatives = open.into_iter().map(|c| Alternative::new(c, json!(c))).collect();
-    Ok(Slot::new(name, alternatives).decided(decide)?.unwrap_or(Value::Null))
+    Ok(Slot::new(name, said(words, cases))
+        .decided(decide)?
+        .unwrap_or(Value::Null))
 }
 
-fn required(words: &Words, name: &str, ty: &Type, decide: &mut dyn Decide) -> Result<Value, Failure> {
+fn required(
+    words: &Words,
+    name: &str,
+    ty: &Type,
+    decide: &mut dyn Decide,
+) -> Result<Value, Failure> {
     let alternatives = match (ty, ty.plain()) {
         (Type::Alias { name, .. }, Type::String) if name == "words" => searches(words),
-        (_, Type::Enum { cases, .. }) => {
-            let said: Vec<&str> = cases.iter().map(|c| c.name.as_str()).filter(|c| says(words, c)).collect();
-            let open = if said.is_empty() { cases.iter().map(|c| c.name.as_str()).collect() } else { said };
-            open.into_iter().map(|c| Alternative::new(c, json!(c))).collect()
-        }
-        (_, Type::Bool) => [false, true].iter().map(|b| Alternative::new(b.to_string(), json!(b))).collect(),
+        (_, Type::Enum { cases, .. }) => said(words, cases),
+        (_, Type::Bool) => [false, true]
+            .iter()
+            .map(|b| Alternative::new(b.to_string(), json!(b)))
+            .collect(),
         (_, Type::U32 | Type::U64 | Type::S64) => whole_numbers(words),
         (_, Type::String) => searches(words),
         _ => Vec::new(),
     };
-    Slot::new(name, alternatives).decided(decide)?.ok_or_else(|| unfilled(name))
+    Slot::new(name, alternatives)
+        .decided(decide)?
+        .ok_or_else(|| unfilled(name))
 }
 
 fn whole_numbers(words: &Words) -> Vec<Alternative> {
     let numbers = crate::words::numbers::numbers(words).into_iter();
-    numbers.filter_map(|n| n.plain.parse::<u32>().ok().map(|v| Alternative::new(n.plain, json!(v)))).collect()
+    numbers
+        .filter_map(|n| {
+            n.plain
+                .parse::<u32>()
+                .ok()
+                .map(|v| Alternative::new(n.plain, json!(v)))
+        })
+        .collect()
 }
 
 /// Runs of words to look for: what is quoted; else what stands behind "mention", "about" and their like; else any run.
 fn searches(words: &Words) -> Vec<Alternative> {
     let quoted = quoted(words.text());
     if !quoted.is_empty() {
-        return quoted.into_iter().map(|q| Alternative::new(q.clone(), json!(q))).collect();
+        return quoted
+            .into_iter()
+            .map(|q| Alternative::new(q.clone(), json!(q)))
+            .collect();
     }
-    let about = words.all().iter().position(|w| w.role == Role::Plain && (ABOUT.contains(&w.stem.as_str()) || ABOUT.contains(&w.fold.as_str())));
+    let about = words.all().iter().position(|w| {
+        w.role == Role::Plain
+            && (ABOUT.contains(&w.stem.as_str()) || ABOUT.contains(&w.fold.as_str()))
+    });
     let all = words.all();
-    let behind = about.and_then(|at| (at.saturating_add(1)..all.len()).find(|i| all.get(*i).is_some_and(searchable)));
+    let behind = about.and_then(|at| {
+        (at.saturating_add(1)..all.len()).find(|i| all.get(*i).is_some_and(searchable))
+    });
     let starts: Vec<usize> = match behind {
         Some(start) => vec![start],
         None => (0..all.len()).collect(),
     };
     let runs = starts.into_iter().flat_map(|start| runs(words, start));
-    let mut found: Vec<Alternative> = runs.map(|r| Alternative::new(r.clone(), json!(r))).collect();
+    let mut found: Vec<Alternative> = runs
+        .map(|r| Alternative::new(r.clone(), json!(r)))
+        .collect();
     // Behind a cue the run ends where the clause does: the longest one is what was meant.
     if behind.is_some() {
         found = found.into_iter().next_back().into_iter().collect();
@@ -228,17 +421,43 @@ fn runs(words: &Words, start: usize) -> Vec<String> {
 
 fn quoted(text: &str) -> Vec<String> {
     let opened = text.split(['"', '“', '”']).enumerate();
-    opened.filter(|(i, part)| i % 2 == 1 && !part.trim().is_empty()).map(|(_, part)| part.trim().to_owned()).collect()
+    opened
+        .filter(|(i, part)| i % 2 == 1 && !part.trim().is_empty())
+        .map(|(_, part)| part.trim().to_owned())
+        .collect()
 }
 
-fn says(words: &Words, case: &str) -> bool {
-    words.mention(case).is_some() || words.cue(synonyms(case)).is_some()
+/// The cases that the request names; else those whose synonyms it uses; else all of them.
+fn said(words: &Words, cases: &[Case]) -> Vec<Alternative> {
+    let which = |spoken: &dyn Fn(&str) -> bool| -> Vec<&str> {
+        cases
+            .iter()
+            .map(|c| c.name.as_str())
+            .filter(|c| spoken(c))
+            .collect()
+    };
+    let named = which(&|c| words.mention(c).is_some());
+    let meant = which(&|c| words.cue(synonyms(c)).is_some());
+    let open = [named, meant, which(&|_| true)]
+        .into_iter()
+        .find(|list| !list.is_empty())
+        .unwrap_or_default();
+    open.into_iter()
+        .map(|c| Alternative::new(c, json!(c)))
+        .collect()
 }
 
 fn synonyms(name: &str) -> &'static [&'static str] {
-    SYNONYMS.iter().find(|(n, _)| *n == name).map_or(&[], |(_, s)| s)
+    SYNONYMS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map_or(&[], |(_, s)| s)
 }
 
 fn unfilled(name: &str) -> Failure {
-    Failure::new(Kind::NoPlan, format!("the request does not say what `{name}` should be")).hint("name the file, the place or the words".to_owned())
+    Failure::new(
+        Kind::NoPlan,
+        format!("the request does not say what `{name}` should be"),
+    )
+    .hint("name the file, the place or the words".to_owned())
 }

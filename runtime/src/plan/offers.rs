@@ -26,15 +26,45 @@ pub(crate) struct Lacking {
 
 /// Capability, how the refusal names it, the verbs that ask for it.
 const BEYOND: [(&str, &str, &[&str]); 3] = [
-    ("file:delete", "delete files", &["delete", "erase", "shred", "wipe", "trash"]),
-    ("network:outbound", "send or fetch anything", &["send", "email", "e-mail", "mail", "upload", "download", "post", "publish", "forward", "fetch", "browse"]),
-    ("process:run", "start programs", &["install", "execute", "print", "launch"]),
+    (
+        "file:delete",
+        "delete files",
+        &["delete", "erase", "shred", "wipe", "trash"],
+    ),
+    (
+        "network:outbound",
+        "send or fetch anything",
+        &[
+            "send", "email", "e-mail", "mail", "upload", "download", "post", "publish", "forward",
+            "fetch", "browse",
+        ],
+    ),
+    (
+        "process:run",
+        "start programs",
+        &["install", "execute", "print", "launch"],
+    ),
 ];
-const POLITE: [&str; 8] = ["please", "can", "could", "would", "you", "will", "now", "kindly"];
+const POLITE: [&str; 8] = [
+    "please", "can", "could", "would", "you", "will", "now", "kindly",
+];
 
 /// A function asked for by its own word, which no other word would mean.
 const ONLY_WHEN_ASKED: [(&str, &[&str]); 3] = [
-    ("describe", &["column", "heading", "header", "worksheet", "sheet", "structure", "describe", "layout", "field"]),
+    (
+        "describe",
+        &[
+            "column",
+            "heading",
+            "header",
+            "worksheet",
+            "sheet",
+            "structure",
+            "describe",
+            "layout",
+            "field",
+        ],
+    ),
     ("list", &["list", "file", "folder"]),
     ("count", &["line", "word", "character"]),
 ];
@@ -46,29 +76,62 @@ impl Offer {
     }
 
     pub(crate) fn reads(&self, name: &str) -> bool {
-        let ending = name.rsplit_once('.').map(|(_, e)| e.to_lowercase()).unwrap_or_default();
+        let ending = name
+            .rsplit_once('.')
+            .map(|(_, e)| e.to_lowercase())
+            .unwrap_or_default();
         self.accepts.iter().any(|a| a == "*" || *a == ending)
     }
 
     fn has(&self, handle: Handle) -> bool {
-        self.signature.params().iter().any(|p| fill::handle(&p.ty) == Some(handle))
+        self.signature
+            .params()
+            .iter()
+            .any(|p| fill::handle(&p.ty) == Some(handle))
     }
 }
 
 /// The functions that could serve the request under the grants.
-pub(crate) fn possible<'o>(words: &Words, reach: &Reach<'_>, offers: &'o [Offer]) -> Vec<&'o Offer> {
+pub(crate) fn possible<'o>(
+    words: &Words,
+    reach: &Reach<'_>,
+    offers: &'o [Offer],
+) -> Vec<&'o Offer> {
     let allowed = |o: &&Offer| reach.grants().allows_tool(&o.signature.name());
-    let found: Vec<&Offer> = offers.iter().filter(allowed).filter(|o| fits(words, reach, o)).collect();
+    let found: Vec<&Offer> = offers
+        .iter()
+        .filter(allowed)
+        .filter(|o| fits(words, reach, o))
+        .collect();
     // Who names a file to write wants it written: functions that cannot write are no answer to that.
-    let saves = words.paths().any(|p| reach.file(p).is_none() && reach.save(p).is_some());
-    let writers: Vec<&Offer> = found.iter().copied().filter(|o| o.has(Handle::Output)).collect();
-    if saves && !writers.is_empty() { writers } else { found }
+    let saves = words
+        .paths()
+        .any(|p| reach.file(p).is_none() && reach.save(p).is_some());
+    let writers: Vec<&Offer> = found
+        .iter()
+        .copied()
+        .filter(|o| o.has(Handle::Output))
+        .collect();
+    if saves && !writers.is_empty() {
+        writers
+    } else {
+        found
+    }
 }
 
 fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     let named = reach.named(words);
-    let asked = ONLY_WHEN_ASKED.iter().find(|(f, _)| *f == offer.signature.function()).is_none_or(|(_, cues)| words.cue(cues).is_some());
-    asked && moves_fit(words, reach, offer) && offer.signature.params().iter().all(|p| has_argument(reach, offer, &named, &p.ty))
+    let asked = ONLY_WHEN_ASKED
+        .iter()
+        .find(|(f, _)| *f == offer.signature.function())
+        .is_none_or(|(_, cues)| words.cue(cues).is_some());
+    asked
+        && moves_fit(words, reach, offer)
+        && offer
+            .signature
+            .params()
+            .iter()
+            .all(|p| has_argument(reach, offer, &named, &p.ty))
 }
 
 /// Moving is offered where the request names a file that may move and a place for it; then reading it is not what is asked.
@@ -82,7 +145,11 @@ fn has_argument(reach: &Reach<'_>, offer: &Offer, named: &[&Known], ty: &Type) -
         (Type::Option(_), _) => true,
         (Type::List(_), Some(Handle::Input)) => {
             let all_read = named.iter().all(|f| offer.reads(&f.name));
-            let only_several = offer.signature.params().iter().any(|p| matches!(&p.ty, Type::Alias { name, .. } if name == "words"));
+            let only_several = offer
+                .signature
+                .params()
+                .iter()
+                .any(|p| matches!(&p.ty, Type::Alias { name, .. } if name == "words"));
             all_read && !offer.takes(reach).is_empty() && !(only_several && named.len() == 1)
         }
         (_, Some(Handle::Input)) => match named {
@@ -97,13 +164,23 @@ fn has_argument(reach: &Reach<'_>, offer: &Offer, named: &[&Known], ty: &Type) -
 /// What the request asks for in words that only a missing capability answers.
 pub(crate) fn lacking(words: &Words, grants: &Grants) -> Vec<Lacking> {
     let missing = grants.missing();
-    let first = words.all().iter().position(|w| !POLITE.contains(&w.fold.as_str()));
+    let first = words
+        .all()
+        .iter()
+        .position(|w| !POLITE.contains(&w.fold.as_str()));
     BEYOND
         .iter()
         .filter(|(capability, ..)| *capability != "file:delete" || missing.contains(capability))
         .filter_map(|(capability, verb, cues)| {
-            let at = words.all().iter().position(|w| cues.contains(&w.fold.as_str()))?;
-            Some(Lacking { capability, verb, first_word: Some(at) == first })
+            let at = words
+                .all()
+                .iter()
+                .position(|w| cues.contains(&w.fold.as_str()))?;
+            Some(Lacking {
+                capability,
+                verb,
+                first_word: Some(at) == first,
+            })
         })
         .collect()
 }

@@ -24,7 +24,11 @@ pub(crate) struct Reach<'a> {
 
 impl<'a> Reach<'a> {
     pub(crate) fn new(folder: &'a Path, grants: &'a Grants, files: Vec<Known>) -> Reach<'a> {
-        Reach { folder, grants, files }
+        Reach {
+            folder,
+            grants,
+            files,
+        }
     }
 
     pub(crate) fn grants(&self) -> &Grants {
@@ -39,9 +43,17 @@ impl<'a> Reach<'a> {
     pub(crate) fn file(&self, typed: &str) -> Option<&Known> {
         let typed = typed.strip_prefix("./").unwrap_or(typed);
         let path = self.path(typed);
-        let exact = self.files.iter().find(|f| f.name == typed || path.is_some() && self.path(&f.name) == path);
+        let exact = self
+            .files
+            .iter()
+            .find(|f| f.name == typed || path.is_some() && self.path(&f.name) == path);
         exact.or_else(|| {
-            let last = |f: &&Known| f.name.rsplit('/').next().is_some_and(|n| n.eq_ignore_ascii_case(typed));
+            let last = |f: &&Known| {
+                f.name
+                    .rsplit('/')
+                    .next()
+                    .is_some_and(|n| n.eq_ignore_ascii_case(typed))
+            };
             let mut same = self.files.iter().filter(last);
             same.next().filter(|_| same.next().is_none())
         })
@@ -49,7 +61,11 @@ impl<'a> Reach<'a> {
 
     /// The readable files that the request names.
     pub(crate) fn named(&self, words: &Words) -> Vec<&Known> {
-        words.paths().filter_map(|p| self.file(p)).filter(|f| f.readable).collect()
+        words
+            .paths()
+            .filter_map(|p| self.file(p))
+            .filter(|f| f.readable)
+            .collect()
     }
 
     /// The name of a place to write that a word names; a bare file name goes into the one writable folder.
@@ -57,7 +73,9 @@ impl<'a> Reach<'a> {
         if self.covers(Op::Write, typed) {
             return Some(typed.strip_prefix("./").unwrap_or(typed).to_owned());
         }
-        let folder = self.only_writable_folder().filter(|_| !typed.contains('/'))?;
+        let folder = self
+            .only_writable_folder()
+            .filter(|_| !typed.contains('/'))?;
         Some(format!("{folder}/{typed}")).filter(|p| self.covers(Op::Write, p))
     }
 
@@ -74,13 +92,25 @@ impl<'a> Reach<'a> {
         let bare = typed.trim_end_matches('/');
         let inside = format!("{bare}/{}", source.name.rsplit('/').next()?);
         let has_ending = Path::new(bare).extension().is_some();
-        let candidates = if has_ending { [bare.to_owned(), inside] } else { [inside, bare.to_owned()] };
-        candidates.into_iter().find(|c| *c != source.name && (has_ending || c.contains('/')) && self.covers(Op::Move, c))
+        let candidates = if has_ending {
+            [bare.to_owned(), inside]
+        } else {
+            [inside, bare.to_owned()]
+        };
+        candidates.into_iter().find(|c| {
+            *c != source.name && (has_ending || c.contains('/')) && self.covers(Op::Move, c)
+        })
     }
 
     /// Whether anything granted answers to a path in the request.
     pub(crate) fn answers(&self, typed: &str, words: &Words) -> bool {
-        let moved = || words.paths().filter_map(|p| self.file(p)).filter(|f| f.movable).any(|f| self.target(f, typed).is_some());
+        let moved = || {
+            words
+                .paths()
+                .filter_map(|p| self.file(p))
+                .filter(|f| f.movable)
+                .any(|f| self.target(f, typed).is_some())
+        };
         self.file(typed).is_some() || self.save(typed).is_some() || moved()
     }
 

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloister_attest::{AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis};
+use cloister_attest::{
+    AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis,
+};
 use cloister_models::{Pin, Verified};
 use cloister_policies::{Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session};
 use cloister_tools::{Catalog, Quarantine, Survey};
@@ -41,7 +43,14 @@ impl House {
         let admin = home.roots()?.admin().clone();
         let (bundle, policy) = home.bundle(&admin)?;
         let (catalog, tools) = home.catalog(&admin)?;
-        Ok(House { home: home.clone(), admin, bundle, policy, catalog: Arc::new(catalog), tools })
+        Ok(House {
+            home: home.clone(),
+            admin,
+            bundle,
+            policy,
+            catalog: Arc::new(catalog),
+            tools,
+        })
     }
 }
 
@@ -63,14 +72,25 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    pub(crate) fn begin(job: &Job<'_>, house: House, desk: &Desk, report: &mut Report) -> Result<Begun, Failure> {
+    pub(crate) fn begin(
+        job: &Job<'_>,
+        house: House,
+        desk: &Desk,
+        report: &mut Report,
+    ) -> Result<Begun, Failure> {
         let mut terms = terms(job, &house, desk, report)?;
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
         let model = hashed(&house.home, &pin, desk, report)?;
         let asking = asking(job.mode, terms.unattended.as_ref());
         let ledger = first_entry(&mut terms, &house, &model, report)?;
-        let Terms { manifest, folder, session, negotiated, .. } = terms;
+        let Terms {
+            manifest,
+            folder,
+            session,
+            negotiated,
+            ..
+        } = terms;
         let survey = Survey::take(&negotiated.grants, &folder, &session.reserved);
         let mut opened = Opened {
             quarantine: Arc::new(Quarantine::open(&house.home.quarantine())?),
@@ -86,7 +106,11 @@ impl Begun {
         };
         for refusal in &negotiated.refused {
             desk.screen.say("refused", refusal);
-            report.refused.push(RefusedReport { what: refusal.what.clone(), rule: refusal.rule.clone(), reason: refusal.reason.clone() });
+            report.refused.push(RefusedReport {
+                what: refusal.what.clone(),
+                rule: refusal.rule.clone(),
+                reason: refusal.reason.clone(),
+            });
             opened.note(entries::refusal(refusal))?;
         }
         Ok(Begun { opened, model })
@@ -104,10 +128,21 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     let trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
     report.attestation = trust.attestation().name().to_owned();
     let accepted = house.bundle.attestation(&manifest, trust.kind());
-    accepted.map_err(|refusal| refused(&refusal).hint(trust.reason().map(|r| format!("{r}; this policy wants a TPM"))))?;
+    accepted.map_err(|refusal| {
+        refused(&refusal).hint(
+            trust
+                .reason()
+                .map(|r| format!("{r}; this policy wants a TPM")),
+        )
+    })?;
     let unattended = match job.mode {
         Mode::Attended => None,
-        Mode::Unattended => Some(house.bundle.unattended(&manifest).map_err(|r| refused(&r).hint("run it at a terminal, or have the admin allow this agent in the policy's settings".to_owned()))?),
+        Mode::Unattended => Some(house.bundle.unattended(&manifest).map_err(|r| {
+            refused(&r).hint(
+                "run it at a terminal, or have the admin allow this agent in the policy's settings"
+                    .to_owned(),
+            )
+        })?),
     };
     let session = Session {
         attestation: trust.kind(),
@@ -116,15 +151,32 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
         person: std::env::var("USER").ok(),
         reserved: vec![house.home.root().to_owned()],
     };
-    let negotiated = house.bundle.negotiate(&manifest, &session, clock::for_policy());
-    Ok(Terms { manifest_digest: Digest::of(&bytes), manifest, folder, session, negotiated, unattended, trust })
+    let negotiated = house
+        .bundle
+        .negotiate(&manifest, &session, clock::for_policy());
+    Ok(Terms {
+        manifest_digest: Digest::of(&bytes),
+        manifest,
+        folder,
+        session,
+        negotiated,
+        unattended,
+        trust,
+    })
 }
 
 fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
     if grants.allows_model(pin.name().as_str()) {
         return Ok(());
     }
-    Err(Failure::new(Kind::Refused, format!("the manifest does not grant the model `{}`", pin.name().as_str())).hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
+    Err(Failure::new(
+        Kind::Refused,
+        format!(
+            "the manifest does not grant the model `{}`",
+            pin.name().as_str()
+        ),
+    )
+    .hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
 }
 
 /// The model's bytes, hashed as they are read: those very bytes are what is loaded.
@@ -134,7 +186,10 @@ fn hashed(home: &Home, pin: &Pin, desk: &Desk, report: &mut Report) -> Result<Ve
     let model = home.model(pin, |done| stage.at(done, pin.bytes(), "bytes"))?;
     desk.screen.interrupt().check()?;
     report.timing_ms.load = super::millis(started);
-    desk.screen.say("model", format!("{}, sha256 {} as pinned", pin.name().as_str(), pin.sha256()));
+    desk.screen.say(
+        "model",
+        format!("{}, sha256 {} as pinned", pin.name().as_str(), pin.sha256()),
+    );
     Ok(model)
 }
 
@@ -155,7 +210,12 @@ struct SessionOf<'a> {
     until: u64,
 }
 
-fn first_entry(terms: &mut Terms, house: &House, model: &Verified, report: &mut Report) -> Result<Ledger<LedgerFolder>, Failure> {
+fn first_entry(
+    terms: &mut Terms,
+    house: &House,
+    model: &Verified,
+    report: &mut Report,
+) -> Result<Ledger<LedgerFolder>, Failure> {
     let who = SessionOf {
         agent: terms.manifest.agent(),
         version: terms.manifest.version(),
@@ -164,21 +224,44 @@ fn first_entry(terms: &mut Terms, house: &House, model: &Verified, report: &mut 
         weights: Digest::from_bytes(*model.sha256().bytes()),
         until: terms.negotiated.grants.until().0,
     };
-    let user = terms.session.person.clone().unwrap_or_else(|| "unknown".to_owned());
+    let user = terms
+        .session
+        .person
+        .clone()
+        .unwrap_or_else(|| "unknown".to_owned());
     let unattended = terms.unattended.as_ref().map(|r| r.rule.clone());
-    let (ledger, session) = write_first(house, &who, &mut terms.trust, &confine::told(&terms.session.confinement), user, unattended)?;
+    let (ledger, session) = write_first(
+        house,
+        &who,
+        &mut terms.trust,
+        &confine::told(&terms.session.confinement),
+        user,
+        unattended,
+    )?;
     report.session = session;
     Ok(ledger)
 }
 
 /// Bind the session's key, born here, to everything it stands for, and write the first entry.
-fn write_first(house: &House, who: &SessionOf<'_>, trust: &mut Trust, confinement: &str, user: String, unattended: Option<String>) -> Result<(Ledger<LedgerFolder>, String), Failure> {
+fn write_first(
+    house: &House,
+    who: &SessionOf<'_>,
+    trust: &mut Trust,
+    confinement: &str,
+    user: String,
+    unattended: Option<String>,
+) -> Result<(Ledger<LedgerFolder>, String), Failure> {
     let mut folder = LedgerFolder::open(&house.home.ledger(), &house.home.scratch())?;
     let files = folder.files()?;
-    let borrowed = Files { entries: files.entries.as_slice(), checkpoint: files.checkpoint.clone(), others: files.others.clone() };
+    let borrowed = Files {
+        entries: files.entries.as_slice(),
+        checkpoint: files.checkpoint.clone(),
+        others: files.others.clone(),
+    };
     let resumed = Ledger::resume(borrowed, folder)?;
     let mut seed = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(seed.as_mut_slice()).map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
+    getrandom::fill(seed.as_mut_slice())
+        .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
     let key = SessionKey::from_random(seed);
     let binding = Binding {
         runtime: this_binary()?,
@@ -209,9 +292,24 @@ fn write_first(house: &House, who: &SessionOf<'_>, trust: &mut Trust, confinemen
 /// Begin the short session of a release from quarantine: no manifest, no model at work; the grants were judged when the effects were made.
 pub(crate) fn for_release(house: &House, desk: &Desk) -> Result<Ledger<LedgerFolder>, Failure> {
     let mut trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
-    let who = SessionOf { agent: "quarantine", version: "-", model: "-", manifest: Digest::ZERO, weights: Digest::ZERO, until: clock::millis().saturating_add(RELEASE_MILLIS) };
+    let who = SessionOf {
+        agent: "quarantine",
+        version: "-",
+        model: "-",
+        manifest: Digest::ZERO,
+        weights: Digest::ZERO,
+        until: clock::millis().saturating_add(RELEASE_MILLIS),
+    };
     let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    write_first(house, &who, &mut trust, &confine::told(&confine::this_process()), user, None).map(|(ledger, _)| ledger)
+    write_first(
+        house,
+        &who,
+        &mut trust,
+        &confine::told(&confine::this_process()),
+        user,
+        None,
+    )
+    .map(|(ledger, _)| ledger)
 }
 
 fn this_binary() -> Result<Digest, Failure> {

@@ -30,7 +30,12 @@ pub(crate) struct Permits {
 
 impl Step {
     pub(crate) fn report(&self) -> StepReport {
-        StepReport { id: self.id.clone(), tool: self.tool.clone(), args: self.args.clone(), open: self.open.clone() }
+        StepReport {
+            id: self.id.clone(),
+            tool: self.tool.clone(),
+            args: self.args.clone(),
+            open: self.open.clone(),
+        }
     }
 }
 
@@ -39,16 +44,32 @@ pub(crate) fn frozen(draft: &Draft, describer: Option<&Signature>) -> Vec<Step> 
     let mut steps = Vec::new();
     if let (Some(describer), Some(files)) = (describer, draft.args.get("files")) {
         let args = Map::from_iter([("files".to_owned(), files.clone())]);
-        steps.push(Step { id: "$1".to_owned(), tool: describer.name(), args, open: Vec::new() });
+        steps.push(Step {
+            id: "$1".to_owned(),
+            tool: describer.name(),
+            args,
+            open: Vec::new(),
+        });
     }
     let empty = |name: &String| {
         let param = draft.signature.params().iter().find(|p| p.name == *name);
-        let value = param.map_or(Value::Null, |p| if matches!(p.ty, Type::List(_)) { json!([]) } else { Value::Null });
+        let value = param.map_or(Value::Null, |p| {
+            if matches!(p.ty, Type::List(_)) {
+                json!([])
+            } else {
+                Value::Null
+            }
+        });
         (name.clone(), value)
     };
     let mut args = draft.args.clone();
     args.extend(draft.open.iter().map(empty));
     let id = format!("${}", steps.len().saturating_add(1));
-    steps.push(Step { id, tool: draft.signature.name(), args, open: draft.open.clone() });
+    steps.push(Step {
+        id,
+        tool: draft.signature.name(),
+        args,
+        open: draft.open.clone(),
+    });
     steps
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use cloister_attest::{Body, Digest, Ledger};
 use cloister_models::{Engine, ModelError};
 use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
-use cloister_tools::{Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature, Survey, release};
+use cloister_tools::{
+    Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
+    Survey, release,
+};
 use serde_json::Value;
 
 use super::judged::{Judged, Permits, Step};
@@ -23,7 +26,10 @@ use crate::mind::Example;
 use crate::plan::Draft;
 use crate::plan::offers::{Offer, possible};
 use crate::plan::reach::Reach;
-use crate::report::{ConsentReport, DecisionReport, PlanReport, QuarantinedReport, ReleasedReport, RefusedReport, Report};
+use crate::report::{
+    ConsentReport, DecisionReport, PlanReport, QuarantinedReport, RefusedReport, ReleasedReport,
+    Report,
+};
 use crate::screen::Stage;
 use crate::words::Words;
 
@@ -62,25 +68,56 @@ impl Opened {
 
     pub(crate) fn offers(&self) -> Vec<Offer> {
         let each = self.house.catalog.packages();
-        each.flat_map(|p| p.signatures().iter().map(|s| Offer { signature: s.clone(), accepts: p.accepts().to_vec() })).collect()
+        each.flat_map(|p| {
+            p.signatures().iter().map(|s| Offer {
+                signature: s.clone(),
+                accepts: p.accepts().to_vec(),
+            })
+        })
+        .collect()
     }
 
     /// Worked examples of the functions that could serve this request, as the model would write them.
-    pub(crate) fn examples(&self, reach: &Reach<'_>, offers: &[Offer], words: &Words) -> Vec<Example> {
-        let names: Vec<String> = possible(words, reach, offers).iter().map(|o| o.signature.name()).collect();
-        let all = self.house.catalog.packages().flat_map(|p| p.examples().iter().map(move |e| (format!("{}.{}", p.name(), e.function), e)));
+    pub(crate) fn examples(
+        &self,
+        reach: &Reach<'_>,
+        offers: &[Offer],
+        words: &Words,
+    ) -> Vec<Example> {
+        let names: Vec<String> = possible(words, reach, offers)
+            .iter()
+            .map(|o| o.signature.name())
+            .collect();
+        let all = self.house.catalog.packages().flat_map(|p| {
+            p.examples()
+                .iter()
+                .map(move |e| (format!("{}.{}", p.name(), e.function), e))
+        });
         let fitting = all.filter(|(name, _)| names.contains(name)).take(EXAMPLES);
-        fitting.map(|(name, e)| Example { request: format!("Request: {}", e.request), reply: format!("{{\"tool\":\"{name}\"}}") }).collect()
+        fitting
+            .map(|(name, e)| Example {
+                request: format!("Request: {}", e.request),
+                reply: format!("{{\"tool\":\"{name}\"}}"),
+            })
+            .collect()
     }
 
     /// The function that says what a tool's files hold, where the draft has slots that depend on it.
     pub(crate) fn describer(&self, draft: &Draft) -> Option<&Signature> {
         let name = format!("{}.describe", draft.signature.tool());
-        self.house.catalog.signature(&name).filter(|_| !draft.open.is_empty())
+        self.house
+            .catalog
+            .signature(&name)
+            .filter(|_| !draft.open.is_empty())
     }
 
     /// Load the weights while the tools compile on the other core.
-    pub(crate) fn timed_load(&mut self, desk: &Desk, report: &mut Report, load: impl FnOnce(&mut Stage) -> Result<Engine, ModelError>) -> Result<Engine, Failure> {
+    pub(crate) fn timed_load(
+        &mut self,
+        desk: &Desk,
+        report: &mut Report,
+        load: impl FnOnce(&mut Stage) -> Result<Engine, ModelError>,
+    ) -> Result<Engine, Failure> {
         self.stage = "load";
         let started = std::time::Instant::now();
         let catalog = Arc::clone(&self.house.catalog);
@@ -96,34 +133,64 @@ impl Opened {
     }
 
     /// Write the frozen plan down: its calls, files and places, before any document is opened.
-    pub(crate) fn record_plan(&mut self, steps: &[Step], report: &mut Report) -> Result<(), Failure> {
+    pub(crate) fn record_plan(
+        &mut self,
+        steps: &[Step],
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let reports: Vec<_> = steps.iter().map(Step::report).collect();
-        let hash = Digest::of(serde_json::to_string(&reports).map_err(Failure::failed)?.as_bytes());
+        let hash = Digest::of(
+            serde_json::to_string(&reports)
+                .map_err(Failure::failed)?
+                .as_bytes(),
+        );
         self.note(entries::plan(hash, &reports))?;
-        report.plan = Some(PlanReport { hash: hash.to_string(), steps: reports });
+        report.plan = Some(PlanReport {
+            hash: hash.to_string(),
+            steps: reports,
+        });
         Ok(())
     }
 
     /// Judge every step; one refusal refuses the plan, and nothing runs.
-    pub(crate) fn judge_plan(&mut self, steps: &[Step], words: &Words, desk: &Desk, report: &mut Report) -> Result<Permits, Failure> {
+    pub(crate) fn judge_plan(
+        &mut self,
+        steps: &[Step],
+        words: &Words,
+        desk: &Desk,
+        report: &mut Report,
+    ) -> Result<Permits, Failure> {
         let mut judged = Vec::new();
         let mut refusal = None;
         for step in steps {
             desk.screen.say("plan", self.sentence(step));
             match self.judge(step.clone(), words, report)? {
-                Ok(permit) => judged.push(Judged { step: step.clone(), permit }),
+                Ok(permit) => judged.push(Judged {
+                    step: step.clone(),
+                    permit,
+                }),
                 Err(failure) => refusal = refusal.or(Some(failure)),
             }
         }
         if let Some(failure) = refusal {
             return Err(failure);
         }
-        let call = judged.pop().ok_or_else(|| Failure::failed("a plan without steps"))?;
-        Ok(Permits { describe: judged.pop(), call })
+        let call = judged
+            .pop()
+            .ok_or_else(|| Failure::failed("a plan without steps"))?;
+        Ok(Permits {
+            describe: judged.pop(),
+            call,
+        })
     }
 
     /// Judge the last step again, now that its slots are filled.
-    pub(crate) fn judge_filled(&mut self, step: Step, words: &Words, report: &mut Report) -> Result<Judged, Failure> {
+    pub(crate) fn judge_filled(
+        &mut self,
+        step: Step,
+        words: &Words,
+        report: &mut Report,
+    ) -> Result<Judged, Failure> {
         report.decisions.retain(|d| d.step != step.id);
         let permit = self.judge(step.clone(), words, report)??;
         if let Some(plan) = &mut report.plan
@@ -134,9 +201,17 @@ impl Opened {
         Ok(Judged { step, permit })
     }
 
-    fn judge(&mut self, step: Step, words: &Words, report: &mut Report) -> Result<Result<Permit, Failure>, Failure> {
+    fn judge(
+        &mut self,
+        step: Step,
+        words: &Words,
+        report: &mut Report,
+    ) -> Result<Result<Permit, Failure>, Failure> {
         let call = self.door(&step, words)?;
-        let decision = self.house.bundle.judge(call, &self.grants, &self.session, clock::for_policy());
+        let decision =
+            self.house
+                .bundle
+                .judge(call, &self.grants, &self.session, clock::for_policy());
         self.note(entries::decision(&step.id, &decision))?;
         report.decisions.push(DecisionReport {
             step: step.id,
@@ -148,7 +223,11 @@ impl Opened {
             Decision::Permit(permit) => Ok(permit),
             Decision::Ask(question) => Ok(question.into_permit()),
             Decision::Forbid(refusal) => {
-                report.refused.push(RefusedReport { what: refusal.what.clone(), rule: refusal.rule.clone(), reason: refusal.reason.clone() });
+                report.refused.push(RefusedReport {
+                    what: refusal.what.clone(),
+                    rule: refusal.rule.clone(),
+                    reason: refusal.reason.clone(),
+                });
                 Err(refused(&refusal))
             }
         })
@@ -156,68 +235,164 @@ impl Opened {
 
     /// A call is parsed once, against its signature and the granted files. Words of the person are theirs; what contents filled is data.
     fn door(&self, step: &Step, words: &Words) -> Result<Call, Failure> {
-        let sources: Vec<String> = step.args.get("files").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        let data = || sources.iter().fold(Label::person(), |label, s| label.join(&Label::data(s)));
+        let sources: Vec<String> = step
+            .args
+            .get("files")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let data = || {
+            sources
+                .iter()
+                .fold(Label::person(), |label, s| label.join(&Label::data(s)))
+        };
         let signature = self.house.catalog.signature(&step.tool);
         let label = |name: &str| {
             let param = signature.and_then(|s| s.params().iter().find(|p| p.name == name));
-            let from_contents = param.is_some_and(|p| crate::plan::fill::needs_contents(&p.ty)) && step.open.is_empty();
-            let given = step.args.get(name).and_then(Value::as_str).is_none_or(|v| words.text().contains(v.rsplit('/').next().unwrap_or(v)));
-            if from_contents { data() } else if given { Label::person() } else { Label::policy() }
+            let from_contents = param.is_some_and(|p| crate::plan::fill::needs_contents(&p.ty))
+                && step.open.is_empty();
+            let given = step
+                .args
+                .get(name)
+                .and_then(Value::as_str)
+                .is_none_or(|v| words.text().contains(v.rsplit('/').next().unwrap_or(v)));
+            if from_contents {
+                data()
+            } else if given {
+                Label::person()
+            } else {
+                Label::policy()
+            }
         };
-        let labels: BTreeMap<String, Label> = step.args.keys().map(|name| (name.clone(), label(name))).collect();
-        Ok(self.house.catalog.parse_call(&step.id, &step.tool, Value::Object(step.args.clone()), &labels, &self.survey)?)
+        let labels: BTreeMap<String, Label> = step
+            .args
+            .keys()
+            .map(|name| (name.clone(), label(name)))
+            .collect();
+        Ok(self.house.catalog.parse_call(
+            &step.id,
+            &step.tool,
+            Value::Object(step.args.clone()),
+            &labels,
+            &self.survey,
+        )?)
     }
 
     /// Record, then run. The outcome is recorded whatever it is.
-    pub(crate) fn perform(&mut self, judged: Judged, desk: &Desk, report: &mut Report) -> Result<Performed, Failure> {
+    pub(crate) fn perform(
+        &mut self,
+        judged: Judged,
+        desk: &Desk,
+        report: &mut Report,
+    ) -> Result<Performed, Failure> {
         self.stage = "tool";
         desk.screen.interrupt().check()?;
         let Judged { step, permit } = judged;
-        let (terms, rule, reason) = (permit.release().clone(), permit.rule().to_owned(), permit.reason().to_owned());
+        let (terms, rule, reason) = (
+            permit.release().clone(),
+            permit.rule().to_owned(),
+            permit.reason().to_owned(),
+        );
         let tool = step.tool.split('.').next().unwrap_or_default();
-        let component = self.house.catalog.package(tool).map(|p| p.pin().wasm).unwrap_or(self.house.tools);
+        let component = self
+            .house
+            .catalog
+            .package(tool)
+            .map(|p| p.pin().wasm)
+            .unwrap_or(self.house.tools);
         let started = std::time::Instant::now();
-        let recorded = self.ledger.record(entries::intent(&permit, component), clock::for_ledger(), permit)?;
+        let recorded = self.ledger.record(
+            entries::intent(&permit, component),
+            clock::for_ledger(),
+            permit,
+        )?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let outcome = self.cage(report).run(recorded);
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
-        self.note(entries::outcome(&step.id, &ended(outcome.ended()), outcome.digest()))?;
+        self.note(entries::outcome(
+            &step.id,
+            &ended(outcome.ended()),
+            outcome.digest(),
+        ))?;
         for reading in outcome.readings() {
             if !report.read.contains(&reading.name) {
                 report.read.push(reading.name.clone());
             }
         }
         desk.screen.interrupt().check()?;
-        desk.screen.say("cage", format!("{} {} in {} ms", step.tool, ended(outcome.ended()), outcome.used().wall.as_millis()));
+        desk.screen.say(
+            "cage",
+            format!(
+                "{} {} in {} ms",
+                step.tool,
+                ended(outcome.ended()),
+                outcome.used().wall.as_millis()
+            ),
+        );
         let value = returned(&step.tool, &outcome)?;
-        Ok(Performed { value, effects: outcome.effects().to_vec(), terms, rule, reason, step })
+        Ok(Performed {
+            value,
+            effects: outcome.effects().to_vec(),
+            terms,
+            rule,
+            reason,
+            step,
+        })
     }
 
     fn cage(&self, report: &Report) -> Cage {
         // The tools' clock and random numbers are the session's, so that a call can be replayed.
-        let seed = report.session.bytes().fold(0_u64, |seed, b| seed.wrapping_mul(31).wrapping_add(u64::from(b)));
-        let moment = Moment { unix_millis: clock::millis(), seed };
-        Cage::new(Arc::clone(&self.house.catalog), Arc::clone(&self.survey), Arc::clone(&self.quarantine), Limits::STANDARD, moment)
+        let seed = report.session.bytes().fold(0_u64, |seed, b| {
+            seed.wrapping_mul(31).wrapping_add(u64::from(b))
+        });
+        let moment = Moment {
+            unix_millis: clock::millis(),
+            seed,
+        };
+        Cage::new(
+            Arc::clone(&self.house.catalog),
+            Arc::clone(&self.survey),
+            Arc::clone(&self.quarantine),
+            Limits::STANDARD,
+            moment,
+        )
     }
 
     /// Show what would change, ask once, release or keep.
-    pub(crate) fn settle(&mut self, done: Performed, desk: &Desk, report: &mut Report) -> Result<(), Failure> {
+    pub(crate) fn settle(
+        &mut self,
+        done: Performed,
+        desk: &Desk,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let effects = Effects::gather(done.effects)?;
         if effects.is_empty() {
             return Ok(());
         }
         self.stage = "consent";
         for effect in effects.list() {
-            report.quarantined.push(QuarantinedReport { id: effect.id().to_owned(), path: effect.name().to_owned() });
+            report.quarantined.push(QuarantinedReport {
+                id: effect.id().to_owned(),
+                path: effect.name().to_owned(),
+            });
         }
         self.note(entries::effects(&effects))?;
         let consent = match done.terms {
             ReleaseTerms::Freely => consent::free(&effects, &done.rule),
             ReleaseTerms::AfterConsent { .. } => {
                 let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
-                let pages = Look::new(&self.cage(report), &effects).pages(&done.step.args, &done.value, &why, &self.manifest);
-                desk.screen.say("effects", &pages.summary);
+                let pages = Look::new(&self.cage(report), &effects).pages(
+                    &done.step.args,
+                    &done.value,
+                    &why,
+                    &self.manifest,
+                );
+                if !matches!(self.asking, Asking::Person(_)) {
+                    desk.screen.say("effects", &pages.summary);
+                }
                 consent::about(&effects, &pages, &self.asking, desk.screen.interrupt())?
             }
         };
@@ -227,37 +402,64 @@ impl Opened {
             Ok(granted) => self.let_go(granted, report),
             Err((_, refusal)) => {
                 self.note(entries::refusal(&refusal))?;
-                Err(refused(&refusal).hint("what was made waits in quarantine: `cloister quarantine list`".to_owned()))
+                Err(refused(&refusal).hint(
+                    "what was made waits in quarantine: `cloister quarantine list`".to_owned(),
+                ))
             }
         }
     }
 
     /// Record, then release: beside, synced, renamed, folder synced; then say what stands where.
-    fn let_go(&mut self, granted: cloister_tools::Release, report: &mut Report) -> Result<(), Failure> {
+    fn let_go(
+        &mut self,
+        granted: cloister_tools::Release,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         self.stage = "release";
         let hash = granted.effects().hash();
-        let names: BTreeMap<PathBuf, String> = granted.effects().list().iter().map(|e| (e.path().to_owned(), e.name().to_owned())).collect();
-        let recorded = self.ledger.record(entries::release(hash), clock::for_ledger(), granted)?;
+        let names: BTreeMap<PathBuf, String> = granted
+            .effects()
+            .list()
+            .iter()
+            .map(|e| (e.path().to_owned(), e.name().to_owned()))
+            .collect();
+        let recorded = self
+            .ledger
+            .record(entries::release(hash), clock::for_ledger(), granted)?;
         let released = release(&self.quarantine, recorded)?;
         self.note(entries::released(hash, &released))?;
         report.quarantined.clear();
         report.released = released
             .iter()
-            .map(|r| ReleasedReport { path: names.get(&r.path).cloned().unwrap_or_else(|| r.path.display().to_string()), sha256: r.sha256.hex(), bytes: r.bytes })
+            .map(|r| ReleasedReport {
+                path: names
+                    .get(&r.path)
+                    .cloned()
+                    .unwrap_or_else(|| r.path.display().to_string()),
+                sha256: r.sha256.hex(),
+                bytes: r.bytes,
+            })
             .collect();
         Ok(())
     }
 
     fn sentence(&self, step: &Step) -> String {
         let args = Value::Object(step.args.clone());
-        self.house.catalog.signature(&step.tool).map_or_else(|| step.tool.clone(), |s| s.sentence(&args))
+        self.house
+            .catalog
+            .signature(&step.tool)
+            .map_or_else(|| step.tool.clone(), |s| s.sentence(&args))
     }
 
     /// Say in the ledger why the story stopped. Where the ledger itself failed there is nothing left to say it with.
     pub(crate) fn stopped(&mut self, failure: &Failure) {
         let body = match failure.kind() {
             Kind::Interrupted => entries::interrupted(self.stage),
-            _ => entries::note("stopped", &format!("in stage {}: {failure}", self.stage)),
+            // The failure's own words may hold a tool's, and with them a document's; the ledger keeps contents as digests only.
+            kind => entries::note(
+                "stopped",
+                &format!("in stage {}: {}", self.stage, kind.word()),
+            ),
         };
         drop(self.note(body));
     }
@@ -277,10 +479,21 @@ fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure
     let detail = outcome.escaped();
     match outcome.ended() {
         Ended::Returned => Ok(outcome.typed().0.cloned().unwrap_or(Value::Null)),
-        Ended::Failed(_) => Err(Failure::failed(format!("`{tool}` could not do it: {detail}")).hint("nothing was changed".to_owned())),
-        Ended::Expired => Err(Failure::new(Kind::Refused, "the grants ended before the call could run").hint("run it again: grants last `ttl_seconds` of the manifest".to_owned())),
-        Ended::Trapped(fault) => Err(Failure::failed(format!("`{tool}` broke off: {fault:?}")).hint("nothing was changed; the tool's author would like to know".to_owned())),
-        Ended::StoppedBy(limit) => Err(Failure::failed(format!("`{tool}` was stopped by its limit {limit:?}")).hint("try fewer or smaller files".to_owned())),
+        Ended::Failed(_) => Err(
+            Failure::failed(format!("`{tool}` could not do it: {detail}"))
+                .hint("nothing was changed".to_owned()),
+        ),
+        Ended::Expired => Err(Failure::new(
+            Kind::Refused,
+            "the grants ended before the call could run",
+        )
+        .hint("run it again: grants last `ttl_seconds` of the manifest".to_owned())),
+        Ended::Trapped(fault) => Err(Failure::failed(format!("`{tool}` broke off: {fault:?}"))
+            .hint("nothing was changed; the tool's author would like to know".to_owned())),
+        Ended::StoppedBy(limit) => Err(Failure::failed(format!(
+            "`{tool}` was stopped by its limit {limit:?}"
+        ))
+        .hint("try fewer or smaller files".to_owned())),
         Ended::NotRun(reason) => Err(Failure::failed(format!("`{tool}` did not run: {reason}"))),
     }
 }

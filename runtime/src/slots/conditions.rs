@@ -11,7 +11,9 @@ use crate::words::{Words, numbers, periods};
 
 const NEGATIONS: [&str; 7] = ["except", "exclud", "without", "not", "than", "but", "non"];
 /// Values that are ordinary words of a request; they need their heading beside them.
-const COMMON: [&str; 14] = ["yes", "no", "all", "in", "on", "to", "a", "the", "total", "sum", "other", "none", "new", "y"];
+const COMMON: [&str; 14] = [
+    "yes", "no", "all", "in", "on", "to", "a", "the", "total", "sum", "other", "none", "new", "y",
+];
 
 /// Conditions found, and the words they used up.
 #[derive(Debug, Default)]
@@ -21,7 +23,11 @@ pub(crate) struct Conditions {
 }
 
 /// Find the conditions that the request states over these columns.
-pub(crate) fn find(words: &Words, columns: &Columns, decide: &mut dyn Decide) -> Result<Conditions, Failure> {
+pub(crate) fn find(
+    words: &Words,
+    columns: &Columns,
+    decide: &mut dyn Decide,
+) -> Result<Conditions, Failure> {
     let mut found = Conditions::default();
     values(words, columns, decide, &mut found)?;
     yes_or_no(words, columns, &mut found);
@@ -31,11 +37,19 @@ pub(crate) fn find(words: &Words, columns: &Columns, decide: &mut dyn Decide) ->
 }
 
 /// Values of text columns that stand in the request as they are.
-fn values(words: &Words, columns: &Columns, decide: &mut dyn Decide, found: &mut Conditions) -> Result<(), Failure> {
+fn values(
+    words: &Words,
+    columns: &Columns,
+    decide: &mut dyn Decide,
+    found: &mut Conditions,
+) -> Result<(), Failure> {
     let mut places: BTreeMap<usize, Vec<(&Column, &str)>> = BTreeMap::new();
     for column in columns.iter().filter(|c| !c.is_yes_or_no()) {
         for value in &column.values {
-            if let Some(at) = words.literal(value).filter(|at| stands(words, column, value, *at)) {
+            if let Some(at) = words
+                .literal(value)
+                .filter(|at| stands(words, column, value, *at))
+            {
                 places.entry(at).or_default().push((column, value));
             }
         }
@@ -43,12 +57,24 @@ fn values(words: &Words, columns: &Columns, decide: &mut dyn Decide, found: &mut
     let mut chosen: BTreeMap<String, Vec<(usize, &Column, &str)>> = BTreeMap::new();
     for (at, mut here) in places {
         here.retain(|(_, v)| !longer_elsewhere(words, columns, v, at));
-        let near: Vec<_> = here.iter().copied().filter(|(c, _)| beside(words, &c.name, at)).collect();
+        let near: Vec<_> = here
+            .iter()
+            .copied()
+            .filter(|(c, _)| beside(words, &c.name, at))
+            .collect();
         let open = if near.is_empty() { here } else { near };
-        let alternatives = open.iter().map(|(c, v)| Alternative::new(format!("{} is {v}", c.name), json!(c.name))).collect();
-        let Some(pick) = Slot::new("rows where", alternatives).decided(decide)? else { continue };
+        let alternatives = open
+            .iter()
+            .map(|(c, v)| Alternative::new(format!("{} is {v}", c.name), json!(c.name)))
+            .collect();
+        let Some(pick) = Slot::new("rows where", alternatives).decided(decide)? else {
+            continue;
+        };
         if let Some((column, value)) = open.iter().find(|(c, _)| pick == json!(c.name)) {
-            chosen.entry(column.name.clone()).or_default().push((at, column, value));
+            chosen
+                .entry(column.name.clone())
+                .or_default()
+                .push((at, column, value));
         }
     }
     for (_, hits) in chosen {
@@ -60,16 +86,29 @@ fn values(words: &Words, columns: &Columns, decide: &mut dyn Decide, found: &mut
 /// Several values of one column mean "any of them": said by excluding the others, since conditions hold together.
 fn of_one_column(words: &Words, hits: &[(usize, &Column, &str)], found: &mut Conditions) {
     for (at, _, value) in hits {
-        found.used.extend(*at..at.saturating_add(value.split_whitespace().count()));
+        found
+            .used
+            .extend(*at..at.saturating_add(value.split_whitespace().count()));
     }
-    let negated = hits.iter().any(|(at, column, _)| negated(words, column, *at));
-    let Some((_, column, _)) = hits.first() else { return };
+    let negated = hits
+        .iter()
+        .any(|(at, column, _)| negated(words, column, *at));
+    let Some((_, column, _)) = hits.first() else {
+        return;
+    };
     if hits.len() == 1 || negated {
         let comparison = if negated { "differs" } else { "equals" };
-        found.list.extend(hits.iter().map(|(_, column, value)| condition(&column.name, comparison, value)));
+        found.list.extend(
+            hits.iter()
+                .map(|(_, column, value)| condition(&column.name, comparison, value)),
+        );
         return;
     }
-    for other in column.values.iter().filter(|v| !hits.iter().any(|(_, _, hit)| hit == v)) {
+    for other in column
+        .values
+        .iter()
+        .filter(|v| !hits.iter().any(|(_, _, hit)| hit == v))
+    {
         found.list.push(condition(&column.name, "differs", other));
     }
 }
@@ -77,11 +116,21 @@ fn of_one_column(words: &Words, hits: &[(usize, &Column, &str)], found: &mut Con
 fn yes_or_no(words: &Words, columns: &Columns, found: &mut Conditions) {
     for column in columns.iter().filter(|c| c.is_yes_or_no()) {
         let plain = words.mention(&column.name);
-        let opposite = words.mention(&format!("un{}", column.name.to_lowercase())).or_else(|| words.mention(&format!("non-{}", column.name.to_lowercase())));
-        let Some(at) = plain.or(opposite).filter(|at| !super::groups(words, *at)) else { continue };
-        let said_no = words.all().get(at.saturating_add(1)).is_some_and(|w| w.fold == "no" || w.fold == "false");
+        let opposite = words
+            .mention(&format!("un{}", column.name.to_lowercase()))
+            .or_else(|| words.mention(&format!("non-{}", column.name.to_lowercase())));
+        let Some(at) = plain.or(opposite).filter(|at| !super::groups(words, *at)) else {
+            continue;
+        };
+        let said_no = words
+            .all()
+            .get(at.saturating_add(1))
+            .is_some_and(|w| w.fold == "no" || w.fold == "false");
         let wants = !(opposite.is_some() || said_no || negated(words, column, at));
-        let value = column.values.iter().find(|v| v.to_lowercase().starts_with(['y', 't']) == wants);
+        let value = column
+            .values
+            .iter()
+            .find(|v| v.to_lowercase().starts_with(['y', 't']) == wants);
         let literal = value.map_or(if wants { "true" } else { "false" }, String::as_str);
         found.used.push(at);
         found.list.push(condition(&column.name, "equals", literal));
@@ -89,35 +138,77 @@ fn yes_or_no(words: &Words, columns: &Columns, found: &mut Conditions) {
 }
 
 /// Periods bind to a date column; several of them mean any.
-fn in_periods(words: &Words, columns: &Columns, decide: &mut dyn Decide, found: &mut Conditions) -> Result<(), Failure> {
+fn in_periods(
+    words: &Words,
+    columns: &Columns,
+    decide: &mut dyn Decide,
+    found: &mut Conditions,
+) -> Result<(), Failure> {
     let periods = periods::periods(words);
     let dates: Vec<&Column> = columns.of_kind(Kind::Date).collect();
     if periods.is_empty() || dates.is_empty() {
         return Ok(());
     }
-    let named: Vec<&Column> = dates.iter().copied().filter(|c| words.mention(&c.name).is_some()).collect();
+    let named: Vec<&Column> = dates
+        .iter()
+        .copied()
+        .filter(|c| words.mention(&c.name).is_some())
+        .collect();
     let open = if named.is_empty() { dates } else { named };
-    let alternatives = open.iter().map(|c| Alternative::new(c.name.clone(), json!(c.name))).collect();
-    let Some(Value::String(column)) = Slot::new("period of column", alternatives).decided(decide)? else { return Ok(()) };
+    let alternatives = open
+        .iter()
+        .map(|c| Alternative::new(c.name.clone(), json!(c.name)))
+        .collect();
+    let Some(Value::String(column)) =
+        Slot::new("period of column", alternatives).decided(decide)?
+    else {
+        return Ok(());
+    };
     for period in &periods {
-        found.used.extend(period.at..period.at.saturating_add(period.length));
+        found
+            .used
+            .extend(period.at..period.at.saturating_add(period.length));
     }
     let spelled: Vec<&str> = periods.iter().map(|p| p.spelled.as_str()).collect();
-    found.list.push(condition(&column, "within", &spelled.join(",")));
+    found
+        .list
+        .push(condition(&column, "within", &spelled.join(",")));
     Ok(())
 }
 
 /// Numbers behind "over", "at least" and their like.
-fn compared(words: &Words, columns: &Columns, decide: &mut dyn Decide, found: &mut Conditions) -> Result<(), Failure> {
-    for number in numbers::numbers(words).into_iter().filter(|n| !found.used.contains(&n.at)).collect::<Vec<_>>() {
-        let Some(comparison) = comparison(words, number.at) else { continue };
+fn compared(
+    words: &Words,
+    columns: &Columns,
+    decide: &mut dyn Decide,
+    found: &mut Conditions,
+) -> Result<(), Failure> {
+    for number in numbers::numbers(words)
+        .into_iter()
+        .filter(|n| !found.used.contains(&n.at))
+        .collect::<Vec<_>>()
+    {
+        let Some(comparison) = comparison(words, number.at) else {
+            continue;
+        };
         let numeric: Vec<&Column> = columns.of_kind(Kind::Number).collect();
-        let named: Vec<&Column> = numeric.iter().copied().filter(|c| words.mention(&c.name).is_some()).collect();
+        let named: Vec<&Column> = numeric
+            .iter()
+            .copied()
+            .filter(|c| words.mention(&c.name).is_some())
+            .collect();
         let open = if named.is_empty() { numeric } else { named };
-        let alternatives = open.iter().map(|c| Alternative::new(c.name.clone(), json!(c.name))).collect();
-        if let Some(Value::String(column)) = Slot::new("compared column", alternatives).decided(decide)? {
+        let alternatives = open
+            .iter()
+            .map(|c| Alternative::new(c.name.clone(), json!(c.name)))
+            .collect();
+        if let Some(Value::String(column)) =
+            Slot::new("compared column", alternatives).decided(decide)?
+        {
             found.used.push(number.at);
-            found.list.push(condition(&column, comparison, &number.plain));
+            found
+                .list
+                .push(condition(&column, comparison, &number.plain));
         }
     }
     Ok(())
@@ -129,7 +220,9 @@ fn comparison(words: &Words, at: usize) -> Option<&'static str> {
     match (two, one) {
         ("at", "least") | (_, "minimum") => Some("at-least"),
         ("at", "most") | (_, "maximum") | ("up", "to") => Some("at-most"),
-        ("more" | "greater" | "higher" | "larger", "than") | (_, "over" | "abov" | "exceed") => Some("above"),
+        ("more" | "greater" | "higher" | "larger", "than") | (_, "over" | "abov" | "exceed") => {
+            Some("above")
+        }
         ("less" | "fewer" | "lower" | "smaller", "than") | (_, "under" | "below") => Some("below"),
         _ => None,
     }
@@ -150,7 +243,10 @@ fn longer_elsewhere(words: &Words, columns: &Columns, value: &str, at: usize) ->
     let length = value.split_whitespace().count();
     columns.iter().flat_map(|c| &c.values).any(|other| {
         let more = other.split_whitespace().count();
-        more > length && words.literal(other).is_some_and(|start| (start..start.saturating_add(more)).contains(&at))
+        more > length
+            && words
+                .literal(other)
+                .is_some_and(|start| (start..start.saturating_add(more)).contains(&at))
     })
 }
 
@@ -163,9 +259,16 @@ fn beside(words: &Words, heading: &str, at: usize) -> bool {
 }
 
 fn negated(words: &Words, column: &Column, at: usize) -> bool {
-    let direct = (1..=2).filter_map(|back| words.stem_before(at, back)).any(|s| NEGATIONS.contains(&s));
-    let over_heading = words.mention(&column.name).filter(|m| *m < at && at.abs_diff(*m) <= 2);
-    direct || over_heading.and_then(|m| words.stem_before(m, 1)).is_some_and(|s| NEGATIONS.contains(&s))
+    let direct = (1..=2)
+        .filter_map(|back| words.stem_before(at, back))
+        .any(|s| NEGATIONS.contains(&s));
+    let over_heading = words
+        .mention(&column.name)
+        .filter(|m| *m < at && at.abs_diff(*m) <= 2);
+    direct
+        || over_heading
+            .and_then(|m| words.stem_before(m, 1))
+            .is_some_and(|s| NEGATIONS.contains(&s))
 }
 
 #[cfg(test)]
@@ -175,36 +278,68 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<Value> {
-        find(&Words::read(text), &sample(), &mut First).unwrap().list
+        find(&Words::read(text), &sample(), &mut First)
+            .unwrap()
+            .list
     }
 
     #[test]
     fn values_stand_for_their_column() {
-        assert_eq!(found("Only the open invoices of region North"), [condition("Region", "equals", "North"), condition("Status", "equals", "open")]);
-        assert_eq!(found("everything except region West"), [condition("Region", "differs", "West")]);
+        assert_eq!(
+            found("Only the open invoices of region North"),
+            [
+                condition("Region", "equals", "North"),
+                condition("Status", "equals", "open")
+            ]
+        );
+        assert_eq!(
+            found("everything except region West"),
+            [condition("Region", "differs", "West")]
+        );
     }
 
     #[test]
     fn two_values_of_a_column_mean_either() {
-        assert_eq!(found("totals for North and South"), [condition("Region", "differs", "East"), condition("Region", "differs", "West")]);
+        assert_eq!(
+            found("totals for North and South"),
+            [
+                condition("Region", "differs", "East"),
+                condition("Region", "differs", "West")
+            ]
+        );
     }
 
     #[test]
     fn periods_bind_to_the_date_column() {
-        assert_eq!(found("totals in the fourth quarter"), [condition("Date", "within", "Q4")]);
-        assert_eq!(found("October 2025 and November 2025"), [condition("Date", "within", "2025-10,2025-11")]);
+        assert_eq!(
+            found("totals in the fourth quarter"),
+            [condition("Date", "within", "Q4")]
+        );
+        assert_eq!(
+            found("October 2025 and November 2025"),
+            [condition("Date", "within", "2025-10,2025-11")]
+        );
     }
 
     #[test]
     fn numbers_are_compared_with_the_named_column() {
-        assert_eq!(found("rows with a tax over 1,000.50"), [condition("Tax", "above", "1000.50")]);
+        assert_eq!(
+            found("rows with a tax over 1,000.50"),
+            [condition("Tax", "above", "1000.50")]
+        );
         assert!(found("the five largest by tax").is_empty());
     }
 
     #[test]
     fn an_adjective_of_yes_or_no() {
-        assert_eq!(found("sum of the approved costs"), [condition("Approved", "equals", "yes")]);
-        assert_eq!(found("costs that are not approved"), [condition("Approved", "equals", "no")]);
+        assert_eq!(
+            found("sum of the approved costs"),
+            [condition("Approved", "equals", "yes")]
+        );
+        assert_eq!(
+            found("costs that are not approved"),
+            [condition("Approved", "equals", "no")]
+        );
         assert!(found("count per approved").is_empty());
     }
 

@@ -14,13 +14,25 @@ const GRAINS: [(&str, &[&str], &[&str]); 4] = [
     ("day", &["day", "date"], &["daily"]),
 ];
 /// "top five customers", "which customer": the heading behind these is what is ranked.
-const RANKERS: [&str; 10] = ["top", "best", "largest", "biggest", "highest", "smallest", "lowest", "which", "what", "worst"];
+const RANKERS: [&str; 10] = [
+    "top", "best", "largest", "biggest", "highest", "smallest", "lowest", "which", "what", "worst",
+];
 
 /// The keys of the groups; `used` are the words that conditions took.
-pub(crate) fn find(words: &Words, columns: &Columns, used: &[usize], decide: &mut dyn Decide) -> Result<Vec<Value>, Failure> {
+pub(crate) fn find(
+    words: &Words,
+    columns: &Columns,
+    used: &[usize],
+    decide: &mut dyn Decide,
+) -> Result<Vec<Value>, Failure> {
     let mut placed: Vec<(usize, Value)> = Vec::new();
     for (at, grain) in grains(words, used) {
-        let dates = columns.of_kind(Kind::Date).map(|c| Alternative::new(format!("{grain} of {}", c.name), json!({"column": c.name, "grain": grain})));
+        let dates = columns.of_kind(Kind::Date).map(|c| {
+            Alternative::new(
+                format!("{grain} of {}", c.name),
+                json!({"column": c.name, "grain": grain}),
+            )
+        });
         if let Some(key) = Slot::new("group by", dates.collect()).decided(decide)? {
             placed.push((at, key));
         }
@@ -42,9 +54,15 @@ pub(crate) fn find(words: &Words, columns: &Columns, used: &[usize], decide: &mu
 /// Spans of time asked for as groups: "monthly", "by quarter", "for each year"; not those inside a period.
 fn grains(words: &Words, used: &[usize]) -> Vec<(usize, &'static str)> {
     let mut found = Vec::new();
-    for (at, word) in words.all().iter().enumerate().filter(|(at, _)| !used.contains(at)) {
+    for (at, word) in words
+        .all()
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !used.contains(at))
+    {
         for (grain, nouns, adverbs) in GRAINS {
-            let asked = adverbs.contains(&word.fold.as_str()) || nouns.contains(&word.stem.as_str()) && super::groups(words, at);
+            let asked = adverbs.contains(&word.fold.as_str())
+                || nouns.contains(&word.stem.as_str()) && super::groups(words, at);
             if asked && !found.iter().any(|(_, g)| *g == grain) {
                 found.push((at, grain));
             }
@@ -57,12 +75,18 @@ fn grains(words: &Words, used: &[usize]) -> Vec<(usize, &'static str)> {
 fn announced(words: &Words, columns: &Columns, column: &Column, used: &[usize]) -> Option<usize> {
     let at = words.mention(&column.name)?;
     let grouped = super::groups(words, at) || listed(words, columns, at);
-    let each = (1..=2).filter_map(|b| words.stem_before(at, b)).any(|s| ["per", "each", "everi"].contains(&s));
+    let each = (1..=2)
+        .filter_map(|b| words.stem_before(at, b))
+        .any(|s| ["per", "each", "everi"].contains(&s));
     if column.kind == Kind::Number {
-        let another = columns.of_kind(Kind::Number).any(|c| c.name != column.name && words.mention(&c.name).is_some());
+        let another = columns
+            .of_kind(Kind::Number)
+            .any(|c| c.name != column.name && words.mention(&c.name).is_some());
         return (each || grouped && another).then_some(at);
     }
-    let ranked = (1..=2).filter_map(|back| words.all().get(at.checked_sub(back)?)).any(|w| RANKERS.contains(&w.fold.as_str()));
+    let ranked = (1..=2)
+        .filter_map(|back| words.all().get(at.checked_sub(back)?))
+        .any(|w| RANKERS.contains(&w.fold.as_str()));
     (grouped || ranked && !used.contains(&at)).then_some(at)
 }
 
@@ -71,17 +95,40 @@ fn listed(words: &Words, columns: &Columns, at: usize) -> bool {
     if words.stem_before(at, 1) != Some("and") {
         return false;
     }
-    let Some(before) = at.checked_sub(2) else { return false };
-    let ends_there = |c: &Column| words.mention(&c.name).is_some_and(|m| m.saturating_add(stems(&c.name).len()) == before.saturating_add(1) && super::groups(words, m));
-    let span = words.all().get(before).is_some_and(|w| GRAINS.iter().any(|(_, nouns, _)| nouns.contains(&w.stem.as_str()))) && super::groups(words, before);
+    let Some(before) = at.checked_sub(2) else {
+        return false;
+    };
+    let ends_there = |c: &Column| {
+        words.mention(&c.name).is_some_and(|m| {
+            m.saturating_add(stems(&c.name).len()) == before.saturating_add(1)
+                && super::groups(words, m)
+        })
+    };
+    let span = words.all().get(before).is_some_and(|w| {
+        GRAINS
+            .iter()
+            .any(|(_, nouns, _)| nouns.contains(&w.stem.as_str()))
+    }) && super::groups(words, before);
     columns.iter().any(ends_there) || span
 }
 
 /// Nothing was announced: a text heading that is mentioned for no other reason may be one, and the model says.
-fn loose(words: &Words, columns: &Columns, used: &[usize], decide: &mut dyn Decide) -> Result<Vec<Value>, Failure> {
-    let mentioned = |c: &&Column| c.kind == Kind::Text && words.mention(&c.name).is_some_and(|at| !near(used, at));
+fn loose(
+    words: &Words,
+    columns: &Columns,
+    used: &[usize],
+    decide: &mut dyn Decide,
+) -> Result<Vec<Value>, Failure> {
+    let mentioned = |c: &&Column| {
+        c.kind == Kind::Text && words.mention(&c.name).is_some_and(|at| !near(used, at))
+    };
     let mut alternatives = vec![Alternative::new("nothing", Value::Null)];
-    alternatives.extend(columns.iter().filter(mentioned).map(|c| Alternative::new(c.name.clone(), json!({"column": c.name, "grain": "value"}))));
+    alternatives.extend(
+        columns
+            .iter()
+            .filter(mentioned)
+            .map(|c| Alternative::new(c.name.clone(), json!({"column": c.name, "grain": "value"}))),
+    );
     let key = Slot::new("group by", alternatives).decided(decide)?;
     Ok(key.into_iter().filter(|k| !k.is_null()).collect())
 }
@@ -99,28 +146,53 @@ mod tests {
 
     fn found(text: &str) -> Vec<String> {
         let words = Words::read(text);
-        let used = conditions::find(&words, &sample(), &mut First).unwrap().used;
+        let used = conditions::find(&words, &sample(), &mut First)
+            .unwrap()
+            .used;
         let keys = find(&words, &sample(), &used, &mut First).unwrap();
-        keys.iter().map(|k| format!("{} of {}", k["grain"].as_str().unwrap(), k["column"].as_str().unwrap())).collect()
+        keys.iter()
+            .map(|k| {
+                format!(
+                    "{} of {}",
+                    k["grain"].as_str().unwrap(),
+                    k["column"].as_str().unwrap()
+                )
+            })
+            .collect()
     }
 
     #[test]
     fn months_are_grains_of_the_date_column() {
         assert_eq!(found("revenue by month"), ["month of Date"]);
-        assert_eq!(found("Monthly totals in the fourth quarter for region North only"), ["month of Date"]);
+        assert_eq!(
+            found("Monthly totals in the fourth quarter for region North only"),
+            ["month of Date"]
+        );
     }
 
     #[test]
     fn headings_behind_a_grouping_word() {
         assert_eq!(found("What did each customer buy?"), ["value of Customer"]);
-        assert_eq!(found("Net amount by region and customer"), ["value of Region", "value of Customer"]);
-        assert_eq!(found("totals per month and region"), ["month of Date", "value of Region"]);
+        assert_eq!(
+            found("Net amount by region and customer"),
+            ["value of Region", "value of Customer"]
+        );
+        assert_eq!(
+            found("totals per month and region"),
+            ["month of Date", "value of Region"]
+        );
     }
 
     #[test]
     fn what_is_ranked_is_a_group() {
-        assert_eq!(found("the top five customers by net amount"), ["value of Customer"]);
-        assert_eq!(found("Which customer paid the most tax?"), ["value of Customer"]);
+        assert_eq!(
+            found("the top five customers by net amount"),
+            ["value of Customer"]
+        );
+        assert_eq!(
+            found("Which customer paid the most tax?"),
+            ["value of Customer"]
+        );
     }
 
     #[test]

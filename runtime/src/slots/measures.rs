@@ -9,47 +9,100 @@ use crate::words::Words;
 
 /// Operation, how the plan says it, and the words that ask for it.
 const OPERATIONS: [(&str, &str, &[&str]); 6] = [
-    ("count", "count of rows", &["count", "number of", "how many"]),
-    ("sum", "sum of", &["sum", "total", "add up", "altogether", "together", "how much", "revenue", "turnover"]),
+    (
+        "count",
+        "count of rows",
+        &["count", "number of", "how many"],
+    ),
+    (
+        "sum",
+        "sum of",
+        &[
+            "sum",
+            "total",
+            "add up",
+            "altogether",
+            "together",
+            "how much",
+            "revenue",
+            "turnover",
+        ],
+    ),
     ("average", "average of", &["average", "mean", "avg"]),
     ("median", "median of", &["median"]),
-    ("smallest", "smallest", &["minimum", "min", "smallest", "lowest", "cheapest"]),
-    ("largest", "largest", &["maximum", "max", "largest", "highest", "biggest"]),
+    (
+        "smallest",
+        "smallest",
+        &["minimum", "min", "smallest", "lowest", "cheapest"],
+    ),
+    (
+        "largest",
+        "largest",
+        &["maximum", "max", "largest", "highest", "biggest"],
+    ),
 ];
 
 /// The measures of each group; `keys` are the columns already used to group.
-pub(crate) fn find(words: &Words, columns: &Columns, keys: &[Value], decide: &mut dyn Decide) -> Result<Vec<Value>, Failure> {
+pub(crate) fn find(
+    words: &Words,
+    columns: &Columns,
+    keys: &[Value],
+    decide: &mut dyn Decide,
+) -> Result<Vec<Value>, Failure> {
     let named = named(words, columns, keys);
     let asked = asked(words, &named);
-    let certain: Vec<Value> = asked.iter().flat_map(|(op, _)| for_each(op, &named)).collect();
-    if !certain.is_empty() && asked.iter().all(|(op, _)| *op == "count" || !named.is_empty()) {
+    let certain: Vec<Value> = asked
+        .iter()
+        .flat_map(|(op, _)| for_each(op, &named))
+        .collect();
+    if !certain.is_empty()
+        && asked
+            .iter()
+            .all(|(op, _)| *op == "count" || !named.is_empty())
+    {
         for measure in &certain {
             decide.settled("measure", &shown(measure));
         }
         return Ok(certain);
     }
     let open = alternatives(columns, &named, &asked, keys);
-    let counts = asked.iter().any(|(op, _)| *op == "count").then(|| measure("count", None));
-    let chosen = Slot::new("measure", open).decided(decide)?.filter(|m| Some(m) != counts.as_ref());
+    let counts = asked
+        .iter()
+        .any(|(op, _)| *op == "count")
+        .then(|| measure("count", None));
+    let chosen = Slot::new("measure", open)
+        .decided(decide)?
+        .filter(|m| Some(m) != counts.as_ref());
     Ok(counts.into_iter().chain(chosen).collect())
 }
 
 /// Numeric columns that the request names and does not group by.
 fn named<'a>(words: &Words, columns: &'a Columns, keys: &[Value]) -> Vec<&'a Column> {
     let is_key = |c: &Column| keys.iter().any(|k| k.get("column") == Some(&json!(c.name)));
-    let mut found: Vec<(usize, &Column)> =
-        columns.of_kind(Kind::Number).filter(|c| !is_key(c)).filter_map(|c| words.mention(&c.name).map(|at| (at, c))).collect();
+    let mut found: Vec<(usize, &Column)> = columns
+        .of_kind(Kind::Number)
+        .filter(|c| !is_key(c))
+        .filter_map(|c| words.mention(&c.name).map(|at| (at, c)))
+        .collect();
     found.sort_by_key(|(at, _)| *at);
     found.into_iter().map(|(_, c)| c).collect()
 }
 
 /// Operations asked for, in the order of the request. "How many" before a numeric column asks for its sum.
 fn asked(words: &Words, named: &[&Column]) -> Vec<(&'static str, usize)> {
-    let mut found: Vec<(&'static str, usize)> =
-        OPERATIONS.iter().filter_map(|(op, _, cues)| words.cue(cues).map(|at| (*op, at))).collect();
+    let mut found: Vec<(&'static str, usize)> = OPERATIONS
+        .iter()
+        .filter_map(|(op, _, cues)| words.cue(cues).map(|at| (*op, at)))
+        .collect();
     found.sort_by_key(|(_, at)| *at);
     let counted = words.cue(&["how many", "number of"]);
-    let units = counted.is_some_and(|at| named.iter().any(|c| words.mention(&c.name).is_some_and(|m| m > at && m.saturating_sub(at) <= 4)));
+    let units = counted.is_some_and(|at| {
+        named.iter().any(|c| {
+            words
+                .mention(&c.name)
+                .is_some_and(|m| m > at && m.saturating_sub(at) <= 4)
+        })
+    });
     if units {
         found.retain(|(op, at)| *op != "count" || Some(*at) != counted);
         if !found.iter().any(|(op, _)| *op == "sum") {
@@ -57,7 +110,9 @@ fn asked(words: &Words, named: &[&Column]) -> Vec<(&'static str, usize)> {
         }
     }
     // A ranking word is an order, not a measure, where another operation is named; "total" names none beside an average of its own.
-    let others = found.iter().any(|(op, _)| !["largest", "smallest"].contains(op));
+    let others = found
+        .iter()
+        .any(|(op, _)| !["largest", "smallest"].contains(op));
     found.retain(|(op, _)| !others || !["largest", "smallest"].contains(op));
     found
 }
@@ -70,10 +125,25 @@ fn for_each(op: &str, named: &[&Column]) -> Vec<Value> {
 }
 
 /// What the model may pick from: the asked operations, or all, over the named columns, or all numeric ones.
-fn alternatives(columns: &Columns, named: &[&Column], asked: &[(&str, usize)], keys: &[Value]) -> Vec<Alternative> {
+fn alternatives(
+    columns: &Columns,
+    named: &[&Column],
+    asked: &[(&str, usize)],
+    keys: &[Value],
+) -> Vec<Alternative> {
     let is_key = |c: &&Column| keys.iter().any(|k| k.get("column") == Some(&json!(c.name)));
-    let over: Vec<&Column> = if named.is_empty() { columns.of_kind(Kind::Number).filter(|c| !is_key(c)).collect() } else { named.to_vec() };
-    let wanted = |op: &str| op != "count" && (asked.iter().all(|(a, _)| *a == "count") || asked.iter().any(|(a, _)| *a == op));
+    let over: Vec<&Column> = if named.is_empty() {
+        columns
+            .of_kind(Kind::Number)
+            .filter(|c| !is_key(c))
+            .collect()
+    } else {
+        named.to_vec()
+    };
+    let wanted = |op: &str| {
+        op != "count"
+            && (asked.iter().all(|(a, _)| *a == "count") || asked.iter().any(|(a, _)| *a == op))
+    };
     let mut open: Vec<Alternative> = OPERATIONS
         .iter()
         .filter(|(op, ..)| wanted(op))
@@ -82,7 +152,11 @@ fn alternatives(columns: &Columns, named: &[&Column], asked: &[(&str, usize)], k
         .collect();
     if asked.iter().any(|(a, _)| *a == "count") || open.is_empty() || asked.is_empty() {
         let count = measure("count", None);
-        let place = if open.is_empty() || asked.iter().any(|(a, _)| *a == "count") { 0 } else { open.len() };
+        let place = if open.is_empty() || asked.iter().any(|(a, _)| *a == "count") {
+            0
+        } else {
+            open.len()
+        };
         open.insert(place, Alternative::new(shown(&count), count));
     }
     // Counting alone was asked, and no column is named: nothing is left open.
@@ -97,8 +171,14 @@ fn measure(operation: &str, column: Option<&str>) -> Value {
 }
 
 fn shown(measure: &Value) -> String {
-    let operation = measure.get("operation").and_then(Value::as_str).unwrap_or_default();
-    let phrase = OPERATIONS.iter().find(|(op, ..)| *op == operation).map_or(operation, |(_, phrase, _)| phrase);
+    let operation = measure
+        .get("operation")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let phrase = OPERATIONS
+        .iter()
+        .find(|(op, ..)| *op == operation)
+        .map_or(operation, |(_, phrase, _)| phrase);
     match measure.get("column").and_then(Value::as_str) {
         Some(column) => format!("{phrase} {column}"),
         None => phrase.to_owned(),
@@ -112,24 +192,43 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<String> {
-        find(&Words::read(text), &sample(), &[], &mut First).unwrap().iter().map(shown).collect()
+        find(&Words::read(text), &sample(), &[], &mut First)
+            .unwrap()
+            .iter()
+            .map(shown)
+            .collect()
     }
 
     #[test]
     fn named_operations_over_named_columns() {
-        assert_eq!(found("total Net amount per customer"), ["sum of Net amount"]);
-        assert_eq!(found("the number of invoices, the sum and the average of Net amount"), [
-            "count of rows",
-            "sum of Net amount",
-            "average of Net amount"
-        ]);
-        assert_eq!(found("total Net amount and the total Tax"), ["sum of Net amount", "sum of Tax"]);
+        assert_eq!(
+            found("total Net amount per customer"),
+            ["sum of Net amount"]
+        );
+        assert_eq!(
+            found("the number of invoices, the sum and the average of Net amount"),
+            [
+                "count of rows",
+                "sum of Net amount",
+                "average of Net amount"
+            ]
+        );
+        assert_eq!(
+            found("total Net amount and the total Tax"),
+            ["sum of Net amount", "sum of Tax"]
+        );
     }
 
     #[test]
     fn counting_takes_no_column_and_units_are_summed() {
-        assert_eq!(found("count the invoices in each region"), ["count of rows"]);
-        assert_eq!(found("how many units (tax) are in the north"), ["sum of Tax"]);
+        assert_eq!(
+            found("count the invoices in each region"),
+            ["count of rows"]
+        );
+        assert_eq!(
+            found("how many units (tax) are in the north"),
+            ["sum of Tax"]
+        );
     }
 
     #[test]

@@ -7,17 +7,52 @@ use super::{Alternative, Decide, Slot};
 use crate::failure::Failure;
 use crate::words::{Words, numbers};
 
-const LARGEST: [&str; 12] = ["largest", "biggest", "highest", "top", "most", "latest", "newest", "descending", "recent", "best", "expensive", "longest"];
-const SMALLEST: [&str; 10] = ["smallest", "lowest", "least", "earliest", "oldest", "ascending", "cheapest", "bottom", "fewest", "shortest"];
+const LARGEST: [&str; 12] = [
+    "largest",
+    "biggest",
+    "highest",
+    "top",
+    "most",
+    "latest",
+    "newest",
+    "descending",
+    "recent",
+    "best",
+    "expensive",
+    "longest",
+];
+const SMALLEST: [&str; 10] = [
+    "smallest",
+    "lowest",
+    "least",
+    "earliest",
+    "oldest",
+    "ascending",
+    "cheapest",
+    "bottom",
+    "fewest",
+    "shortest",
+];
 const ONE_OF: [&str; 2] = ["which", "who"];
 
 /// The direction that the request asks for. "At least" and "at most" are comparisons, not rankings.
 pub(crate) fn direction(words: &Words) -> Option<&'static str> {
     let ranked = |cues: &[&str]| {
-        words.all().iter().enumerate().find(|(at, w)| cues.contains(&w.fold.as_str()) && words.stem_before(*at, 1) != Some("at")).map(|(at, _)| at)
+        words
+            .all()
+            .iter()
+            .enumerate()
+            .find(|(at, w)| {
+                cues.contains(&w.fold.as_str()) && words.stem_before(*at, 1) != Some("at")
+            })
+            .map(|(at, _)| at)
     };
     match (ranked(&LARGEST), ranked(&SMALLEST)) {
-        (Some(l), Some(s)) => Some(if l <= s { "largest-first" } else { "smallest-first" }),
+        (Some(l), Some(s)) => Some(if l <= s {
+            "largest-first"
+        } else {
+            "smallest-first"
+        }),
         (Some(_), None) => Some("largest-first"),
         (None, Some(_)) => Some("smallest-first"),
         (None, None) => None,
@@ -27,25 +62,61 @@ pub(crate) fn direction(words: &Words) -> Option<&'static str> {
 /// How many rows: a number beside a ranking word, or one where a single best is asked for.
 pub(crate) fn limit(words: &Words, used: &[usize]) -> Option<u32> {
     direction(words)?;
-    let rank = words.all().iter().position(|w| LARGEST.contains(&w.fold.as_str()) || SMALLEST.contains(&w.fold.as_str()) || w.fold == "first")?;
-    let beside = numbers::numbers(words).into_iter().filter(|n| !used.contains(&n.at) && n.value >= 1.0 && n.value <= 10_000.0);
-    let near = beside.filter(|n| n.at.abs_diff(rank) <= 2).min_by_key(|n| n.at.abs_diff(rank));
+    let rank = words.all().iter().position(|w| {
+        LARGEST.contains(&w.fold.as_str())
+            || SMALLEST.contains(&w.fold.as_str())
+            || w.fold == "first"
+    })?;
+    let beside = numbers::numbers(words)
+        .into_iter()
+        .filter(|n| !used.contains(&n.at) && n.value >= 1.0 && n.value <= 10_000.0);
+    let near = beside
+        .filter(|n| n.at.abs_diff(rank) <= 2)
+        .min_by_key(|n| n.at.abs_diff(rank));
     if let Some(number) = near {
         return number.plain.parse().ok();
     }
-    let single = words.all().first().is_some_and(|w| ONE_OF.contains(&w.fold.as_str()) || w.fold == "what");
-    let plural = words.all().get(rank.saturating_add(1)).is_some_and(|w| w.fold.ends_with('s') && !w.fold.ends_with("ss"));
-    let sorted = words.cue(&["first"]).is_some_and(|at| at > rank) || words.cue(&["sort", "order", "rank"]).is_some();
+    let single = words
+        .all()
+        .first()
+        .is_some_and(|w| ONE_OF.contains(&w.fold.as_str()) || w.fold == "what");
+    let plural = words
+        .all()
+        .get(rank.saturating_add(1))
+        .is_some_and(|w| w.fold.ends_with('s') && !w.fold.ends_with("ss"));
+    let sorted = words.cue(&["first"]).is_some_and(|at| at > rank)
+        || words.cue(&["sort", "order", "rank"]).is_some();
     (single && !plural && !sorted).then_some(1)
 }
 
 /// The column to order rows by: a named one that has an order, else the model's choice among those that do.
-pub(crate) fn order(words: &Words, columns: &Columns, decide: &mut dyn Decide) -> Result<Option<Value>, Failure> {
-    let Some(direction) = direction(words) else { return Ok(None) };
-    let ordered: Vec<_> = columns.of_kind(Kind::Number).chain(columns.of_kind(Kind::Date)).collect();
-    let named: Vec<_> = ordered.iter().copied().filter(|c| words.mention(&c.name).is_some()).collect();
+pub(crate) fn order(
+    words: &Words,
+    columns: &Columns,
+    decide: &mut dyn Decide,
+) -> Result<Option<Value>, Failure> {
+    let Some(direction) = direction(words) else {
+        return Ok(None);
+    };
+    let ordered: Vec<_> = columns
+        .of_kind(Kind::Number)
+        .chain(columns.of_kind(Kind::Date))
+        .collect();
+    let named: Vec<_> = ordered
+        .iter()
+        .copied()
+        .filter(|c| words.mention(&c.name).is_some())
+        .collect();
     let open = if named.is_empty() { ordered } else { named };
-    let alternatives = open.iter().map(|c| Alternative::new(c.name.clone(), json!({"column": c.name, "direction": direction}))).collect();
+    let alternatives = open
+        .iter()
+        .map(|c| {
+            Alternative::new(
+                c.name.clone(),
+                json!({"column": c.name, "direction": direction}),
+            )
+        })
+        .collect();
     Slot::new("order by", alternatives).decided(decide)
 }
 
@@ -58,14 +129,26 @@ mod tests {
     #[test]
     fn five_largest() {
         let words = Words::read("Save the five largest invoices by net amount, largest first");
-        assert_eq!((direction(&words), limit(&words, &[])), (Some("largest-first"), Some(5)));
-        assert_eq!(order(&words, &sample(), &mut First).unwrap().unwrap()["column"], "Net amount");
+        assert_eq!(
+            (direction(&words), limit(&words, &[])),
+            (Some("largest-first"), Some(5))
+        );
+        assert_eq!(
+            order(&words, &sample(), &mut First).unwrap().unwrap()["column"],
+            "Net amount"
+        );
     }
 
     #[test]
     fn one_best_and_all_sorted() {
-        assert_eq!(limit(&Words::read("Which customer bought the most?"), &[]), Some(1));
-        assert_eq!(limit(&Words::read("All customers, highest first"), &[]), None);
+        assert_eq!(
+            limit(&Words::read("Which customer bought the most?"), &[]),
+            Some(1)
+        );
+        assert_eq!(
+            limit(&Words::read("All customers, highest first"), &[]),
+            None
+        );
         assert_eq!(direction(&Words::read("at least 5 nights")), None);
     }
 

@@ -41,8 +41,15 @@ impl Columns {
     /// The union over tables; the first table's order, kind and spelling win, values are joined.
     pub(crate) fn of<'a>(tables: impl IntoIterator<Item = &'a Table>) -> Columns {
         let mut all: Vec<Column> = Vec::new();
-        for column in tables.into_iter().flat_map(|t| &t.columns).filter(|c| is_choice(&c.name)) {
-            match all.iter_mut().find(|known| known.name.eq_ignore_ascii_case(&column.name)) {
+        for column in tables
+            .into_iter()
+            .flat_map(|t| &t.columns)
+            .filter(|c| is_choice(&c.name))
+        {
+            match all
+                .iter_mut()
+                .find(|known| known.name.eq_ignore_ascii_case(&column.name))
+            {
                 Some(known) => known.join(column),
                 None => all.push(column.clean()),
             }
@@ -66,12 +73,23 @@ impl Columns {
 impl Column {
     /// A column of two opposite words says yes or no about each row.
     pub(crate) fn is_yes_or_no(&self) -> bool {
-        let known = |v: &String| ["yes", "no", "true", "false", "y", "n"].contains(&v.to_lowercase().as_str());
-        self.kind == Kind::Truth || (!self.values.is_empty() && self.values.len() <= 2 && self.values.iter().all(known))
+        let known = |v: &String| {
+            ["yes", "no", "true", "false", "y", "n"].contains(&v.to_lowercase().as_str())
+        };
+        self.kind == Kind::Truth
+            || (!self.values.is_empty() && self.values.len() <= 2 && self.values.iter().all(known))
     }
 
     fn clean(&self) -> Column {
-        Column { values: self.values.iter().filter(|v| is_choice(v)).cloned().collect(), ..self.clone() }
+        Column {
+            values: self
+                .values
+                .iter()
+                .filter(|v| is_choice(v))
+                .cloned()
+                .collect(),
+            ..self.clone()
+        }
     }
 
     fn join(&mut self, other: &Column) {
@@ -90,13 +108,20 @@ impl Column {
 
 /// Whether text out of a document may be offered: short, and nothing in it that an eye or a terminal would read otherwise.
 fn is_choice(text: &str) -> bool {
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
     !text.trim().is_empty() && text.chars().count() <= LONGEST_CHOICE && !text.chars().any(hidden)
 }
 
 #[cfg(test)]
 pub(crate) fn sample() -> Columns {
-    let column = |name: &str, kind, values: &[&str]| Column { name: name.into(), kind, values: values.iter().map(|v| (*v).into()).collect() };
+    let column = |name: &str, kind, values: &[&str]| Column {
+        name: name.into(),
+        kind,
+        values: values.iter().map(|v| (*v).into()).collect(),
+    };
     Columns(vec![
         column("Invoice", Kind::Text, &[]),
         column("Date", Kind::Date, &[]),

@@ -16,7 +16,12 @@ const MONTHS: [(&str, &str); 12] = [
     ("november", "nov"),
     ("december", "dec"),
 ];
-const ORDINALS: [&[&str]; 4] = [&["first", "1st"], &["second", "2nd"], &["third", "3rd"], &["fourth", "4th", "last", "final"]];
+const ORDINALS: [&[&str]; 4] = [
+    &["first", "1st"],
+    &["second", "2nd"],
+    &["third", "3rd"],
+    &["fourth", "4th", "last", "final"],
+];
 
 /// A period and the place of its first word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +37,16 @@ pub(crate) fn periods(words: &Words) -> Vec<Period> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < folds.len() {
-        let taken = day(&folds, at).or_else(|| quarter(&folds, at)).or_else(|| month(&folds, at)).or_else(|| lone_year(&folds, at));
+        let taken = day(&folds, at)
+            .or_else(|| quarter(&folds, at))
+            .or_else(|| month(&folds, at))
+            .or_else(|| lone_year(&folds, at));
         if let Some((spelled, length)) = taken {
-            found.push(Period { at, spelled, length });
+            found.push(Period {
+                at,
+                spelled,
+                length,
+            });
             at = at.saturating_add(length);
         } else {
             at = at.saturating_add(1);
@@ -53,50 +65,85 @@ fn day(folds: &[&str], at: usize) -> Taken {
 
 fn quarter(folds: &[&str], at: usize) -> Taken {
     let word = *folds.get(at)?;
-    let joined = word.split_once(['/', '-']).filter(|(a, b)| a.len() == 4 || b.len() == 4);
+    let joined = word
+        .split_once(['/', '-'])
+        .filter(|(a, b)| a.len() == 4 || b.len() == 4);
     let (spelled, year, mut length) = match joined {
         Some((a, b)) if year_of(b).is_some() => (a, year_of(b), 1),
         Some((a, b)) if year_of(a).is_some() => (b, year_of(a), 1),
         _ => (word, None, 1),
     };
-    let number = match spelled.strip_prefix('q').and_then(|n| n.parse::<usize>().ok()) {
+    let number = match spelled
+        .strip_prefix('q')
+        .and_then(|n| n.parse::<usize>().ok())
+    {
         Some(n) => n,
         None => {
-            let next = folds.get(at.saturating_add(1)).filter(|w| **w == "quarter")?;
+            let next = folds
+                .get(at.saturating_add(1))
+                .filter(|w| **w == "quarter")?;
             length = if next.is_empty() { 1 } else { 2 };
-            ORDINALS.iter().position(|names| names.contains(&spelled))?.saturating_add(1)
+            ORDINALS
+                .iter()
+                .position(|names| names.contains(&spelled))?
+                .saturating_add(1)
         }
     };
     (1..=4).contains(&number).then(|| {
-        let (year, more) = year.map_or_else(|| year_after(folds, at.saturating_add(length)), |y| (Some(y), 0));
-        (year.map_or_else(|| format!("Q{number}"), |y| format!("{y}-Q{number}")), length.saturating_add(more))
+        let (year, more) = year.map_or_else(
+            || year_after(folds, at.saturating_add(length)),
+            |y| (Some(y), 0),
+        );
+        (
+            year.map_or_else(|| format!("Q{number}"), |y| format!("{y}-Q{number}")),
+            length.saturating_add(more),
+        )
     })
 }
 
 fn month(folds: &[&str], at: usize) -> Taken {
     let word = *folds.get(at)?;
-    if let Some((year, number)) = word.split_once('-').filter(|(y, m)| y.len() == 4 && m.len() == 2) {
+    if let Some((year, number)) = word
+        .split_once('-')
+        .filter(|(y, m)| y.len() == 4 && m.len() == 2)
+    {
         let number: u32 = number.parse().ok().filter(|n| (1..=12).contains(n))?;
         return year_of(year).map(|y| (format!("{y}-{number:02}"), 1));
     }
-    let number = MONTHS.iter().position(|(long, short)| *long == word || *short == word)?.saturating_add(1);
+    let number = MONTHS
+        .iter()
+        .position(|(long, short)| *long == word || *short == word)?
+        .saturating_add(1);
     // "may" is a verb more often than a month; a preposition or a year beside it decides.
     let (year, more) = year_after(folds, at.saturating_add(1));
-    let placed = at.checked_sub(1).and_then(|i| folds.get(i)).is_some_and(|w| ["in", "of", "for", "during", "since", "until", "and"].contains(w));
+    let placed = at
+        .checked_sub(1)
+        .and_then(|i| folds.get(i))
+        .is_some_and(|w| ["in", "of", "for", "during", "since", "until", "and"].contains(w));
     if word == "may" && year.is_none() && !placed {
         return None;
     }
-    Some((year.map_or_else(|| format!("--{number:02}"), |y| format!("{y}-{number:02}")), more.saturating_add(1)))
+    Some((
+        year.map_or_else(|| format!("--{number:02}"), |y| format!("{y}-{number:02}")),
+        more.saturating_add(1),
+    ))
 }
 
 fn lone_year(folds: &[&str], at: usize) -> Taken {
-    folds.get(at).and_then(|w| year_of(w)).map(|y| (y.to_string(), 1))
+    folds
+        .get(at)
+        .and_then(|w| year_of(w))
+        .map(|y| (y.to_string(), 1))
 }
 
 /// A year directly after, or after "of" or "in".
 fn year_after(folds: &[&str], at: usize) -> (Option<u16>, usize) {
     let direct = folds.get(at).and_then(|w| year_of(w));
-    let behind = folds.get(at).filter(|w| ["of", "in"].contains(*w)).and_then(|_| folds.get(at.saturating_add(1))).and_then(|w| year_of(w));
+    let behind = folds
+        .get(at)
+        .filter(|w| ["of", "in"].contains(*w))
+        .and_then(|_| folds.get(at.saturating_add(1)))
+        .and_then(|w| year_of(w));
     match (direct, behind) {
         (Some(y), _) => (Some(y), 1),
         (None, Some(y)) => (Some(y), 2),
@@ -105,7 +152,10 @@ fn year_after(folds: &[&str], at: usize) -> (Option<u16>, usize) {
 }
 
 fn year_of(word: &str) -> Option<u16> {
-    (word.len() == 4).then(|| word.parse().ok()).flatten().filter(|y| (1990..=2099).contains(y))
+    (word.len() == 4)
+        .then(|| word.parse().ok())
+        .flatten()
+        .filter(|y| (1990..=2099).contains(y))
 }
 
 #[cfg(test)]
@@ -113,20 +163,32 @@ mod tests {
     use super::*;
 
     fn spelled(text: &str) -> Vec<String> {
-        periods(&Words::read(text)).into_iter().map(|p| p.spelled).collect()
+        periods(&Words::read(text))
+            .into_iter()
+            .map(|p| p.spelled)
+            .collect()
     }
 
     #[test]
     fn quarters() {
         assert_eq!(spelled("a Q4 revenue summary"), ["Q4"]);
         assert_eq!(spelled("in the fourth quarter of 2025"), ["2025-Q4"]);
-        assert_eq!(spelled("Q3/2024 and 2024-q1 and Q2 2024"), ["2024-Q3", "2024-Q1", "2024-Q2"]);
+        assert_eq!(
+            spelled("Q3/2024 and 2024-q1 and Q2 2024"),
+            ["2024-Q3", "2024-Q1", "2024-Q2"]
+        );
     }
 
     #[test]
     fn months_years_and_days() {
-        assert_eq!(spelled("for October 2025, in May and during 2024"), ["2025-10", "--05", "2024"]);
-        assert_eq!(spelled("on 2025-03-04 or in 2025-06"), ["2025-03-04..2025-03-04", "2025-06"]);
+        assert_eq!(
+            spelled("for October 2025, in May and during 2024"),
+            ["2025-10", "--05", "2024"]
+        );
+        assert_eq!(
+            spelled("on 2025-03-04 or in 2025-06"),
+            ["2025-03-04..2025-03-04", "2025-06"]
+        );
     }
 
     #[test]
