@@ -143,3 +143,6 @@ fn nothing_fits(words: &Words) -> Failure {
     )
     .hint("`cloister tools list` shows what the tools do and which files they take".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

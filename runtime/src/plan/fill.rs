@@ -1,6 +1,6 @@
 //! Fills the slots that need no document: which files, where to write, which kind of chart, which words to look for.
 
-use cloister_tools::{Case, Handle, Type};
+use cloister_tools::{Case, Handle, Signature, Type};
 use serde_json::{Map, Value, json};
 
 use super::Draft;
@@ -14,12 +14,12 @@ use crate::words::{Role, Words};
 const SYNONYMS: [(&str, &[&str]); 6] = [
     ("chart", &["chart", "graph", "plot", "diagram"]),
     ("bar", &["bar", "column chart"]),
-    ("date", &["date", "when", "deadline", "due", "day", "until"]),
+    ("date", &["date", "when", "deadline", "due", "day", "until", "expire"]),
     (
         "amount",
         &[
             "amount", "how much", "price", "cost", "pay", "owe", "fee", "rent", "charge", "sum",
-            "total",
+            "total", "target", "budget", "balance", "revenue", "value",
         ],
     ),
     ("email", &["email", "e-mail", "address", "contact"]),
@@ -172,6 +172,16 @@ pub(crate) fn needs_contents(ty: &Type) -> bool {
         Type::Record { fields, .. } => fields.iter().any(|f| needs_contents(&f.ty)),
         _ => false,
     }
+}
+
+/// Whether a function measures groups: a list of operations, each over a column or none.
+pub(crate) fn has_measures(signature: &Signature) -> bool {
+    let optional_column = |ty: &Type| matches!(ty, Type::Option(of) if needs_contents(of));
+    let measures = |ty: &Type| matches!(ty.plain(), Type::Record { fields, .. } if fields.iter().any(|f| optional_column(&f.ty)));
+    signature
+        .params()
+        .iter()
+        .any(|p| matches!(&p.ty, Type::List(of) if measures(of)))
 }
 
 /// The file that the request wants moved, and where to.

@@ -45,6 +45,26 @@ const BEYOND: [(&str, &str, &[&str]); 3] = [
         &["install", "execute", "print", "launch"],
     ),
 ];
+/// Words that ask for a measure of rows, not for the rows.
+const MEASURED: [&str; 15] = [
+    "how many",
+    "how much",
+    "number of",
+    "count",
+    "total",
+    "sum",
+    "add up",
+    "average",
+    "mean",
+    "median",
+    "per",
+    "each",
+    "altogether",
+    "summary",
+    "the most",
+];
+/// Verbs that ask for the rows themselves.
+const ROWS: [&str; 6] = ["list", "copi", "show", "extract", "filter", "keep"];
 const POLITE: [&str; 8] = [
     "please", "can", "could", "would", "you", "will", "now", "kindly",
 ];
@@ -112,11 +132,36 @@ pub(crate) fn possible<'o>(
         .copied()
         .filter(|o| o.has(Handle::Output))
         .collect();
-    if saves && !writers.is_empty() {
-        writers
-    } else {
-        found
+    measured(
+        words,
+        if saves && !writers.is_empty() {
+            writers
+        } else {
+            found
+        },
+    )
+}
+
+/// Who asks how many, how much or per what wants a measure: functions that only take rows of a table are no answer to that,
+/// unless the request begins by asking for the rows.
+fn measured<'o>(words: &Words, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
+    let asks = words.cue(&MEASURED).is_some()
+        && !words
+            .all()
+            .first()
+            .is_some_and(|w| ROWS.contains(&w.stem.as_str()));
+    let some_measure = found.iter().any(|o| fill::has_measures(&o.signature));
+    if !(asks && some_measure) {
+        return found;
     }
+    let takes_rows = |o: &&&Offer| {
+        o.signature
+            .params()
+            .iter()
+            .any(|p| fill::needs_contents(&p.ty))
+            && !fill::has_measures(&o.signature)
+    };
+    found.iter().filter(|o| !takes_rows(o)).copied().collect()
 }
 
 fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {

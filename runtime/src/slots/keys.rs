@@ -119,9 +119,8 @@ fn loose(
     used: &[usize],
     decide: &mut dyn Decide,
 ) -> Result<Vec<Value>, Failure> {
-    let mentioned = |c: &&Column| {
-        c.kind == Kind::Text && words.mention(&c.name).is_some_and(|at| !near(used, at))
-    };
+    let free = |at: usize| !near(used, at) && !counted(words, at);
+    let mentioned = |c: &&Column| c.kind == Kind::Text && words.mention(&c.name).is_some_and(free);
     let mut alternatives = vec![Alternative::new("nothing", Value::Null)];
     alternatives.extend(
         columns
@@ -131,6 +130,14 @@ fn loose(
     );
     let key = Slot::new("group by", alternatives).decided(decide)?;
     Ok(key.into_iter().filter(|k| !k.is_null()).collect())
+}
+
+/// "how many suppliers": what is counted is not what rows are grouped by.
+fn counted(words: &Words, at: usize) -> bool {
+    matches!(
+        (words.stem_before(at, 2), words.stem_before(at, 1)),
+        (Some("how"), Some("mani")) | (Some("number"), Some("of")) | (_, Some("count"))
+    )
 }
 
 fn near(used: &[usize], at: usize) -> bool {
@@ -193,6 +200,11 @@ mod tests {
             found("Which customer paid the most tax?"),
             ["value of Customer"]
         );
+    }
+
+    #[test]
+    fn what_is_counted_is_no_group() {
+        assert!(found("How many customers are in the north?").is_empty());
     }
 
     #[test]

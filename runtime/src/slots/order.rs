@@ -71,7 +71,7 @@ pub(crate) fn limit(words: &Words, used: &[usize]) -> Option<u32> {
         .into_iter()
         .filter(|n| !used.contains(&n.at) && n.value >= 1.0 && n.value <= 10_000.0);
     let near = beside
-        .filter(|n| n.at.abs_diff(rank) <= 2)
+        .filter(|n| n.at.abs_diff(rank) <= 4)
         .min_by_key(|n| n.at.abs_diff(rank));
     if let Some(number) = near {
         return number.plain.parse().ok();
@@ -137,6 +137,12 @@ mod tests {
             order(&words, &sample(), &mut First).unwrap().unwrap()["column"],
             "Net amount"
         );
+    }
+
+    #[test]
+    fn the_number_may_stand_before_its_noun() {
+        let words = Words::read("Show the three items with the lowest price");
+        assert_eq!(limit(&words, &[]), Some(3));
     }
 
     #[test]

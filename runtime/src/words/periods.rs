@@ -37,7 +37,8 @@ pub(crate) fn periods(words: &Words) -> Vec<Period> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < folds.len() {
-        let taken = day(&folds, at)
+        let taken = half(&folds, at)
+            .or_else(|| day(&folds, at))
             .or_else(|| quarter(&folds, at))
             .or_else(|| month(&folds, at))
             .or_else(|| lone_year(&folds, at));
@@ -129,9 +130,47 @@ fn month(folds: &[&str], at: usize) -> Taken {
     ))
 }
 
+/// `first half of 2025`, `H2`: two quarters.
+fn half(folds: &[&str], at: usize) -> Taken {
+    let word = *folds.get(at)?;
+    let next_is_half = folds.get(at.saturating_add(1)) == Some(&"half");
+    let (first, length) = match word {
+        "h1" => (1, 1),
+        "h2" => (3, 1),
+        "first" if next_is_half => (1, 2),
+        "second" | "last" if next_is_half => (3, 2),
+        _ => return None,
+    };
+    let (year, more) = year_after(folds, at.saturating_add(length));
+    let prefix = year.map_or_else(String::new, |y| format!("{y}-"));
+    let second = u8::saturating_add(first, 1);
+    Some((
+        format!("{prefix}Q{first},{prefix}Q{second}"),
+        length.saturating_add(more),
+    ))
+}
+
+/// A bare year, unless a comparison makes it an amount: "over 2000".
 fn lone_year(folds: &[&str], at: usize) -> Taken {
+    let before = at
+        .checked_sub(1)
+        .and_then(|i| folds.get(i))
+        .copied()
+        .unwrap_or_default();
+    let compared = [
+        "over",
+        "above",
+        "below",
+        "under",
+        "than",
+        "least",
+        "most",
+        "exceeding",
+    ]
+    .contains(&before);
     folds
         .get(at)
+        .filter(|_| !compared)
         .and_then(|w| year_of(w))
         .map(|y| (y.to_string(), 1))
 }
@@ -189,6 +228,13 @@ mod tests {
             spelled("on 2025-03-04 or in 2025-06"),
             ["2025-03-04..2025-03-04", "2025-06"]
         );
+    }
+
+    #[test]
+    fn halves_are_two_quarters_and_amounts_are_no_years() {
+        assert_eq!(spelled("in the first half of 2025"), ["2025-Q1,2025-Q2"]);
+        assert_eq!(spelled("costs of H2"), ["Q3,Q4"]);
+        assert!(spelled("invoices over 2000").is_empty());
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Test {
                 match period {
                     _ if period.contains(day) => Some(Ordering::Equal),
                     Period::Between(first, _) => Some(day.cmp(first)),
-                    Period::Quarter(_) | Period::Month(_) => None,
+                    Period::Quarter(_) | Period::Month(_) | Period::AnyOf(_) => None,
                 }
             }
             _ => None,

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use values::date::{self as dates, Order};
 
 /// Days that belong together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Period {
     /// From the first day to the last, both included.
     Between(Date, Date),
@@ -12,12 +12,27 @@ pub(crate) enum Period {
     Quarter(i8),
     /// A month of any year.
     Month(i8),
+    /// Any of several.
+    AnyOf(Vec<Period>),
 }
 
 impl Period {
     /// The period that `text` is. Month names, with or without a year, and days in other spellings do as well.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
+        if text.contains(',') {
+            let listed: Option<Vec<Self>> = text
+                .split(',')
+                .map(|part| Self::parse_alone(part.trim()))
+                .collect();
+            if let Some(several) = listed {
+                return Some(Self::AnyOf(several));
+            }
+        }
+        Self::parse_alone(text)
+    }
+
+    fn parse_alone(text: &str) -> Option<Self> {
         if let Some((from, to)) = text.split_once("..") {
             let (Self::Between(first, _), Self::Between(_, last)) =
                 (Self::parse_one(from.trim())?, Self::parse_one(to.trim())?)
@@ -29,11 +44,12 @@ impl Period {
         Self::parse_one(text)
     }
 
-    pub(crate) fn contains(self, day: Date) -> bool {
+    pub(crate) fn contains(&self, day: Date) -> bool {
         match self {
-            Self::Between(first, last) => first <= day && day <= last,
-            Self::Quarter(quarter) => self::quarter(day) == quarter,
-            Self::Month(month) => day.month() == month,
+            Self::Between(first, last) => *first <= day && day <= *last,
+            Self::Quarter(quarter) => self::quarter(day) == *quarter,
+            Self::Month(month) => day.month() == *month,
+            Self::AnyOf(several) => several.iter().any(|period| period.contains(day)),
         }
     }
 
@@ -135,6 +151,15 @@ mod tests {
         ] {
             assert_eq!(between(text), days, "{text}");
         }
+    }
+
+    #[test]
+    fn several_periods_mean_any_of_them() {
+        let either = Period::parse("2025-10, --02,Q3").unwrap();
+        let inside = [date(2025, 10, 9), date(1999, 2, 1), date(2024, 9, 30)];
+        assert!(inside.into_iter().all(|day| either.contains(day)));
+        assert!(!either.contains(date(2024, 10, 9)));
+        assert_eq!(Period::parse("2025-10,nonsense"), None);
     }
 
     #[test]
