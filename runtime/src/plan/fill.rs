@@ -14,7 +14,10 @@ use crate::words::{Role, Words};
 const SYNONYMS: [(&str, &[&str]); 6] = [
     ("chart", &["chart", "graph", "plot", "diagram"]),
     ("bar", &["bar", "column chart"]),
-    ("date", &["date", "when", "deadline", "due", "day", "until", "expire"]),
+    (
+        "date",
+        &["date", "when", "deadline", "due", "day", "until", "expire"],
+    ),
     (
         "amount",
         &[

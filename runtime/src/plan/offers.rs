@@ -134,6 +134,7 @@ pub(crate) fn possible<'o>(
         .collect();
     measured(
         words,
+        reach,
         if saves && !writers.is_empty() {
             writers
         } else {
@@ -142,26 +143,32 @@ pub(crate) fn possible<'o>(
     )
 }
 
-/// Who asks how many, how much or per what wants a measure: functions that only take rows of a table are no answer to that,
-/// unless the request begins by asking for the rows.
-fn measured<'o>(words: &Words, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
-    let asks = words.cue(&MEASURED).is_some()
-        && !words
-            .all()
-            .first()
-            .is_some_and(|w| ROWS.contains(&w.stem.as_str()));
-    let some_measure = found.iter().any(|o| fill::has_measures(&o.signature));
-    if !(asks && some_measure) {
+/// Who asks how many, how much or per what wants a measure. Functions that only take rows of a table are no answer to that, unless the
+/// request begins by asking for the rows; nor, where no file is named, is a tool that reads fewer of the granted files.
+fn measured<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
+    let rows_first = words
+        .all()
+        .first()
+        .is_some_and(|w| ROWS.contains(&w.stem.as_str()));
+    let measuring = found.iter().filter(|o| fill::has_measures(&o.signature));
+    let Some(most) = measuring.map(|o| o.takes(reach).len()).max() else {
+        return found;
+    };
+    if rows_first || words.cue(&MEASURED).is_none() {
         return found;
     }
-    let takes_rows = |o: &&&Offer| {
-        o.signature
+    let unnamed = reach.named(words).is_empty();
+    let fits = |o: &&Offer| {
+        let takes_rows = o
+            .signature
             .params()
             .iter()
             .any(|p| fill::needs_contents(&p.ty))
-            && !fill::has_measures(&o.signature)
+            && !fill::has_measures(&o.signature);
+        let beside = unnamed && o.has(Handle::Input) && o.takes(reach).len() < most;
+        !takes_rows && !beside
     };
-    found.iter().filter(|o| !takes_rows(o)).copied().collect()
+    found.into_iter().filter(fits).collect()
 }
 
 fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {

@@ -92,7 +92,8 @@ fn grants(capabilities: &[(&str, &[&str])]) -> Grants {
         .iter()
         .map(|(name, paths)| json!({"name": name, "paths": paths}))
         .collect();
-    let manifest = json!({"agent": "helper", "version": "1", "capabilities": capabilities, "ttl_seconds": 60});
+    let manifest =
+        json!({"agent": "helper", "version": "1", "capabilities": capabilities, "ttl_seconds": 60});
     let manifest = Manifest::parse(manifest.to_string().as_bytes(), Path::new(FOLDER)).unwrap();
     let session = Session {
         attestation: AttestationKind::None,
@@ -146,11 +147,7 @@ fn offers() -> Vec<Offer> {
     each.collect()
 }
 
-fn plan_under(
-    grants: &Grants,
-    request: &str,
-    decide: &mut dyn Decide,
-) -> Result<Intent, Failure> {
+fn plan_under(grants: &Grants, request: &str, decide: &mut dyn Decide) -> Result<Intent, Failure> {
     let reach = Reach::new(Path::new(FOLDER), grants, known(grants));
     draft(&Words::read(request), &reach, &offers(), decide)
 }
@@ -185,7 +182,9 @@ fn a_function_without_a_possible_argument_is_not_offered() {
     });
     let offered = names(possible(&words, &reach, &all));
     assert!(offered.contains(&"text.find".to_owned()), "{offered:?}");
-    let beyond = |n: &&String| n.starts_with("sheet.") || ["files.move", "files.rename"].contains(&n.as_str());
+    let beyond = |n: &&String| {
+        n.starts_with("sheet.") || ["files.move", "files.rename"].contains(&n.as_str())
+    };
     assert_eq!(offered.iter().find(beyond), None);
     // With workbooks granted the same words do offer the tables.
     let office = grants(&OFFICE);
@@ -215,10 +214,7 @@ fn named_files_are_taken_as_they_are() {
 
 #[test]
 fn every_granted_file_is_one_choice_beside_a_group_that_a_word_picks_out() {
-    let wanted = [
-        ("tool", "sheet.summarize"),
-        ("files", "every granted file"),
-    ];
+    let wanted = [("tool", "sheet.summarize"), ("files", "every granted file")];
     let (draft, script) = drafted("Total amount per customer of all invoices", &wanted);
     assert_eq!(
         script.offered("files"),
@@ -238,11 +234,8 @@ fn a_path_outside_the_grants_is_refused_alike_whether_it_exists_and_before_any_c
     let not_here = concat!(env!("CARGO_MANIFEST_DIR"), "/Nothing.toml");
     assert!(Path::new(here).exists() && !Path::new(not_here).exists());
     let refused = |path: &str| {
-        let failure = plan(
-            &format!("Summarize {path} per customer"),
-            &mut Unasked,
-        )
-        .expect_err(path);
+        let failure =
+            plan(&format!("Summarize {path} per customer"), &mut Unasked).expect_err(path);
         assert_eq!(failure.kind(), Kind::Refused, "{path}: {failure}");
         (
             failure.message().replace(path, "…"),
@@ -266,7 +259,10 @@ fn a_path_outside_the_grants_is_refused_alike_whether_it_exists_and_before_any_c
 #[test]
 fn one_path_outside_among_granted_ones_refuses_the_request() {
     let request = "Total amount in rent.xlsx and /srv/payroll/salaries.xlsx";
-    assert_eq!(plan(request, &mut Unasked).unwrap_err().kind(), Kind::Refused);
+    assert_eq!(
+        plan(request, &mut Unasked).unwrap_err().kind(),
+        Kind::Refused
+    );
 }
 
 #[test]
@@ -322,10 +318,18 @@ fn nothing_is_ever_moved_onto_a_file_that_is_there() {
             ..Script::default()
         };
         if let Ok(Intent::Call(draft)) = plan(request, &mut script) {
-            assert_ne!(draft.signature.tool(), "files", "{request}: {:?}", draft.args);
+            assert_ne!(
+                draft.signature.tool(),
+                "files",
+                "{request}: {:?}",
+                draft.args
+            );
         }
         assert!(
-            !script.offered("tool").iter().any(|t| ["files.move", "files.rename"].contains(t)),
+            !script
+                .offered("tool")
+                .iter()
+                .any(|t| ["files.move", "files.rename"].contains(t)),
             "{request}"
         );
     }
@@ -361,7 +365,10 @@ fn a_place_to_write_comes_from_the_request_or_is_the_one_writable_folder() {
         save("Total per customer, save it to reports/q4.xlsx"),
         "reports/q4.xlsx"
     );
-    assert_eq!(save("Total per customer, save it as q4.xlsx"), "reports/q4.xlsx");
+    assert_eq!(
+        save("Total per customer, save it as q4.xlsx"),
+        "reports/q4.xlsx"
+    );
     assert_eq!(
         save("Create a workbook with the total per customer"),
         "reports/summarize.xlsx"
@@ -371,7 +378,10 @@ fn a_place_to_write_comes_from_the_request_or_is_the_one_writable_folder() {
 
 #[test]
 fn of_two_writable_folders_none_is_chosen_for_the_person() {
-    let two = grants(&[("file:read", &["*.xlsx"]), ("file:write", &["reports", "drafts"])]);
+    let two = grants(&[
+        ("file:read", &["*.xlsx"]),
+        ("file:write", &["reports", "drafts"]),
+    ]);
     let mut script = Script {
         wanted: &[("tool", "sheet.summarize")],
         ..Script::default()
@@ -387,10 +397,17 @@ fn of_two_writable_folders_none_is_chosen_for_the_person() {
 fn a_chart_is_drawn_only_where_the_request_speaks_of_one() {
     let chart = |request: &str| {
         let (draft, script) = drafted(request, &[("tool", "sheet.summarize"), ("chart", "pie")]);
-        let offered: Vec<String> = script.offered("chart").iter().map(|c| (*c).to_owned()).collect();
+        let offered: Vec<String> = script
+            .offered("chart")
+            .iter()
+            .map(|c| (*c).to_owned())
+            .collect();
         (draft.args["chart"].clone(), offered)
     };
-    assert_eq!(chart("Total amount per customer"), (Value::Null, Vec::new()));
+    assert_eq!(
+        chart("Total amount per customer"),
+        (Value::Null, Vec::new())
+    );
     assert_eq!(
         chart("Total amount per customer with a bar chart"),
         (json!("bar"), Vec::new())
@@ -412,19 +429,75 @@ fn words_to_look_for_stand_in_the_request() {
 /// Pieces of requests: ordinary ones, paths inside and outside, and what has no business in a sentence.
 fn piece() -> impl Strategy<Value = String> {
     let ordinary = prop::sample::select(vec![
-        "move", "rename", "save", "create", "to", "into", "in", "as", "and", "of", "the", "total",
-        "per", "customer", "summarize", "list", "files", "find", "mention", "copy", "chart", "bar",
-        "folder", "archive", "inbox", "reports", "invoices", "delete", "what", "every", "dates",
-        "\"late fee\"", "5", "read",
+        "move",
+        "rename",
+        "save",
+        "create",
+        "to",
+        "into",
+        "in",
+        "as",
+        "and",
+        "of",
+        "the",
+        "total",
+        "per",
+        "customer",
+        "summarize",
+        "list",
+        "files",
+        "find",
+        "mention",
+        "copy",
+        "chart",
+        "bar",
+        "folder",
+        "archive",
+        "inbox",
+        "reports",
+        "invoices",
+        "delete",
+        "what",
+        "every",
+        "dates",
+        "\"late fee\"",
+        "5",
+        "read",
     ]);
     let paths = prop::sample::select(vec![
-        "invoices-2025-10.xlsx", "rent.xlsx", "./rent.xlsx", "notes/boiler.txt", "boiler.txt",
-        "inbox/scan-001.txt", "scan-001.txt", "scan-002.txt", "SCAN-001.TXT", "reports/q4.xlsx",
-        "q4.xlsx", "archive/", "archive/new.txt", "inbox/new.txt", "reports/", "inbox/", "./archive",
-        "../x.xlsx", "/etc/passwd", "~/a.txt", "reports/../../x.xlsx", "archive/../../new.txt",
-        "/home/anna/work/rent.xlsx", "/home/anna/work/reports/a.xlsx", "reports//b.xlsx", "..",
-        "reports/./c.xlsx", "archive/../inbox/scan-002.txt", "\\\\host\\share\\a.xlsx",
-        "reports/\u{202e}xslx.exe.xlsx", "reports/a\u{0}b.xlsx", "http://example.com", "a@example.com",
+        "invoices-2025-10.xlsx",
+        "rent.xlsx",
+        "./rent.xlsx",
+        "notes/boiler.txt",
+        "boiler.txt",
+        "inbox/scan-001.txt",
+        "scan-001.txt",
+        "scan-002.txt",
+        "SCAN-001.TXT",
+        "reports/q4.xlsx",
+        "q4.xlsx",
+        "archive/",
+        "archive/new.txt",
+        "inbox/new.txt",
+        "reports/",
+        "inbox/",
+        "./archive",
+        "../x.xlsx",
+        "/etc/passwd",
+        "~/a.txt",
+        "reports/../../x.xlsx",
+        "archive/../../new.txt",
+        "/home/anna/work/rent.xlsx",
+        "/home/anna/work/reports/a.xlsx",
+        "reports//b.xlsx",
+        "..",
+        "reports/./c.xlsx",
+        "archive/../inbox/scan-002.txt",
+        "\\\\host\\share\\a.xlsx",
+        "reports/\u{202e}xslx.exe.xlsx",
+        "reports/a\u{0}b.xlsx",
+        "http://example.com",
+        "a@example.com",
     ]);
     prop_oneof![
         5 => ordinary.prop_map(str::to_owned),
@@ -435,7 +508,13 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 fn request() -> impl Strategy<Value = String> {
-    let sentence = prop::collection::vec((piece(), prop::sample::select(vec![" ", "\t", ", ", "\n", " \u{1b}"])), 0..9);
+    let sentence = prop::collection::vec(
+        (
+            piece(),
+            prop::sample::select(vec![" ", "\t", ", ", "\n", " \u{1b}"]),
+        ),
+        0..9,
+    );
     sentence.prop_map(|parts| parts.into_iter().map(|(word, gap)| word + gap).collect())
 }
 
@@ -444,7 +523,11 @@ fn names_only_what_is_granted(draft: &Draft, grants: &Grants) -> Result<(), Stri
     let files = known(grants);
     let args = Value::Object(draft.args.clone());
     for wish in draft.signature.requests(&args) {
-        let param = draft.signature.params().iter().find(|p| p.name == wish.parameter);
+        let param = draft
+            .signature
+            .params()
+            .iter()
+            .find(|p| p.name == wish.parameter);
         let handle = param.and_then(|p| fill::handle(&p.ty));
         let file = files.iter().find(|f| f.name == wish.name);
         let path = Path::new(FOLDER).join(&wish.name);
@@ -468,19 +551,32 @@ fn a_draft_never_names_what_was_not_granted() {
     let kinds: [&[(&str, &[&str])]; 4] = [
         &OFFICE,
         &[("file:read", &["*.xlsx"])],
-        &[("file:read", &["**"]), ("file:write", &["reports", "inbox"]), ("file:move", &["**"])],
+        &[
+            ("file:read", &["**"]),
+            ("file:write", &["reports", "inbox"]),
+            ("file:move", &["**"]),
+        ],
         &[],
     ];
     let grants: Vec<Grants> = kinds.iter().map(|k| grants(k)).collect();
     let offers = offers();
     let seen = Cell::new(BTreeMap::<String, u32>::new());
-    let config = Config { cases: 4000, failure_persistence: None, ..Config::default() };
-    let inputs = (request(), prop::collection::vec(0..9_usize, 1..6), 0..grants.len());
+    let config = Config {
+        cases: 4000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let inputs = (
+        request(),
+        prop::collection::vec(0..9_usize, 1..6),
+        0..grants.len(),
+    );
     let told = TestRunner::new(config).run(&inputs, |(request, picks, which)| {
         let grants = &grants[which];
         let reach = Reach::new(Path::new(FOLDER), grants, known(grants));
         let mut decide = Drawn(picks.iter().cycle());
-        if let Ok(Intent::Call(draft)) = draft(&Words::read(&request), &reach, &offers, &mut decide) {
+        if let Ok(Intent::Call(draft)) = draft(&Words::read(&request), &reach, &offers, &mut decide)
+        {
             let mut counts = seen.take();
             *counts.entry(draft.signature.name()).or_default() += 1;
             seen.set(counts);
