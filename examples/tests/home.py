@@ -21,6 +21,7 @@ PROJECT = EXAMPLES.parent
 INVOICES = EXAMPLES / "invoices"
 sys.path[:0] = [str(EXAMPLES), str(INVOICES)]
 from free_ports import free_pair
+from terminal import Terminal
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or PROJECT / "target")
 BIN = Path(os.environ.get("CLOISTER_BIN") or TARGET / "release/cloister").resolve()
@@ -103,6 +104,14 @@ class Home:
         command = [str(VERIFY), str(self.ledger), "--roots", str(self.path / "keys/roots.json")]
         return Run(subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False))
 
+    def at_terminal(self, folder, *args, bars=False):
+        """Begin a command where a person sits."""
+        return Terminal([str(BIN), "--home", str(self.path), *args], folder, clean_env(self.tcti, bars))
+
+    def entries(self):
+        """The ledger's entries, oldest first."""
+        return [json.loads(line) for line in (self.ledger / "entries.jsonl").read_text(encoding="utf-8").splitlines()]
+
     def copy(self, into):
         """The same home in another place, `into`."""
         shutil.copytree(self.path, into, symlinks=True, copy_function=link_if_big)
@@ -176,6 +185,22 @@ def invoices(folder, **changes):
     manifest = json.loads((INVOICES / "manifest.json").read_text(encoding="utf-8")) | changes
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
+
+
+def letters(folder):
+    """Three short texts that may be read and moved: the quickest thing to plan about."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    for name, text in {"a.txt": "alpha\nbeta\n", "c.txt": "gamma\n"}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    capabilities = [{"name": name, "paths": ["*.txt"], "description": why} for name, why in
+                    (("file:read", "Read the letters"), ("file:move", "Give the letters other names"))]
+    manifest = {"agent": "letter-helper", "version": "1.0", "capabilities": capabilities, "ttl_seconds": 3600}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+RENAME = "Rename a.txt to b.txt"
 
 
 def snapshot(folder):

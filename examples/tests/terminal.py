@@ -7,7 +7,7 @@ import signal
 import termios
 import time
 
-INTERRUPT = "\x03"
+INTERRUPT, END_OF_INPUT = "\x03", "\x04"
 SIZE = (40, 160)  # lines, columns
 
 

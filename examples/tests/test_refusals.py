@@ -4,9 +4,6 @@ import json
 
 from home import (DONE, INTEGRITY, MODEL, REFUSED, BIN, REQUEST, Case, Tpm, attested_home, clean_env, flip, invoices, make_home,
                   plain_home, snapshot, tpm_wanted)
-from terminal import Terminal
-
-QUESTION = r"\[y\]es"
 
 
 class Refusal(Case):
@@ -75,39 +72,9 @@ class Grants(Refusal):
         before = snapshot(other)
         run = home.run(other)
         self.assert_code(run, REFUSED)
-        self.assertTrue(run.doc["refused"])
+        self.assertIn("unattended", run.doc["answer"])
         self.assert_untouched(other, before)
         self.assert_sound(home)
-
-
-class Consent(Refusal):
-    def answer(self, home, key):
-        command = [str(BIN), "--home", str(home.path), "run", "--manifest", "manifest.json", REQUEST]
-        with Terminal(command, self.work, clean_env()) as terminal:
-            terminal.expect(QUESTION)
-            self.assert_untouched(self.work, self.before)  # nothing is written before the answer
-            terminal.press(key + "\r")
-            return terminal.wait()
-
-    def test_no_means_no(self):
-        home = self.plain()
-        self.assertEqual(self.answer(home, "n"), REFUSED)
-        self.assert_nothing_happened(home)
-
-    def test_yes_means_yes(self):
-        """The twin of the test above: nothing but the key differs."""
-        home = self.plain()
-        self.assertEqual(self.answer(home, "y"), DONE)
-        self.assertEqual(len(snapshot(self.work)), len(self.before) + 1)
-
-    def test_silence_refuses(self):
-        home = self.plain()
-        run = home.run(self.work, unattended=())
-        self.assert_code(run, REFUSED)
-        self.assertEqual(run.doc["released"], [])
-        self.assertEqual(run.doc["consent"]["by"], "nobody")
-        self.assertEqual(len(run.doc["quarantined"]), 1)
-        self.assert_nothing_happened(home)
 
 
 class MissingTpm(Refusal):

@@ -1,0 +1,116 @@
+"""The one question: what answers it, what does not, and what becomes of things that nobody was asked about."""
+import time
+
+from home import DONE, RENAME, REFUSED, Case, letters, plain_home, snapshot
+from terminal import END_OF_INPUT
+
+QUESTION = r"\[y\]es.*: "
+ENTRY = r"q[0-9a-f]{10}"
+SETTLED = 1.0  # seconds in which a program that took an answer would be done
+
+
+class Asked(Case):
+    def setUp(self):
+        super().setUp()
+        self.home = plain_home().copy(self.folder / "home")
+        self.work = letters(self.folder / "letters")
+        self.before = snapshot(self.work)
+        self.after = {name.replace("a.txt", "b.txt"): digest for name, digest in self.before.items()}
+
+    def asked(self):
+        return self.home.at_terminal(self.work, "run", "--manifest", "manifest.json", RENAME)
+
+    def consent(self):
+        return [entry["body"] for entry in self.home.entries() if entry["kind"] == "consent"]
+
+
+class Question(Asked):
+    def test_only_an_answer_to_the_question_releases(self):
+        """What was typed too early, Enter and the two pages are no answers; `y` is: the twin of the refusals below."""
+        with self.asked() as terminal:
+            terminal.expect(r"model  ")
+            terminal.press("y\r")
+            terminal.expect(QUESTION)
+            time.sleep(SETTLED)
+            self.assert_untouched(self.work, self.before)
+            terminal.press("\r")
+            terminal.expect(QUESTION)
+            terminal.press("d\r")
+            terminal.expect(r"11 bytes, sha256:")
+            terminal.expect(QUESTION)
+            terminal.press("e\r")
+            terminal.expect(r"Give the letters other names")
+            terminal.expect(QUESTION)
+            self.assert_untouched(self.work, self.before)
+            terminal.press("y\r")
+            self.assertEqual(terminal.wait(), DONE, terminal.seen)
+        self.assertEqual(snapshot(self.work), self.after)
+        self.assertEqual([c["by"] for c in self.consent()], ["person"])
+        self.assert_sound(self.home)
+
+    def refused_by(self, keys):
+        with self.asked() as terminal:
+            terminal.expect(QUESTION)
+            terminal.press(keys)
+            self.assertEqual(terminal.wait(), REFUSED, terminal.seen)
+        self.assert_untouched(self.work, self.before)
+        self.assertEqual([c["answer"] for c in self.consent()], ["decline"])
+        self.assert_sound(self.home)
+
+    def test_no_means_no(self):
+        self.refused_by("n\r")
+
+    def test_the_end_of_input_means_no(self):
+        self.refused_by(END_OF_INPUT)
+
+
+class Waiting(Asked):
+    """What a run without a terminal left behind."""
+
+    def setUp(self):
+        super().setUp()
+        run = self.home.run(self.work, RENAME, unattended=())
+        self.assert_code(run, REFUSED)
+        self.assertEqual((run.doc["consent"]["by"], run.doc["consent"]["answer"]), ("nobody", "unasked"))
+        self.assertEqual(run.doc["released"], [])
+        self.assert_untouched(self.work, self.before)
+        (waiting,) = run.doc["quarantined"]
+        self.entry = waiting["id"]
+
+    def listed(self):
+        return [waiting["id"] for waiting in self.home.call("--json", "quarantine", "list").doc]
+
+    def release(self, key):
+        with self.home.at_terminal(self.work, "quarantine", "release", self.entry) as terminal:
+            terminal.expect(QUESTION)
+            self.assert_untouched(self.work, self.before)
+            terminal.press(key + "\r")
+            return terminal.wait()
+
+    def test_it_is_listed_and_shown_and_released_by_a_person_alone(self):
+        self.assertEqual(self.listed(), [self.entry])
+        self.assertRegex(self.home.must("quarantine", "list").out, ENTRY + r" +b\.txt")
+        shown = self.home.must("quarantine", "diff", self.entry).out
+        self.assertIn("b.txt", shown)
+        self.assertIn("files.rename", shown)
+        self.assert_code(self.home.call("quarantine", "release", self.entry), REFUSED)
+        self.assertEqual(self.release("n"), REFUSED)
+        self.assert_untouched(self.work, self.before)
+        self.assertEqual(self.listed(), [self.entry])
+        self.assertEqual(self.release("y"), DONE)
+        self.assertEqual(snapshot(self.work), self.after)
+        self.assertEqual(self.listed(), [])
+        self.assert_sound(self.home)
+
+        # A thing that waits can be thrown away, once, and then it is not there for anybody.
+        (self.work / "b.txt").rename(self.work / "a.txt")
+        self.assert_code(self.home.run(self.work, RENAME, unattended=()), REFUSED)
+        (second,) = self.listed()
+        self.assert_code(self.home.call("quarantine", "discard", second), DONE)
+        self.assertEqual(self.listed(), [])
+        for command in ("diff", "release", "discard"):
+            gone = self.home.call("quarantine", command, second)
+            self.assert_code(gone, 1)
+            self.assert_clear(gone, second)
+        self.assert_untouched(self.work, self.before)
+        self.assert_sound(self.home)

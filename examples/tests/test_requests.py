@@ -1,0 +1,102 @@
+"""What a request may not or cannot have: the exit code that says so, one document with --json, nothing changed, nothing run."""
+import json
+import zipfile
+
+import openpyxl
+
+from home import DONE, FAILED, NO_PLAN, REFUSED, RENAME, Case, invoices, letters, plain_home, snapshot
+
+KEYS = {"session", "answer", "plan", "decisions", "consent", "released", "quarantined", "refused", "attestation", "timing_ms", "tokens"}
+CELLS = 60_000_000  # a sheet that says so much is larger unpacked than any limit of the cage; packed it is small
+
+
+class Told(Case):
+    def setUp(self):
+        super().setUp()
+        self.home = plain_home().copy(self.folder / "home")
+        self.work = letters(self.folder / "letters")
+        self.before = snapshot(self.work)
+
+    def ends(self, prompt, code, *args):
+        """Run it, or what `args` say; the document, which is there however it ended."""
+        run = self.home.call("--json", *(args or ("run",)), "--manifest", "manifest.json", prompt, cwd=self.work)
+        self.assert_code(run, code)
+        self.assertLessEqual(KEYS, run.doc.keys())
+        self.assertTrue(run.doc["answer"])
+        self.assertEqual(run.doc["released"], [])
+        self.assert_untouched(self.work, self.before)
+        return run.doc
+
+    def kinds(self):
+        return [entry["kind"] for entry in self.home.entries()]
+
+
+class Refused(Told):
+    def test_outside_the_grants_it_is_refused_alike_whether_it_exists_or_not(self):
+        here = self.folder / "secret.txt"
+        here.write_text("not yours\n", encoding="utf-8")
+        said = [self.ends(f"How many lines does {path} have?", REFUSED)["answer"].replace(str(path), "PATH")
+                for path in (here, self.folder / "nobody.txt")]
+        self.assertEqual(*said)
+        self.assertIn("PATH", said[0])
+        self.assertNotIn("call-intent", self.kinds())
+        self.assert_sound(self.home)
+
+
+class NotPossible(Told):
+    def test_a_missing_file_an_email_and_a_deletion(self):
+        for prompt, named in (("How many lines does nothere.txt have?", "nothere.txt"),
+                              ("Send a.txt by e-mail to bob@example.com", "bob@example.com"),
+                              ("Delete a.txt", "file:delete")):
+            with self.subTest(prompt):
+                self.assertIn(named, self.ends(prompt, NO_PLAN)["answer"])
+        self.assertNotIn("call-intent", self.kinds())
+        self.assert_sound(self.home)
+
+
+class Plan(Told):
+    def test_it_says_what_would_be_done_and_runs_nothing(self):
+        doc = self.ends(RENAME, DONE, "plan")
+        (step,) = doc["plan"]["steps"]
+        self.assertEqual((step["tool"], step["args"]), ("files.rename", {"file": "a.txt", "to": "b.txt"}))
+        (decision,) = doc["decisions"]
+        self.assertEqual(decision["decision"], "ask")
+        self.assertTrue(decision["rule"] and decision["reason"])
+        self.assertIn("plan", self.kinds())
+        self.assertNotIn("call-intent", self.kinds())
+        self.assertEqual(doc["quarantined"], [])
+
+
+def bomb(path):
+    """A workbook whose one sheet unpacks to far more than it weighs."""
+    openpyxl.Workbook().save(path)
+    with zipfile.ZipFile(path) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    start, _, end = parts[sheet].decode().partition("<sheetData/>") if b"<sheetData/>" in parts[sheet] else parts[sheet].decode().partition(
+        "<sheetData></sheetData>")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, body in parts.items():
+            if name != sheet:
+                book.writestr(name, body)
+        with book.open(sheet, "w", force_zip64=True) as out:
+            out.write((start + "<sheetData>").encode())
+            row = b"<row><c><v>1</v></c><c><v>2</v></c></row>" * 10_000
+            for _ in range(CELLS // 20_000):
+                out.write(row)
+            out.write(("</sheetData>" + end).encode())
+
+
+class Limits(Case):
+    def test_a_tool_that_hits_a_limit_ends_there_and_the_ledger_says_so(self):
+        home = plain_home().copy(self.folder / "home")
+        work = invoices(self.folder / "invoices")
+        bomb(work / "invoices-2025-10.xlsx")
+        before = snapshot(work)
+        run = home.run(work)
+        self.assert_code(run, FAILED)
+        outcomes = [entry["body"]["outcome"] for entry in home.entries() if entry["kind"] == "call-outcome"]
+        self.assertTrue(outcomes and outcomes[-1] != "returned", outcomes)
+        self.assertEqual(json.loads(run.out)["released"], [])
+        self.assert_untouched(work, before)
+        self.assert_sound(home)
