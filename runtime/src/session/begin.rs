@@ -40,7 +40,7 @@ pub(crate) struct House {
 impl House {
     /// Open them; a signature or pin that does not hold ends it here.
     pub(crate) fn open(home: &Home) -> Result<House, Failure> {
-        let admin = home.roots()?.admin().clone();
+        let admin = *home.roots()?.admin();
         let (bundle, policy) = home.bundle(&admin)?;
         let (catalog, tools) = home.catalog(&admin)?;
         Ok(House {
@@ -82,6 +82,7 @@ impl Begun {
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
         let model = hashed(&house.home, &pin, desk, report)?;
+        in_time(&terms.negotiated.grants)?;
         let asking = asking(job.mode, terms.unattended.as_ref());
         let ledger = first_entry(&mut terms, &house, &model, report)?;
         let Terms {
@@ -163,6 +164,17 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
         unattended,
         trust,
     })
+}
+
+/// Hashing a model takes a while: a session that would begin after its own end has nothing to begin with.
+fn in_time(grants: &Grants) -> Result<(), Failure> {
+    if !grants.expired(clock::for_policy()) {
+        return Ok(());
+    }
+    Err(
+        Failure::new(Kind::Refused, "the grants expired before the session began")
+            .hint("give the manifest a longer `ttl_seconds`".to_owned()),
+    )
 }
 
 fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {

@@ -380,21 +380,21 @@ impl Opened {
             });
         }
         self.note(entries::effects(&effects))?;
-        let consent = match done.terms {
-            ReleaseTerms::Freely => consent::free(&effects, &done.rule),
-            ReleaseTerms::AfterConsent { .. } => {
-                let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
-                let pages = Look::new(&self.cage(report), &effects).pages(
-                    &done.step.args,
-                    &done.value,
-                    &why,
-                    &self.manifest,
-                );
-                if !matches!(self.asking, Asking::Person(_)) {
-                    desk.screen.say("effects", &pages.summary);
-                }
-                consent::about(&effects, &pages, &self.asking, desk.screen.interrupt())?
-            }
+        let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
+        let pages = Look::new(&self.cage(report), &effects).pages(
+            &done.step.args,
+            &done.value,
+            &why,
+            &self.manifest,
+        );
+        let freely = matches!(done.terms, ReleaseTerms::Freely);
+        if freely || !matches!(self.asking, Asking::Person(_)) {
+            desk.screen.say("effects", &pages.summary); // the question shows them by itself
+        }
+        let consent = if freely {
+            consent::free(&effects, &done.rule)
+        } else {
+            consent::about(&effects, &pages, &self.asking, desk.screen.interrupt())?
         };
         report.consent = Some(ConsentReport::of(&consent));
         self.note(entries::consent(&consent))?;
