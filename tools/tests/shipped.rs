@@ -41,7 +41,13 @@ fn call(tool: &str, function: &str, name: &str, content: String) -> Option<Run> 
     call_with(tool, function, name, content, Vec::new())
 }
 
-fn call_with(tool: &str, function: &str, name: &str, content: String, more: Vec<Arg>) -> Option<Run> {
+fn call_with(
+    tool: &str,
+    function: &str,
+    name: &str,
+    content: String,
+    more: Vec<Arg>,
+) -> Option<Run> {
     let begun = Instant::now();
     let component = Component::compile(&guest(tool)?, &Limits::STANDARD).unwrap();
     let compiled = begun.elapsed();
