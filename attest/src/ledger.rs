@@ -29,8 +29,10 @@ pub struct Ledger<S> {
 
 /// Proof that what it carries was recorded. Only [`Ledger::record`] makes one:
 ///
-/// ```compile_fail
-/// let forged = cloister_attest::Recorded { carried: (), receipt: todo!() };
+/// ```compile_fail,E0451
+/// fn forged(receipt: cloister_attest::Receipt) -> cloister_attest::Recorded<()> {
+///     cloister_attest::Recorded { carried: (), receipt }
+/// }
 /// ```
 #[derive(Debug)]
 #[must_use]
