@@ -18,80 +18,96 @@ fn testdata() -> PathBuf {
 
 fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let whole = Folder::of(&kit::ledger(tpm));
-    let lines = whole.lines();
+    let mut all = edited(&whole);
+    all.extend(rearranged(&whole));
+    all.extend(other_files(&whole));
+    all.extend(unanchored(&whole));
+    all.insert("ok_three_sessions", whole);
+    all
+}
+
+/// One entry's text is changed.
+fn edited(whole: &Folder) -> BTreeMap<&'static str, Folder> {
     let edited = |k: usize, from: &str, to: &str| {
-        let mut lines = lines.clone();
-        lines[k] = String::from_utf8(lines[k].clone())
-            .unwrap()
-            .replacen(from, to, 1)
-            .into_bytes();
+        let mut lines = whole.lines();
+        let line = String::from_utf8(lines[k].clone()).unwrap();
+        lines[k] = line.replacen(from, to, 1).into_bytes();
         whole.with_lines(&lines)
     };
-    let without = |k: usize| whole.with_lines(&[&lines[..k], &lines[k + 1..]].concat());
-    let mut swapped = lines.clone();
-    swapped.swap(3, 4);
-    let none = begin_unattested(resume(Memory::default()), 1, START)
-        .end("done".to_owned(), START.into())
-        .unwrap();
-    let running = Folder {
-        checkpoint: None,
-        ..whole.with_lines(&lines[..4])
-    };
-    let mut torn = running.clone();
-    torn.entries.extend_from_slice(b"{\"att\"");
-    let mut foreign = whole.clone();
-    foreign
-        .others
-        .insert("readme".to_owned(), b"hello".to_vec());
+    let (model, other) = (Digest::of("model").hex(), Digest::of("other").hex());
     BTreeMap::from([
-        ("ok_three_sessions", whole.clone()),
         ("bad_changed_intent", edited(1, "sum up q4", "sum up q3")),
         ("bad_signature", edited(9, "\"sig\":\"", "\"sig\":\"00")),
-        (
-            "bad_statement_model",
-            edited(0, &Digest::of("model").hex(), &Digest::of("other").hex()),
-        ),
+        ("bad_statement_model", edited(0, &model, &other)),
         (
             "bad_not_canonical",
             edited(17, "\"seq\":17", "\"seq\":17.0"),
         ),
+    ])
+}
+
+/// Whole entries are missing or stand elsewhere.
+fn rearranged(whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    let lines = whole.lines();
+    let without = |k: usize| whole.with_lines(&[&lines[..k], &lines[k + 1..]].concat());
+    let mut swapped = lines.clone();
+    swapped.swap(3, 4);
+    BTreeMap::from([
         ("bad_gap_in_sequence", without(5)),
         ("bad_missing_last_entry", without(17)),
         ("bad_missing_recovery", without(16)),
         ("bad_swapped_entries", whole.with_lines(&swapped)),
+    ])
+}
+
+/// The entries are whole; a file beside them is not as it should be.
+fn other_files(whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    let mut foreign = whole.clone();
+    foreign
+        .others
+        .insert("readme".to_owned(), b"hello".to_vec());
+    let torn_line_gone = Folder {
+        others: BTreeMap::new(),
+        ..whole.clone()
+    };
+    let text = String::from_utf8(whole.checkpoint.clone().unwrap()).unwrap();
+    let resized = Folder {
+        checkpoint: Some(text.replacen("\n18\n", "\n17\n", 1).into_bytes()),
+        ..whole.clone()
+    };
+    BTreeMap::from([
         ("bad_foreign_file", foreign),
-        (
-            "bad_missing_torn_line",
-            Folder {
-                others: BTreeMap::new(),
-                ..whole.clone()
-            },
-        ),
-        ("bad_checkpoint_size", {
-            let text = String::from_utf8(whole.checkpoint.clone().unwrap()).unwrap();
-            Folder {
-                checkpoint: Some(text.replacen("\n18\n", "\n17\n", 1).into_bytes()),
-                ..whole.clone()
-            }
-        }),
-        (
-            "unanchored_no_checkpoint",
-            Folder {
-                checkpoint: None,
-                ..whole
-            },
-        ),
+        ("bad_missing_torn_line", torn_line_gone),
+        ("bad_checkpoint_size", resized),
+    ])
+}
+
+/// Nothing is wrong, and something is missing that would vouch for it.
+fn unanchored(whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    let none = begin_unattested(resume(Memory::default()), 1, START)
+        .end("done".to_owned(), START.into())
+        .unwrap();
+    let unclosed = Folder {
+        checkpoint: None,
+        ..whole.clone()
+    };
+    let running = Folder {
+        checkpoint: None,
+        ..whole.with_lines(&whole.lines()[..4])
+    };
+    let mut torn = running.clone();
+    torn.entries.extend_from_slice(b"{\"att\"");
+    let empty = Folder {
+        entries: Vec::new(),
+        checkpoint: None,
+        others: BTreeMap::new(),
+    };
+    BTreeMap::from([
+        ("unanchored_no_checkpoint", unclosed),
         ("unanchored_running_session", running),
         ("unanchored_torn_line", torn),
         ("unanchored_not_attested", Folder::of(&none.into_storage())),
-        (
-            "unanchored_empty",
-            Folder {
-                entries: Vec::new(),
-                checkpoint: None,
-                others: BTreeMap::new(),
-            },
-        ),
+        ("unanchored_empty", empty),
     ])
 }
 

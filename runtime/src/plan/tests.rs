@@ -129,12 +129,12 @@ fn offers() -> Vec<Offer> {
         (
             "text",
             include_str!("../../../tools/guests/text/wit/text.wit"),
-            &["txt", "md"],
+            &["txt", "md"][..],
         ),
         (
             "files",
             include_str!("../../../tools/guests/files/wit/files.wit"),
-            &["*"],
+            &["*"][..],
         ),
     ];
     let each = tools.into_iter().flat_map(|(tool, wit, accepts)| {
@@ -163,7 +163,7 @@ fn drafted<'a>(request: &str, wanted: &'a [(&'a str, &'a str)]) -> (Draft, Scrip
         ..Script::default()
     };
     match plan(request, &mut script) {
-        Ok(Intent::Call(draft)) => (draft, script),
+        Ok(Intent::Call(draft)) => (*draft, script),
         other => panic!("{request}: {other:?}, asked {:?}", script.asked),
     }
 }
@@ -267,10 +267,9 @@ fn one_path_outside_among_granted_ones_refuses_the_request() {
 
 #[test]
 fn a_missing_file_where_reading_is_granted_is_no_refusal() {
-    let failure = plan("Total amount in rnet.xlsx", &mut Unasked);
     // A bare name could also be one to write, so it may come to a plan that saves there; never to one that reads it.
-    if let Ok(Intent::Call(draft)) = failure {
-        assert_ne!(draft.args["files"], json!(["rnet.xlsx"]));
+    if let Ok(Intent::Call(draft)) = plan("Total amount in rnet.xlsx", &mut Script::default()) {
+        assert_ne!(draft.args.get("files"), Some(&json!(["rnet.xlsx"])));
     }
     let failure = plan("Which words are in notes/cellar.txt?", &mut Unasked).unwrap_err();
     assert_eq!(failure.kind(), Kind::NoPlan);
