@@ -25,6 +25,9 @@ pub(crate) struct Cli {
     /// Nothing on standard error but errors
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
+    /// Say more: each decision with its reason, what each call used
+    #[arg(short, global = true)]
+    pub(crate) v: bool,
     /// The TPM to use: `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=P`, or `none` [default: the device, where there is one]
     #[arg(long, global = true, env = "CLOISTER_TCTI", value_name = "TCTI")]
     pub(crate) tcti: Option<String>,

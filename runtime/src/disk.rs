@@ -128,10 +128,11 @@ impl LedgerFolder {
     }
 }
 
+/// What lies beside the entries: the checkpoint, and everything else by its name.
+pub(crate) type Beside = (Option<Vec<u8>>, BTreeMap<String, Vec<u8>>);
+
 /// The checkpoint and all files besides the entries.
-pub(crate) fn others(
-    folder: &Path,
-) -> Result<(Option<Vec<u8>>, BTreeMap<String, Vec<u8>>), Failure> {
+pub(crate) fn others(folder: &Path) -> Result<Beside, Failure> {
     let (mut checkpoint, mut rest) = (None, BTreeMap::new());
     for item in fs::read_dir(folder).map_err(|e| failed("list", folder, &e))? {
         let path = item.map_err(|e| failed("list", folder, &e))?.path();

@@ -34,7 +34,7 @@ use crate::commands::{Desk, Output};
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::interrupt::Interrupt;
-use crate::screen::{Screen, Style};
+use crate::screen::{Detail, Screen, Style};
 
 /// Settings of a person: preferences only. What is permitted stands in the policy.
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +62,8 @@ fn start(cli: &Cli) -> anyhow::Result<Result<u8, Failure>> {
     let settings = settings(cli)?;
     let home = home(cli, &settings)?;
     let interrupt = Interrupt::listen()?;
-    let screen = Screen::new(Style::of(cli.quiet.then_some(())), interrupt);
+    let detail = if cli.v { Detail::More } else { Detail::Usual };
+    let screen = Screen::new(Style::of(cli.quiet.then_some(())), detail, interrupt);
     let output = if cli.json { Output::Json } else { Output::Text };
     let desk = Desk {
         screen,

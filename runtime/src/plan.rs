@@ -20,7 +20,7 @@ use crate::words::Words;
 #[derive(Debug)]
 pub(crate) enum Intent {
     /// One call, frozen but for the slots that contents fill.
-    Call(Draft),
+    Call(Box<Draft>),
     /// A reply in words; no tool is needed.
     Answer,
 }
@@ -72,7 +72,7 @@ pub(crate) fn draft(
     else {
         return Ok(Intent::Answer);
     };
-    fill::fixed(words, reach, offer, decide).map(Intent::Call)
+    fill::fixed(words, reach, offer, decide).map(|draft| Intent::Call(Box::new(draft)))
 }
 
 /// A path or address that no grant covers is dealt with before anything is planned: the request is refused, and says which.

@@ -41,12 +41,31 @@ impl Style {
 #[derive(Debug)]
 pub(crate) struct Screen {
     style: Style,
+    detail: Detail,
     interrupt: Interrupt,
 }
 
+/// Whether reasons and amounts are told too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    Usual,
+    More,
+}
+
 impl Screen {
-    pub(crate) fn new(style: Style, interrupt: Interrupt) -> Screen {
-        Screen { style, interrupt }
+    pub(crate) fn new(style: Style, detail: Detail, interrupt: Interrupt) -> Screen {
+        Screen {
+            style,
+            detail,
+            interrupt,
+        }
+    }
+
+    /// A line for those who asked for more with `-v`.
+    pub(crate) fn detail(&self, word: &str, about: impl std::fmt::Display) {
+        if self.detail == Detail::More {
+            self.say(word, about);
+        }
     }
 
     pub(crate) fn interrupt(&self) -> &Interrupt {

@@ -332,6 +332,15 @@ impl Opened {
                 outcome.used().wall.as_millis()
             ),
         );
+        let used = outcome.used();
+        desk.screen.detail("because", format!("{reason} ({rule})"));
+        desk.screen.detail(
+            "used",
+            format!(
+                "{} fuel, {} bytes of memory, {} bytes read, {} bytes written",
+                used.fuel, used.memory_bytes, used.read_bytes, used.written_bytes
+            ),
+        );
         let value = returned(&step.tool, &outcome)?;
         Ok(Performed {
             value,
