@@ -2,8 +2,7 @@
 import hashlib
 import json
 
-from home import (DONE, INTEGRITY, MODEL, REFUSED, BIN, REQUEST, Case, Tpm, attested_home, clean_env, flip, invoices, make_home,
-                  plain_home, snapshot, tpm_wanted)
+from home import DONE, INTEGRITY, MODEL, REFUSED, Case, Tpm, attested_home, flip, invoices, make_home, plain_home, snapshot, tpm_wanted
 
 
 class Refusal(Case):
