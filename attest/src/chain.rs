@@ -20,6 +20,18 @@ pub(crate) struct Current {
     pub(crate) last_ts: UnixMillis,
     /// Intents without an outcome yet: number, and the step or the effects that the outcome will name.
     open: Vec<(u64, String)>,
+    /// Number of the last entry that said the session was broken off: it speaks for every intent before it.
+    interrupted: Option<u64>,
+}
+
+impl Current {
+    /// Intents without an outcome, and without a later word that the session was broken off.
+    fn unsaid(&self) -> Vec<u64> {
+        let numbers = self.open.iter().map(|(seq, _)| *seq);
+        numbers
+            .filter(|seq| self.interrupted.is_none_or(|said| said < *seq))
+            .collect()
+    }
 }
 
 /// Where a walk stands after some lines.
@@ -73,6 +85,10 @@ impl Chain {
         let unchecked = Unchecked::parse(line).map_err(|error| error.to_string())?;
         let entry = &unchecked.entry;
         self.check_place(entry)?;
+        let unsaid = match &entry.body {
+            Body::SessionEnd(_) => self.current.as_ref().map_or_else(Vec::new, Current::unsaid),
+            _ => Vec::new(),
+        };
         let public = match &entry.body {
             Body::SessionStart(start) => self.start(entry, start)?,
             _ => self.step(entry)?,
@@ -80,7 +96,11 @@ impl Chain {
         self.head = line_hash(line);
         self.log.get_or_insert(self.head);
         self.next = self.next.checked_add(1).ok_or("the ledger is full")?;
-        Ok(Accepted { unchecked, public })
+        Ok(Accepted {
+            unchecked,
+            public,
+            unsaid,
+        })
     }
 
     fn check_place(&self, entry: &Entry) -> Result<(), String> {
@@ -133,6 +153,7 @@ impl Chain {
             first: entry.seq,
             last_ts: entry.ts,
             open: Vec::new(),
+            interrupted: None,
         });
         Ok(*statement.public())
     }
@@ -171,6 +192,7 @@ impl Chain {
             Body::Released(done) => current
                 .open
                 .retain(|(_, effects)| *effects != done.effects.to_string()),
+            Body::Interrupted(_) => current.interrupted = Some(entry.seq),
             Body::SessionEnd(end) => self.end(end)?,
             _ => {}
         }
@@ -234,6 +256,8 @@ impl Chain {
 pub(crate) struct Accepted {
     pub(crate) unchecked: Unchecked,
     public: SessionPublic,
+    /// When the line ends its session: numbers of the intents of which nothing says how they went.
+    pub(crate) unsaid: Vec<u64>,
 }
 
 impl Accepted {

@@ -10,7 +10,7 @@ use crate::canon;
 use crate::digest::Digest;
 use crate::error::AttestError;
 use crate::hex;
-use crate::keys::{SessionKey, SessionPublic};
+use crate::keys::{AdminPublic, SessionKey, SessionPublic};
 use crate::quote::Quote;
 
 const STATEMENT_PROTO: &str = "cloister-session/v1";
@@ -176,6 +176,8 @@ pub struct LedgerHead {
 /// What a session binds itself to, apart from its key and the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
+    /// The admin's key, under which the policy, the tools and the model were taken for theirs.
+    pub admin: AdminPublic,
     /// The running binary.
     pub runtime: Digest,
     /// The model's file.
@@ -198,6 +200,7 @@ pub struct Binding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
+    admin: AdminPublic,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     challenge: Option<Challenge>,
     device: String,
@@ -217,6 +220,7 @@ impl Statement {
     /// The statement of a session that is about to begin on a ledger that stands at `ledger`.
     pub fn new(public: SessionPublic, ledger: LedgerHead, binding: Binding) -> Self {
         let Binding {
+            admin,
             runtime,
             model,
             policy,
@@ -227,6 +231,7 @@ impl Statement {
             device,
         } = binding;
         Self {
+            admin,
             challenge,
             device,
             ledger,
@@ -276,6 +281,11 @@ impl Statement {
     /// The auditor's challenge, when there was one.
     pub fn challenge(&self) -> Option<&Challenge> {
         self.challenge.as_ref()
+    }
+
+    /// The admin's key that the session took for its root.
+    pub fn admin(&self) -> &AdminPublic {
+        &self.admin
     }
 
     /// Name of the device.

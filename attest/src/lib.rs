@@ -14,6 +14,7 @@ mod evidence;
 mod hex;
 mod keys;
 mod ledger;
+mod plain;
 mod quote;
 mod roots;
 mod sealed;
@@ -35,6 +36,7 @@ pub use evidence::{
 };
 pub use keys::{AdminKey, AdminPublic, SessionKey, SessionPublic};
 pub use ledger::{Closed, Ledger, Receipt, Recorded, Resumed};
+pub use plain::plain;
 pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
 pub use roots::{EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal};

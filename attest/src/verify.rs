@@ -15,6 +15,7 @@ use crate::evidence::{
     Attestation, Challenge, Evidence, LedgerHead, SessionEvidence, SessionId, Statement,
 };
 use crate::ledger::torn_name;
+use crate::plain::plain;
 use crate::roots::Roots;
 use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
 
@@ -94,6 +95,7 @@ impl Report {
     }
 }
 
+/// Names of files and words of entries may be an attacker's: nothing in them reaches a terminal but as text of one line.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
@@ -107,6 +109,7 @@ impl fmt::Display for Report {
                 byte,
                 what,
             } => {
+                let (file, what) = (plain(file), plain(what));
                 writeln!(
                     f,
                     "tampered    entry {seq}, file `{file}`, byte {byte}: {what}"
@@ -118,11 +121,12 @@ impl fmt::Display for Report {
                 byte,
                 what,
             } => {
+                let (file, what) = (plain(file), plain(what));
                 writeln!(f, "tampered    file `{file}`, byte {byte}: {what}")?;
             }
             Verdict::Unanchored { why } => {
                 for reason in why {
-                    writeln!(f, "unanchored  {reason}")?;
+                    writeln!(f, "unanchored  {}", plain(reason))?;
                 }
             }
         }
@@ -304,6 +308,12 @@ impl<'a> Walk<'a> {
             self.session(&start.statement, &start.evidence)?;
             self.sessions = self.sessions.saturating_add(1);
         }
+        for seq in &accepted.unsaid {
+            let id = accepted.unchecked.entry.session;
+            self.doubt(format!(
+                "session {id} ended and never said how entry {seq} went"
+            ));
+        }
         Ok(accepted)
     }
 
@@ -313,6 +323,10 @@ impl<'a> Walk<'a> {
 
     /// Checks what vouches for a session: first that it holds, then whether we trust it.
     fn session(&mut self, statement: &Statement, evidence: &Evidence) -> Result<(), String> {
+        // Policy, tools and models are whatever this key signed: under another one the session vouches for nothing we know.
+        if statement.admin() != self.roots.admin() {
+            return Err("the session was run under another admin's key".to_owned());
+        }
         let (id, kind) = (statement.session(), evidence.attestation());
         let Some(quote) = evidence.quote() else {
             self.doubt(format!("session {id} is not attested"));

@@ -174,6 +174,14 @@ pub(crate) fn admin() -> AdminKey {
     AdminKey::from_random(Zeroizing::new([9; 32]))
 }
 
+/// A binding in which nothing differs but the admin's key.
+pub(crate) fn binding_of_another_admin() -> Binding {
+    Binding {
+        admin: AdminKey::from_random(Zeroizing::new([10; 32])).public(),
+        ..binding(None)
+    }
+}
+
 pub(crate) fn session_key(seed: u8) -> SessionKey {
     SessionKey::from_random(Zeroizing::new([seed; 32]))
 }
@@ -184,6 +192,7 @@ pub(crate) fn roots(tpm: &FakeTpm) -> Roots {
 
 pub(crate) fn binding(challenge: Option<Challenge>) -> Binding {
     Binding {
+        admin: admin().public(),
         runtime: Digest::of("runtime"),
         model: Digest::of("model"),
         policy: Digest::of("policy"),
@@ -214,8 +223,18 @@ pub(crate) fn begin<S: Storage>(
     tpm: &FakeTpm,
     now: u64,
 ) -> Ledger<S> {
+    begin_bound(resumed, seed, tpm, now, binding(None))
+}
+
+pub(crate) fn begin_bound<S: Storage>(
+    resumed: Resumed<S>,
+    seed: u8,
+    tpm: &FakeTpm,
+    now: u64,
+    binding: Binding,
+) -> Ledger<S> {
     let key = session_key(seed);
-    let statement = Statement::new(key.public(), resumed.head(), binding(None));
+    let statement = Statement::new(key.public(), resumed.head(), binding);
     let evidence = Evidence::Tpm2Hardware {
         quote: tpm.quote(&statement.qualifying().unwrap()),
     };

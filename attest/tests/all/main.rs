@@ -12,6 +12,7 @@ mod corpora;
 mod hostile;
 mod kit;
 mod quotes;
+mod said;
 mod tamper;
 mod vectors;
 mod writer;

@@ -333,6 +333,43 @@ fn a_rollback_is_seen_by_who_asks_a_question() {
     );
 }
 
+/// A home whose admin key was swapped, with policy and locks signed anew by it: the device, its TPM and every signature are honest.
+/// The twin, under the key of the roots, is sound; so is the very attack when the roots are the attacker's.
+#[test]
+fn a_session_under_another_admins_key_is_tampered_with() {
+    let tpm = FakeTpm::new(5);
+    let other = kit::binding_of_another_admin();
+    let attackers = Roots::new(other.admin).enrolling(tpm.enrolled(Attestation::Tpm2Hardware));
+    let run = |binding: Binding| {
+        let ledger = kit::begin_bound(resume(Memory::default()), 1, &tpm, START, binding);
+        let ended = ledger.end("done".to_owned(), (START + 9).into()).unwrap();
+        Folder::of(&ended.into_storage())
+    };
+    let (same, swapped) = (run(kit::binding(None)), run(other.clone()));
+    assert_eq!(same.verify(&roots(&tpm)).verdict(), &Verdict::Sound);
+    assert_eq!(swapped.verify(&attackers).verdict(), &Verdict::Sound);
+    let report = swapped.verify(&roots(&tpm));
+    let Verdict::Tampered {
+        seq: Some(0), what, ..
+    } = report.verdict()
+    else {
+        panic!("{report}");
+    };
+    assert_eq!(what, "the session was run under another admin's key");
+
+    let key = kit::session_key(1);
+    let none = Evidence::None {
+        reason: "no TPM".to_owned(),
+    };
+    for (binding, code) in [(kit::binding(None), 2), (other, 1)] {
+        let resumed = resume(Memory::default());
+        let statement = Statement::new(key.public(), resumed.head(), binding);
+        let evidence = SessionEvidence::write(statement, none.clone(), &key).unwrap();
+        let report = verify_evidence(&evidence, &roots(&tpm), None);
+        assert_eq!(report.exit_code(), code, "attested by nothing: {report}");
+    }
+}
+
 #[test]
 fn unattested_and_unknown_devices_are_not_sound() {
     let (tpm, stranger) = (FakeTpm::new(5), FakeTpm::new(6));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::*;
 
-use crate::kit::{self, FakeTpm, Folder, START, begin_unattested, resume};
+use crate::kit::{self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resume};
 
 fn testdata() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
@@ -22,6 +22,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(rearranged(&whole));
     all.extend(other_files(&whole));
     all.extend(unanchored(&whole));
+    all.extend(honestly_signed(tpm));
     all.insert("ok_three_sessions", whole);
     all
 }
@@ -108,6 +109,27 @@ fn unanchored(whole: &Folder) -> BTreeMap<&'static str, Folder> {
         ("unanchored_torn_line", torn),
         ("unanchored_not_attested", Folder::of(&none.into_storage())),
         ("unanchored_empty", empty),
+    ])
+}
+
+/// Every signature and quote holds; what was signed is not what the roots want.
+fn honestly_signed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
+    let end = |ledger: Ledger<Memory>| {
+        let ended = ledger.end("done".to_owned(), (START + 100).into()).unwrap();
+        Folder::of(&ended.into_storage())
+    };
+    let empty = || resume(Memory::default());
+    let other = kit::binding_of_another_admin();
+    let mut swapped = begin_bound(empty(), 1, tpm, START, other);
+    kit::story(&mut swapped, START);
+    let mut unsaid = begin(empty(), 1, tpm, START);
+    let effects = Digest::of("effects");
+    unsaid
+        .note(Body::Release(Release { effects }), START.into())
+        .unwrap();
+    BTreeMap::from([
+        ("bad_other_admin", end(swapped)),
+        ("unanchored_release_unsaid", end(unsaid)),
     ])
 }
 

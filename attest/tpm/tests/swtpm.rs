@@ -14,8 +14,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cloister_attest::{
-    AdminKey, Attestation, Binding, Digest, EnrolledKey, Evidence, LedgerHead, PcrSelection, Roots,
-    SessionEvidence, SessionKey, Statement, Verdict, verify_evidence,
+    AdminKey, AdminPublic, Attestation, Binding, Digest, EnrolledKey, Evidence, LedgerHead,
+    PcrSelection, Roots, SessionEvidence, SessionKey, Statement, Verdict, verify_evidence,
 };
 use cloister_attest_tpm::{Tpm, TpmError};
 use zeroize::Zeroizing;
@@ -92,9 +92,14 @@ impl Emulator {
     }
 }
 
+fn admin() -> AdminPublic {
+    AdminKey::from_random(Zeroizing::new([2; 32])).public()
+}
+
 fn statement(key: &SessionKey) -> Statement {
     let pin = Digest::of("pin");
     let binding = Binding {
+        admin: admin(),
         runtime: pin,
         model: pin,
         policy: pin,
@@ -147,13 +152,12 @@ fn a_quote_holds_and_the_key_is_the_same_after_a_restart() {
     }
     let evidence = Evidence::Tpm2Software { quote };
     let bytes = SessionEvidence::write(statement, evidence, &session).unwrap();
-    let admin = AdminKey::from_random(Zeroizing::new([2; 32])).public();
     let pinned = |kind| {
         let public = key.public_area().to_vec();
         EnrolledKey::pinned_in_person("desk-7".to_owned(), public, kind, PcrSelection::boot())
             .unwrap()
     };
-    let roots = Roots::new(admin)
+    let roots = Roots::new(admin())
         .enrolling(pinned(Attestation::Tpm2Software))
         .accepting_software();
     assert_eq!(
@@ -162,7 +166,7 @@ fn a_quote_holds_and_the_key_is_the_same_after_a_restart() {
     );
     // The twin: the same quote, and nobody enrolled.
     assert_eq!(
-        verify_evidence(&bytes, &Roots::new(admin), None).exit_code(),
+        verify_evidence(&bytes, &Roots::new(admin()), None).exit_code(),
         2
     );
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use cloister_attest::{Challenge, Report, Roots, verify, verify_evidence};
+use cloister_attest::{Challenge, Report, Roots, plain, verify, verify_evidence};
 
 /// No trust roots, or none that can be read.
 const NO_ROOTS: u8 = 3;
@@ -99,6 +99,7 @@ fn print(report: &Report, json: bool) -> Result<()> {
 }
 
 fn fail(error: &anyhow::Error, hint: &str, code: u8) -> ExitCode {
-    eprintln!("{error:#}\nhint: {hint}");
+    // The error may name a file of the folder under audit.
+    eprintln!("{}\nhint: {hint}", plain(&format!("{error:#}")));
     ExitCode::from(code)
 }

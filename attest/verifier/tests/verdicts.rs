@@ -59,7 +59,7 @@ fn each_folder_of_the_test_data_is_judged() {
         );
         seen += 1;
     }
-    assert!(seen >= 17, "{seen}");
+    assert!(seen >= 19, "{seen}");
 }
 
 #[test]
@@ -174,6 +174,25 @@ fn two_hundred_single_byte_changes_are_caught() {
 #[expect(clippy::disallowed_methods, reason = "the test is the forger")]
 fn put(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).unwrap();
+}
+
+/// The twin is the name itself, which holds a second verdict in red and a character that turns the line around.
+#[cfg(unix)]
+#[test]
+fn a_files_name_adds_no_line_and_no_colour() {
+    let name = "x\nsound       every entry is whole\u{1b}[31m\u{202e}";
+    let ledger = tempfile::tempdir().unwrap();
+    put(&ledger.path().join(name), b"x");
+    let (code, text) = verify(ledger.path(), &[]);
+    assert_eq!((code, text.lines().count()), (1, 2), "{text}");
+    assert!(name.lines().count() == 2 && text.contains("`x\\nsound "));
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+    let roots = testdata().join("roots.json");
+    let nowhere = ledger.path().join("nowhere").join(name);
+    let output = run(&[&nowhere, Path::new("--roots"), &roots]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(66), 2));
+    assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:?}");
 }
 
 #[cfg(unix)]
