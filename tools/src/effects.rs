@@ -109,16 +109,45 @@ impl Effect {
         matches!(self.change, Change::Move { .. })
     }
 
-    /// The part of it that is agreed to, and hashed.
+    /// Whether the name that is shown is the path that would be written: the same where it is absolute, otherwise its end. What waits in
+    /// quarantine is a text file that may have been edited.
+    pub(crate) fn named_truly(&self) -> bool {
+        let path = self.path().to_string_lossy();
+        if self.name.starts_with('/') {
+            return path == self.name.as_str();
+        }
+        let plain = self.name.split('/').all(|p| !matches!(p, "" | "." | ".."));
+        plain
+            && path
+                .strip_suffix(self.name.as_str())
+                .is_some_and(|before| before.ends_with('/'))
+    }
+
+    /// What is agreed to, and hashed: all of it. Taken apart field by field, so that a new field cannot be forgotten here.
     fn terms(&self) -> serde_json::Value {
-        let change = match &self.change {
+        let Effect {
+            id,
+            call,
+            tool,
+            name,
+            change,
+            digest,
+            bytes,
+            sources,
+            ground,
+            from_ground,
+        } = self;
+        let change = match change {
             Change::Create { path } => json!({"op": "create", "path": path}),
             Change::Replace { path, before } => {
                 json!({"op": "replace", "path": path, "before": before})
             }
             Change::Move { from, to } => json!({"op": "move", "path": to, "from": from}),
         };
-        json!({"id": self.id, "change": change, "digest": self.digest, "bytes": self.bytes, "sources": self.sources})
+        json!({
+            "id": id, "call": call, "tool": tool, "name": name, "change": change, "digest": digest, "bytes": bytes,
+            "sources": sources, "ground": ground, "from_ground": from_ground,
+        })
     }
 }
 
@@ -161,7 +190,8 @@ impl Effects {
         self.effects.is_empty()
     }
 
-    /// SHA-256 over the canonical JSON (RFC 8785) of what would change: id, operation, paths, digests, sizes, sources.
+    /// SHA-256 over the canonical JSON (RFC 8785) of what would change: every field of every [`Effect`], names and granted
+    /// folders too.
     pub fn hash(&self) -> Digest {
         let terms: Vec<_> = self.effects.iter().map(Effect::terms).collect();
         // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
@@ -299,22 +329,54 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_covers_path_content_operation_and_sources() {
-        let base = Effects::gather([effect("/g/a", "one")]).unwrap().hash();
-        let mut replaced = effect("/g/a", "one");
-        replaced.change = Change::Replace {
-            path: "/g/a".into(),
-            before: Digest::of("old"),
-        };
-        let mut sourced = effect("/g/a", "one");
-        sourced.sources.insert("b.xlsx".into());
-        for changed in [
-            effect("/g/b", "one"),
-            effect("/g/a", "two"),
-            replaced,
-            sourced,
+    fn the_hash_covers_every_field() {
+        let hash = |effect| Effects::gather([effect]).unwrap().hash();
+        let edits: [fn(&mut Effect); 11] = [
+            |e| e.id = "q2".into(),
+            |e| e.call = "$2".into(),
+            |e| e.tool = "text.write".into(),
+            |e| e.name = "harmless.txt".into(),
+            |e| {
+                e.change = Change::Create {
+                    path: "/g/b".into(),
+                };
+            },
+            |e| {
+                e.change = Change::Replace {
+                    path: "/g/a".into(),
+                    before: Digest::of("old"),
+                };
+            },
+            |e| e.digest = Digest::of("two"),
+            |e| e.bytes += 1,
+            |e| _ = e.sources.insert("b.xlsx".into()),
+            |e| e.ground = "/".into(),
+            |e| e.from_ground = Some("/g".into()),
+        ];
+        let mut hashes = BTreeSet::from([hash(effect("/g/a", "one")).hex()]);
+        for (at, edit) in edits.into_iter().enumerate() {
+            let mut edited = effect("/g/a", "one");
+            edit(&mut edited);
+            assert!(hashes.insert(hash(edited).hex()), "edit {at}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_path_or_its_end() {
+        for (name, path, truly) in [
+            ("/g/a/b.txt", "/g/a/b.txt", true),
+            ("a/b.txt", "/g/a/b.txt", true),
+            ("b.txt", "/g/a/b.txt", true),
+            ("/a/b.txt", "/g/a/b.txt", false),
+            (".txt", "/g/a/b.txt", false),
+            ("c.txt", "/g/a/b.txt", false),
+            ("", "/g/a/b.txt", false),
+            ("../b.txt", "/g/../b.txt", false),
+            ("/g/c.txt", "/g/a/../c.txt", false),
         ] {
-            assert_ne!(Effects::gather([changed]).unwrap().hash(), base);
+            let mut named = effect(path, "x");
+            named.name = name.into();
+            assert_eq!(named.named_truly(), truly, "{name} {path}");
         }
     }
 

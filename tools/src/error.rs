@@ -115,14 +115,16 @@ pub enum ToolError {
         /// What it is.
         reason: &'static str,
     },
-    /// The quarantine does not hold the bytes that were agreed to.
-    #[error("quarantined `{id}` is `{found}`, but `{expected}` was agreed to")]
+    /// What waits in quarantine does not agree with itself: other bytes than its digest says, or a name that is not its path.
+    #[error("quarantined `{id}` was changed: its {what} `{found}` does not fit `{expected}`")]
     QuarantineTampered {
         /// The id.
         id: String,
-        /// The digest in the effect.
+        /// What disagrees: content or name.
+        what: &'static str,
+        /// The digest in the effect, or its path, escaped.
         expected: String,
-        /// The digest of the bytes now.
+        /// The digest of the bytes now, or the name shown, escaped.
         found: String,
     },
     /// Nothing waits under this id.
@@ -163,6 +165,9 @@ impl ToolError {
             ToolError::Forbidden { .. } => {
                 Some("narrow the manifest's paths so that they leave this folder out".into())
             }
+            ToolError::QuarantineTampered { id, .. } => Some(format!(
+                "throw it away with `cloister quarantine discard {id}`, and run the request again"
+            )),
             ToolError::TooMany { .. } => Some("narrow the manifest's paths".into()),
             ToolError::NoOpenat2 { .. } => Some("linux 5.6 or newer is needed".into()),
             _ => None,

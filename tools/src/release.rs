@@ -287,6 +287,7 @@ fn write_beside(
             Err(match outcome {
                 Ok(found) => ToolError::QuarantineTampered {
                     id: effect.id.clone(),
+                    what: "content",
                     expected: effect.digest.to_string(),
                     found: found.to_string(),
                 },

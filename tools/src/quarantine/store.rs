@@ -36,12 +36,16 @@ impl Quarantine {
     /// Everything that waits, by id. A folder without a sound `effect.json` (a call that was cut off) is not listed.
     ///
     /// # Errors
-    /// [`ToolError::Io`] when the folder cannot be listed.
+    /// [`ToolError::Io`] when the folder cannot be listed, [`ToolError::QuarantineTampered`] when an entry shows another name than its path.
     pub fn list(&self) -> Result<Vec<Effect>, ToolError> {
         let mut effects = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(ToolError::io("list", &self.dir))? {
             let entry = entry.map_err(ToolError::io("list", &self.dir))?;
-            effects.extend(entry.file_name().to_str().and_then(|id| self.get(id).ok()));
+            match entry.file_name().to_str().map(|id| self.get(id)) {
+                Some(Ok(effect)) => effects.push(effect),
+                Some(Err(error)) if error.is_integrity() => return Err(error),
+                Some(Err(_)) | None => {}
+            }
         }
         effects.sort_by(|a, b| a.id().cmp(b.id()));
         Ok(effects)
@@ -50,7 +54,7 @@ impl Quarantine {
     /// One effect.
     ///
     /// # Errors
-    /// [`ToolError::NotQuarantined`].
+    /// [`ToolError::NotQuarantined`], or [`ToolError::QuarantineTampered`] when it shows another name than its path.
     pub fn get(&self, id: &str) -> Result<Effect, ToolError> {
         let missing = || ToolError::NotQuarantined {
             id: escape(id, Lines::Escape),
@@ -61,11 +65,18 @@ impl Quarantine {
             .read_to_end(&mut text)
             .map_err(|_| missing())?;
         let effect: Effect = serde_json::from_slice(&text).map_err(|_| missing())?;
-        if effect.id() == id {
-            Ok(effect)
-        } else {
-            Err(missing())
+        if effect.id() != id {
+            return Err(missing());
         }
+        if !effect.named_truly() {
+            return Err(ToolError::QuarantineTampered {
+                id: id.into(),
+                what: "name",
+                expected: escape(&effect.path().to_string_lossy(), Lines::Escape),
+                found: escape(effect.name(), Lines::Escape),
+            });
+        }
+        Ok(effect)
     }
 
     /// Forget one effect and its bytes.

@@ -26,11 +26,11 @@ impl Desk {
     fn effect(&self, change: Change, content: &str) -> Effect {
         let mut draft = self.quarantine.draft().unwrap();
         draft.write(content.as_bytes()).unwrap();
-        let effect = Effect {
+        let mut effect = Effect {
             id: draft.id().into(),
             call: "$1".into(),
             tool: "desk.copy".into(),
-            name: "x".into(),
+            name: String::new(),
             change,
             digest: draft.digest(),
             bytes: draft.bytes(),
@@ -38,6 +38,7 @@ impl Desk {
             ground: self.ground.clone(),
             from_ground: None,
         };
+        effect.name = effect.path().display().to_string();
         draft.keep(&effect).unwrap();
         effect
     }
@@ -75,6 +76,15 @@ impl Desk {
         perform(&self.quarantine, effects, &mut |file, bytes| {
             file.write_all(bytes)
         })
+    }
+
+    /// The folder in which an effect waits.
+    fn entry(&self, effect: &Effect) -> PathBuf {
+        self.ground
+            .parent()
+            .unwrap()
+            .join("quarantine")
+            .join(effect.id())
     }
 
     /// Every file below the ground with its content.
@@ -213,15 +223,7 @@ fn links_on_the_way_and_second_names_are_refused() {
 fn bytes_changed_in_quarantine_are_not_released() {
     let desk = Desk::new();
     let effect = desk.create("a.txt", "agreed");
-    let (_, dir) = (
-        0,
-        desk.ground
-            .parent()
-            .unwrap()
-            .join("quarantine")
-            .join(effect.id()),
-    );
-    std::fs::write(dir.join("bytes"), "other!").unwrap();
+    std::fs::write(desk.entry(&effect).join("bytes"), "other!").unwrap();
     let error = desk.perform(&[effect]).unwrap_err();
     assert!(matches!(error, ToolError::QuarantineTampered { .. }) && error.is_integrity());
     assert_eq!(desk.files(), []);
@@ -283,4 +285,34 @@ fn ids_that_are_paths_find_nothing() {
     assert_eq!(desk.quarantine.get(kept.id()).unwrap(), kept);
     desk.quarantine.discard(kept.id()).unwrap();
     assert!(desk.quarantine.get(kept.id()).is_err());
+}
+
+#[test]
+fn an_entry_edited_to_show_another_name_is_an_integrity_error() {
+    let desk = Desk::new();
+    let effect = desk.create("notes/harmless.txt", "x");
+    let json = desk.entry(&effect).join("effect.json");
+    let honest = std::fs::read_to_string(&json).unwrap();
+    let shown = honest.replace(
+        &format!("\"name\": \"{}\"", effect.name()),
+        "\"name\": \"notes/harmless.txt\"",
+    );
+    std::fs::write(&json, &shown).unwrap();
+    let got = desk.quarantine.get(effect.id()).unwrap();
+    assert_eq!(
+        got.name(),
+        "notes/harmless.txt",
+        "a relative name that is the path's end is fine"
+    );
+    // The attack: the name stays, the path is another.
+    let secret = desk.ground.join(".profile").display().to_string();
+    std::fs::write(&json, shown.replace(effect.name(), &secret)).unwrap();
+    let error = desk.quarantine.get(effect.id()).unwrap_err();
+    assert!(
+        matches!(&error, ToolError::QuarantineTampered { what: "name", expected, .. } if *expected == secret)
+    );
+    assert!(error.is_integrity() && error.hint().unwrap().contains(effect.id()));
+    assert!(desk.quarantine.list().unwrap_err().is_integrity());
+    desk.quarantine.discard(effect.id()).unwrap();
+    assert!(desk.quarantine.list().unwrap().is_empty());
 }
