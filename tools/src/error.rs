@@ -107,6 +107,12 @@ pub enum ToolError {
         /// The file.
         path: PathBuf,
     },
+    /// A file of an earlier release stands where a new content would be staged.
+    #[error("`{}` is left over from a release that was cut off", path.display())]
+    Leftover {
+        /// The file.
+        path: PathBuf,
+    },
     /// A link, device, or file with several names where a plain file is needed.
     #[error("`{}` is not a plain file: {reason}", path.display())]
     NotPlain {
@@ -162,6 +168,10 @@ impl ToolError {
             ToolError::Changed { .. } => {
                 Some("run the request again to see the change against the file as it is now".into())
             }
+            ToolError::Leftover { .. } => Some(
+                "it may hold your file as it was before: look at it, move it away, and release again"
+                    .into(),
+            ),
             ToolError::Forbidden { .. } => {
                 Some("narrow the manifest's paths so that they leave this folder out".into())
             }

@@ -3,11 +3,15 @@
 //! All or nothing, short of a crash. First every new content is staged beside its target (`.name.cloister-tmp`), hashed on the way and
 //! synced; a full disk ends here, with nothing changed. Then each effect is put in place by one rename: a new file only where nothing
 //! stands, a replacement by exchanging the two names, so that what was there can be hashed after nobody can swap it any more. If one fails,
-//! those before it are exchanged back. Last, folders are synced and the old contents removed.
+//! those before it are exchanged back. Last, folders are synced, the old contents removed, and quarantine emptied.
 //!
-//! A crash while staging leaves `.cloister-tmp` files, which the next release of the same name removes. A crash while putting in place
-//! leaves some effects done and others not, each file whole, old or new; the replaced content may still stand in the `.cloister-tmp` file.
-//! Quarantine is emptied only after the sync, so the ledger's entry without an outcome and the quarantine together say what was meant.
+//! Once every effect is in place the release has happened and is reported so. Where the cleaning up after it fails, the entry stays in
+//! quarantine; releasing that again is refused, since its target is no longer as it was shown.
+//!
+//! A crash while staging leaves `.cloister-tmp` files. A crash while putting in place leaves some effects done and others not, each file
+//! whole, old or new; the replaced content may still stand in the `.cloister-tmp` file, as the only copy. So a release that finds such a
+//! file neither removes nor overwrites it, but is refused and names it. An entry leaves quarantine only after the sync of its folder, so
+//! the ledger's entry without an outcome and the quarantine together say what was meant.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -43,8 +47,10 @@ pub struct Released {
 ///
 /// # Errors
 /// [`ToolError::Changed`] when a target is not as it was, [`ToolError::QuarantineTampered`] when the bytes are not those agreed to,
-/// [`ToolError::NotPlain`] for a link on the way, [`ToolError::Io`] for a full disk. In each case every target is as before, and
-/// everything still waits in quarantine. Folders that were made on the way stay, empty.
+/// [`ToolError::NotPlain`] for a link on the way, [`ToolError::Leftover`] for a file that an earlier, cut off release left,
+/// [`ToolError::Io`] for a full disk. In each case every target is as before, and everything still waits in quarantine. Folders that were
+/// made on the way stay, empty. After the last target is in place there is no error any more: what cannot be synced or cleaned up then
+/// stays behind in quarantine, or beside its target.
 pub fn release(
     quarantine: &Quarantine,
     release: Recorded<Release>,
@@ -82,10 +88,12 @@ pub(crate) fn perform(
             return Err(error);
         }
     }
-    staged.iter().try_for_each(Staged::settle)?;
-    effects
-        .iter()
-        .try_for_each(|e| quarantine.discard(e.id()))?;
+    for one in &staged {
+        if one.settle().is_ok() {
+            // It is released whether or not its quarantined copy can be removed.
+            let _ = quarantine.discard(one.effect.id());
+        }
+    }
     Ok(effects
         .iter()
         .map(|e| Released {
@@ -199,21 +207,22 @@ impl<'a> Staged<'a> {
         };
     }
 
-    /// Remove what was staged.
+    /// Remove what was staged, and only that: where taking back failed, the person's file may stand under the name.
     fn clean(&self) {
-        if let How::Create { temp } | How::Replace { temp, .. } = &self.how {
+        if let How::Create { temp } | How::Replace { temp, .. } = &self.how
+            && digest_of(&self.folder, temp) == Some(self.effect.digest)
+        {
             let _ = self.folder.remove(temp);
         }
     }
 
     /// Make it durable, then drop the old content.
-    fn settle(&self) -> Result<(), ToolError> {
-        let io = || ToolError::io("sync", self.effect.path());
-        self.folder.sync().map_err(io())?;
+    fn settle(&self) -> std::io::Result<()> {
+        self.folder.sync()?;
         match &self.how {
             How::Create { .. } => Ok(()),
-            How::Replace { temp, .. } => self.folder.remove(temp).map_err(io()),
-            How::Move { from, .. } => from.sync().map_err(io()),
+            How::Replace { temp, .. } => self.folder.remove(temp),
+            How::Move { from, .. } => from.sync(),
         }
     }
 }
@@ -267,11 +276,12 @@ fn write_beside(
     let source = quarantine.bytes(effect)?;
     let io = || ToolError::io("write", effect.path());
     let mut target = match folder.create(&temp) {
-        // What a crash left. Nothing else makes that name, and a link under it is removed, not followed.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => folder
-            .remove(&temp)
-            .and_then(|()| folder.create(&temp))
-            .map_err(io())?,
+        // What a crash left: perhaps the only copy of a file that was about to be replaced.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(ToolError::Leftover {
+                path: effect.path().with_file_name(&temp),
+            });
+        }
         other => other.map_err(io())?,
     };
     let written = copy(source, &mut target, writer).and_then(|digest| {

@@ -261,11 +261,70 @@ fn a_full_disk_leaves_everything_as_it_was_and_quarantined() {
 }
 
 #[test]
-fn what_a_crash_left_does_not_stand_in_the_way() {
+fn what_a_crash_left_is_named_and_kept() {
     let desk = Desk::new();
-    put(&desk.ground.join(".a.txt.cloister-tmp"), "left over");
-    desk.perform(&[desk.create("a.txt", "new")]).unwrap();
-    assert_eq!(desk.files(), pairs(&[("a.txt", "new")]));
+    put(&desk.ground.join("a.txt"), "new already");
+    let left = put(
+        &desk.ground.join(".a.txt.cloister-tmp"),
+        "the person's original",
+    );
+    let before = desk.files();
+    let effects = [
+        desk.create("b.txt", "b"),
+        desk.replace("a.txt", "new already", "newer"),
+    ];
+    let error = desk.perform(&effects).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "`{}` is left over from a release that was cut off",
+            left.display()
+        )
+    );
+    assert!(error.hint().is_some());
+    assert_eq!(desk.files(), before);
+    assert_eq!(desk.quarantine.list().unwrap().len(), 2);
+    // The twin: with it moved away, the very same effects pass.
+    std::fs::rename(&left, desk.ground.join("kept.txt")).unwrap();
+    assert_eq!(desk.perform(&effects).unwrap().len(), 2);
+}
+
+#[test]
+fn a_release_that_cannot_be_cleaned_up_after_is_still_a_release() {
+    let desk = Desk::new();
+    put(&desk.ground.join("a.txt"), "old");
+    let effects = [
+        desk.replace("a.txt", "old", "new"),
+        desk.create("b.txt", "b"),
+    ];
+    let (stuck, aside) = (desk.entry(&effects[0]), desk.ground.join("../aside"));
+    // While the second file is staged, the first one's entry turns into something that is no folder: discarding it fails.
+    let mut calls = 0;
+    let released = perform(&desk.quarantine, &effects, &mut |file, bytes| {
+        calls += 1;
+        if calls == 2 {
+            std::fs::rename(&stuck, &aside)?;
+            std::fs::write(&stuck, "")?;
+        }
+        file.write_all(bytes)
+    });
+    assert!(
+        desk.quarantine.discard(effects[0].id()).is_err(),
+        "the twin: on its own it is an error"
+    );
+    assert_eq!(released.unwrap().len(), 2);
+    assert_eq!(desk.files(), pairs(&[("a.txt", "new"), ("b.txt", "b")]));
+    // The entry that stayed cannot be released a second time.
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::rename(&aside, &stuck).unwrap();
+    assert_eq!(
+        desk.quarantine.list().unwrap(),
+        std::slice::from_ref(&effects[0])
+    );
+    assert!(matches!(
+        desk.perform(&effects[..1]),
+        Err(ToolError::Changed { .. })
+    ));
 }
 
 #[test]
