@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cloister_attest::Digest;
 use cloister_cage::{Arg, Handle};
 use cloister_policies::{Argument, Call, Label, Resource};
 use serde::Deserialize;
@@ -85,12 +84,6 @@ impl Catalog {
             .signatures()
             .iter()
             .find(|s| s.function() == function)
-    }
-
-    /// A digest over all pins, for the session's statement.
-    pub fn digest(&self) -> Digest {
-        let pins: Vec<Pin> = self.packages.values().map(|p| p.pin().clone()).collect();
-        Digest::of(crate::package::lock_text(&pins))
     }
 
     /// Compile every component now, so that no call waits for it: about a second each. Made for a thread of its own.

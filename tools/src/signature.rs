@@ -1,5 +1,6 @@
-//! One function of a tool as its WIT states it: the only contract. The schema the model is shown, the request the policy judges, the
-//! sentence the person reads and the arguments the cage is given all come from here. Touches nothing.
+//! One function of a tool as its WIT states it: the only contract. The names and docs the planner shows and the typed slots it decodes,
+//! the JSON Schema of `tools list --json`, the request the policy judges, the sentence the person reads and the arguments the cage is given
+//! all come from here. Touches nothing.
 
 mod args;
 mod schema;

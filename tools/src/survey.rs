@@ -57,7 +57,7 @@ impl GrantedFile {
     }
 }
 
-/// A granted file or folder that was left out, and why. Shown by `doctor` and `-v`, never to a model.
+/// A granted file or folder that was left out, and why. Shown by `-v`, never to a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
     /// The path, escaped for eyes.
@@ -66,7 +66,7 @@ pub struct Skipped {
     pub reason: &'static str,
 }
 
-/// The granted files, the folders that may be written to, and those folders held open.
+/// The granted files, and the granted folders held open.
 #[derive(Debug)]
 pub struct Survey {
     grants: Grants,
@@ -74,8 +74,6 @@ pub struct Survey {
     files: Vec<GrantedFile>,
     index: BTreeMap<String, usize>,
     folders: BTreeSet<PathBuf>,
-    writable: Vec<PathBuf>,
-    movable: Vec<PathBuf>,
     skipped: Vec<Skipped>,
     grounds: Vec<Arc<Ground>>,
 }
@@ -106,21 +104,6 @@ impl Survey {
             .enumerate()
             .map(|(i, f)| (f.name.clone(), i))
             .collect();
-        let bases = |op| {
-            grants
-                .patterns(op)
-                .map(|p| p.base().to_path_buf())
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect::<Vec<_>>()
-        };
-        let files_of = |found: Vec<PathBuf>| {
-            found
-                .into_iter()
-                .filter(|p| !files.iter().any(|f| f.path == *p))
-                .collect::<Vec<_>>()
-        };
-        let (writable, movable) = (files_of(bases(Op::Write)), files_of(bases(Op::Move)));
         let skipped = walk
             .skipped
             .into_iter()
@@ -132,8 +115,6 @@ impl Survey {
             folder,
             index,
             folders: walk.folders,
-            writable,
-            movable,
             skipped,
             grounds: walk.grounds,
             files,
@@ -148,16 +129,6 @@ impl Survey {
     /// One file by the name shown.
     pub fn file(&self, name: &str) -> Option<&GrantedFile> {
         self.files.get(*self.index.get(name)?)
-    }
-
-    /// Folders (absolute) below which files may be created or replaced; they need not exist yet.
-    pub fn writable_folders(&self) -> &[PathBuf] {
-        &self.writable
-    }
-
-    /// Folders (absolute) below which files may be moved to; they need not exist yet.
-    pub fn movable_folders(&self) -> &[PathBuf] {
-        &self.movable
     }
 
     /// Folders seen in the survey, absolute.

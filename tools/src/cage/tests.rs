@@ -104,6 +104,7 @@ fn ledger() -> Ledger<Memory> {
     let key = SessionKey::from_random([7; 32].into());
     let zero = Digest::ZERO;
     let binding = Binding {
+        admin: cloister_attest::AdminKey::from_random([8; 32].into()).public(),
         runtime: zero,
         model: zero,
         policy: zero,
@@ -147,10 +148,8 @@ fn a_copy_waits_in_quarantine_and_is_released_after_consent() {
     assert_eq!(outcome.readings()[0].sha256, Digest::of("hello"));
     assert_eq!(outcome.label().integrity(), Integrity::Data);
     assert!(outcome.label().sources().contains("a.txt") && effect.sources().contains("a.txt"));
-    assert_eq!(
-        desk.cage.quarantine.text(effect, 99).unwrap().as_deref(),
-        Some("hello")
-    );
+    let waiting = desk.cage.quarantine.bytes(effect).unwrap();
+    assert_eq!(std::io::read_to_string(waiting).unwrap(), "hello");
     let effects = Effects::gather(outcome.effects().iter().cloned()).unwrap();
     let consent = Consent {
         effects_hash: effects.hash(),

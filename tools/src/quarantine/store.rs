@@ -93,29 +93,6 @@ impl Quarantine {
         std::fs::remove_dir_all(&folder).map_err(ToolError::io("remove", &folder))
     }
 
-    /// The first `limit` bytes of an effect's file as text for eyes; `None` when it is not UTF-8 text or a move.
-    ///
-    /// # Errors
-    /// [`ToolError::Io`].
-    pub fn text(&self, effect: &Effect, limit: u64) -> Result<Option<String>, ToolError> {
-        if effect.is_move() {
-            return Ok(None);
-        }
-        let mut bytes = Vec::new();
-        self.bytes(effect)?
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(ToolError::io("read", &self.dir))?;
-        let whole = match std::str::from_utf8(&bytes) {
-            Ok(text) => Some(text),
-            Err(cut) if cut.error_len().is_none() => bytes
-                .get(..cut.valid_up_to())
-                .and_then(|b| std::str::from_utf8(b).ok()),
-            Err(_) => None,
-        };
-        Ok(whole.map(|text| escape(text, Lines::Keep)))
-    }
-
     pub(crate) fn bytes(&self, effect: &Effect) -> Result<File, ToolError> {
         let path = self.folder(effect.id())?.join("bytes");
         File::open(&path).map_err(ToolError::io("open", &path))
