@@ -30,6 +30,8 @@ enum Meaning {
     Number(Decimal),
     Days(Period),
     Truth(bool),
+    /// Several values, of which the cell is to equal one; none of them is [`Meaning::Nothing`].
+    OneOf(Vec<Meaning>),
     /// In a mixed column each cell is compared with the literal as its own kind.
     Any {
         text: String,
@@ -64,23 +66,34 @@ impl Test {
     pub(crate) fn holds(&self, row: &[Cell]) -> bool {
         let cell = row.get(self.at).unwrap_or(&Cell::Empty);
         match self.comparison {
-            Comparison::Equals | Comparison::Within => self.equals(cell),
-            Comparison::Differs => !self.equals(cell),
-            Comparison::Contains => self.contains(cell),
-            Comparison::Above => self.order(cell) == Some(Ordering::Greater),
-            Comparison::AtLeast => {
-                matches!(self.order(cell), Some(Ordering::Greater | Ordering::Equal))
+            Comparison::Equals | Comparison::Within | Comparison::OneOf => {
+                self.meaning.equals(cell)
             }
-            Comparison::Below => self.order(cell) == Some(Ordering::Less),
+            Comparison::Differs => !self.meaning.equals(cell),
+            Comparison::Contains => self.meaning.contains(cell),
+            Comparison::Above => self.meaning.order(cell) == Some(Ordering::Greater),
+            Comparison::AtLeast => {
+                matches!(
+                    self.meaning.order(cell),
+                    Some(Ordering::Greater | Ordering::Equal)
+                )
+            }
+            Comparison::Below => self.meaning.order(cell) == Some(Ordering::Less),
             Comparison::AtMost => {
-                matches!(self.order(cell), Some(Ordering::Less | Ordering::Equal))
+                matches!(
+                    self.meaning.order(cell),
+                    Some(Ordering::Less | Ordering::Equal)
+                )
             }
         }
     }
+}
 
+impl Meaning {
     fn equals(&self, cell: &Cell) -> bool {
-        match (&self.meaning, cell) {
+        match (self, cell) {
             (Meaning::Nothing, cell) => cell.is_empty(),
+            (Meaning::OneOf(several), cell) => several.iter().any(|one| one.equals(cell)),
             (Meaning::Truth(truth), Cell::Truth(value)) => truth == value,
             (Meaning::Text(text) | Meaning::Any { text, .. }, Cell::Text(value)) => {
                 folded(value) == *text
@@ -91,15 +104,19 @@ impl Test {
     }
 
     fn contains(&self, cell: &Cell) -> bool {
-        match &self.meaning {
+        match self {
             Meaning::Text(text) | Meaning::Any { text, .. } => folded(&cell.shown()).contains(text),
-            Meaning::Nothing | Meaning::Number(_) | Meaning::Days(_) | Meaning::Truth(_) => false,
+            Meaning::Nothing
+            | Meaning::Number(_)
+            | Meaning::Days(_)
+            | Meaning::Truth(_)
+            | Meaning::OneOf(_) => false,
         }
     }
 
     /// How the cell stands to the literal, where the two can be compared.
     fn order(&self, cell: &Cell) -> Option<Ordering> {
-        match (&self.meaning, cell) {
+        match (self, cell) {
             (
                 Meaning::Number(number)
                 | Meaning::Any {
@@ -137,6 +154,9 @@ fn order(value: f64, number: Decimal) -> Ordering {
 }
 
 fn meaning(kind: Kind, comparison: Comparison, literal: &str) -> Option<Meaning> {
+    if comparison == Comparison::OneOf {
+        return one_of(kind, literal);
+    }
     let literal = literal.trim();
     let equality = matches!(comparison, Comparison::Equals | Comparison::Differs);
     if literal.is_empty() {
@@ -166,6 +186,34 @@ fn meaning(kind: Kind, comparison: Comparison, literal: &str) -> Option<Meaning>
     }
 }
 
+/// Every value must make sense beside the column. Empty ones are left out, so that a blank cell never matches; one at least must remain.
+fn one_of(kind: Kind, literal: &str) -> Option<Meaning> {
+    let several: Option<Vec<Meaning>> = listed(literal)
+        .iter()
+        .filter(|value| !value.trim().is_empty())
+        .map(|value| meaning(kind, Comparison::Equals, value))
+        .collect();
+    several
+        .filter(|several| !several.is_empty())
+        .map(Meaning::OneOf)
+}
+
+/// The values between `|`. A backslash before anything but `|` or a backslash stands for itself.
+fn listed(literal: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut value = String::new();
+    let mut rest = literal.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '|' => values.push(std::mem::take(&mut value)),
+            '\\' => value.push(rest.next_if(|c| matches!(c, '|' | '\\')).unwrap_or('\\')),
+            c => value.push(c),
+        }
+    }
+    values.push(value);
+    values
+}
+
 /// A month of any year has no before and after.
 fn days(comparison: Comparison, literal: &str) -> Option<Period> {
     let ordered = matches!(
@@ -188,6 +236,7 @@ fn unfit(table: &Table, condition: &Condition, kind: Kind) -> String {
     let comparison = match condition.comparison {
         Comparison::Equals => "equals",
         Comparison::Differs => "differs from",
+        Comparison::OneOf => "one of",
         Comparison::Contains => "contains",
         Comparison::Above => "above",
         Comparison::AtLeast => "at least",
@@ -258,6 +307,73 @@ mod tests {
     }
 
     #[test]
+    fn any_of_several_values_and_never_a_blank_cell() {
+        let one_of = |column, literal| kept(column, Comparison::OneOf, literal);
+        assert_eq!(one_of("Name", "ANN|bob  lee"), "0.3 1234.5");
+        assert_eq!(
+            one_of("Name", "Ann||nobody| "),
+            "0.3",
+            "an empty value is no blank cell"
+        );
+        assert_eq!(one_of("Paid", "0.30 | -2"), "0.3 -2");
+        assert_eq!(one_of("Day", "2025-10-03|2024|2030-01"), "0.3 -2");
+        assert_eq!(one_of("Done", "no|yes"), "0.3 1234.5 -2 5");
+        // The twin: excluding all others, as one had to without it, keeps the row without a name.
+        assert_eq!(kept("Name", Comparison::Differs, "Cy"), "0.3 1234.5 5");
+    }
+
+    #[test]
+    fn a_mixed_column_compares_each_cell_as_its_own_kind() {
+        let mut table = table("Code,N\nA1,1\n7,2\n2025-01-02,3\n,4\nB2,5\n");
+        table.columns[0].kind = Kind::Mixed;
+        table.rows[1][0] = Cell::number(7.0);
+        let test = Test::new(&table, &condition("Code", Comparison::OneOf, "a1|7.0")).unwrap();
+        let kept: Vec<_> = table
+            .rows
+            .iter()
+            .filter(|r| test.holds(r))
+            .map(|r| r[1].shown())
+            .collect();
+        assert_eq!(kept, ["1", "2"]);
+    }
+
+    #[test]
+    fn bars_and_backslashes_within_a_value() {
+        for (literal, values) in [
+            ("North|South", vec!["North", "South"]),
+            (r"A\|B|C", vec!["A|B", "C"]),
+            (r"C:\\|D", vec![r"C:\", "D"]),
+            (r"C:\\\|D", vec![r"C:\|D"]),
+            (r"C:\x\", vec![r"C:\x\"]),
+            ("|", vec!["", ""]),
+            ("", vec![""]),
+        ] {
+            assert_eq!(listed(literal), values, "{literal}");
+        }
+        let table = table("Name,N\nA|B,1\nA,2\nB,3\nC\\D,4\n");
+        let test = Test::new(&table, &condition("Name", Comparison::OneOf, r"a\|b|c\\d"));
+        let test = test.unwrap();
+        let kept: Vec<_> = table
+            .rows
+            .iter()
+            .filter(|r| test.holds(r))
+            .map(|r| r[1].shown())
+            .collect();
+        assert_eq!(kept, ["1", "4"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_escaped_comes_back(values in proptest::collection::vec(r"[a|\\ x]{0,6}", 1..5)) {
+            let escaped: Vec<_> = values
+                .iter()
+                .map(|v| v.replace('\\', r"\\").replace('|', r"\|"))
+                .collect();
+            proptest::prop_assert_eq!(listed(&escaped.join("|")), values);
+        }
+    }
+
+    #[test]
     fn truths() {
         assert_eq!(kept("Done", Comparison::Equals, "No"), "1234.5");
     }
@@ -276,6 +392,9 @@ mod tests {
             ("Day", Comparison::Below, "Q4"),
             ("Day", Comparison::Equals, "soon"),
             ("Done", Comparison::Above, "true"),
+            ("Paid", Comparison::OneOf, "3|much"),
+            ("Day", Comparison::OneOf, "2025|soon"),
+            ("Name", Comparison::OneOf, " | "),
         ] {
             assert_eq!(fault(column, comparison, literal).fault, Fault::WrongKind);
         }
