@@ -12,6 +12,7 @@ pub(crate) mod tools;
 
 use std::io::Write;
 
+use cloister_tools::names::{Lines, escape};
 use serde_json::Value;
 
 use crate::screen::Screen;
@@ -42,7 +43,7 @@ impl Desk {
     /// An answer for a person on standard output.
     pub(crate) fn answer(&self, text: impl std::fmt::Display) {
         if self.output == Output::Text {
-            print(&text.to_string());
+            print(&escape(&text.to_string(), Lines::Keep));
         }
     }
 }

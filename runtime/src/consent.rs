@@ -56,7 +56,7 @@ impl Terminal {
         let mut out = &self.0;
         let mut lines = BufReader::new(&self.0);
         let io = |e: std::io::Error| Failure::failed(format!("the terminal cannot be used: {e}"));
-        write!(out, "\n{}\n", pages.summary).map_err(io)?;
+        write!(out, "\n{}\n", shown(&pages.summary)).map_err(io)?;
         tcflush(&self.0, QueueSelector::IFlush).map_err(|e| io(e.into()))?;
         loop {
             write!(out, "Release? [y]es, [n]o, [d]iff, [e]xplain: ")
@@ -70,8 +70,8 @@ impl Terminal {
             match line.trim().to_lowercase().as_str() {
                 "y" | "yes" => return Ok(Answer::Allow),
                 "n" | "no" => return Ok(Answer::Decline),
-                "d" | "diff" => write!(out, "\n{}\n", pages.diff).map_err(io)?,
-                "e" | "explain" => write!(out, "\n{}\n", pages.why).map_err(io)?,
+                "d" | "diff" => write!(out, "\n{}\n", shown(&pages.diff)).map_err(io)?,
+                "e" | "explain" => write!(out, "\n{}\n", shown(&pages.why)).map_err(io)?,
                 _ => {}
             }
         }
@@ -117,6 +117,11 @@ pub(crate) fn about(
         by,
         answer,
     })
+}
+
+/// Whatever was made of a document's text, the terminal gets nothing but visible characters.
+fn shown(page: &str) -> String {
+    cloister_tools::names::escape(page, cloister_tools::names::Lines::Keep)
 }
 
 /// The policy let every effect go without a question.

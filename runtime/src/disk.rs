@@ -27,6 +27,28 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|e| failed("read", path, &e))
 }
 
+/// Read a file that somebody else wrote: a plain file, no longer than it may be. Opening does not wait, so a pipe cannot hold us.
+pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(|e| failed("read", path, &e))?;
+    let plain = file.metadata().is_ok_and(|m| m.is_file());
+    if !plain {
+        return Err(Failure::failed(format!(
+            "`{}` is no plain file",
+            path.display()
+        )));
+    }
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|e| failed("read", path, &e))?;
+    Ok(bytes)
+}
+
 /// Read a whole text file.
 pub(crate) fn text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|e| failed("read", path, &e))

@@ -150,10 +150,10 @@ pub(crate) fn refusal(refusal: &Refusal) -> Body {
     })
 }
 
-pub(crate) fn interrupted(stage: &str) -> Body {
+pub(crate) fn interrupted(stage: &str, reason: &str) -> Body {
     Body::Interrupted(Interrupted {
         stage: stage.to_owned(),
-        reason: "signal".to_owned(),
+        reason: reason.to_owned(),
     })
 }
 

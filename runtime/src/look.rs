@@ -1,4 +1,4 @@
-//! What would change, for eyes: each effect in a line, a new workbook by its sheets, header and first rows, text by its first lines.
+//! What would change, for eyes: each effect in a line, a new workbook by its sheets, header and first rows.
 //! Documents are read by the guest that knows them; the host parses none.
 
 use std::fmt::Write as _;
@@ -12,6 +12,9 @@ use crate::consent::Pages;
 
 /// Rows of a new workbook that are shown: enough to recognise it.
 const ROWS: u64 = 5;
+/// Columns of a row, and characters of a cell, that are shown: a screenful must hold the question too.
+const COLUMNS: usize = 12;
+const CELL: usize = 32;
 
 /// A look at effects through the cage.
 pub(crate) struct Look<'a> {
@@ -39,7 +42,11 @@ impl<'a> Look<'a> {
         for effect in self.effects.list() {
             let line = line(effect);
             let _ = writeln!(summary, "  {line}"); // a String takes everything
-            let _ = writeln!(diff, "{line}");
+            let _ = writeln!(
+                diff,
+                "{line}\n  {}",
+                escape(&effect.path().to_string_lossy(), Lines::Escape)
+            );
             let body = self.body(effect, args, result);
             summary.push_str(&body);
             diff.push_str(&body);
@@ -133,7 +140,7 @@ impl<'a> Look<'a> {
                 text,
                 "    sheet `{}`, {rows} rows: {}",
                 escape(name, Lines::Escape),
-                columns.join(" | ")
+                cells(&columns)
             );
         }
         text
@@ -156,16 +163,32 @@ impl<'a> Look<'a> {
             .take(usize::try_from(ROWS).unwrap_or_default());
         let mut text = String::new();
         for row in rows {
-            let cells: Vec<String> = row
+            let row_cells: Vec<String> = row
                 .as_array()
                 .into_iter()
                 .flatten()
                 .map(|c| escape(c.as_str().unwrap_or_default(), Lines::Escape))
                 .collect();
-            let _ = writeln!(text, "      {}", cells.join(" | "));
+            let _ = writeln!(text, "      {}", cells(&row_cells));
         }
         text
     }
+}
+
+/// Cells side by side, cut to what a person takes in; what is left out is counted.
+fn cells(all: &[String]) -> String {
+    let short = |cell: &String| match cell.chars().count() {
+        n if n > CELL => format!("{}…", cell.chars().take(CELL).collect::<String>()),
+        _ => cell.clone(),
+    };
+    let shown: Vec<String> = all.iter().take(COLUMNS).map(short).collect();
+    let more = all.len().saturating_sub(COLUMNS);
+    let rest = if more == 0 {
+        String::new()
+    } else {
+        format!(" | and {more} more columns")
+    };
+    format!("{}{rest}", shown.join(" | "))
 }
 
 /// One effect in one line.

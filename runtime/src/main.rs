@@ -134,5 +134,6 @@ fn complain(failure: &Failure) {
     if let Some(hint) = failure.advice() {
         text.push_str(&format!("hint: {hint}\n"));
     }
-    let _ = std::io::stderr().write_all(text.as_bytes()); // nobody left to tell
+    let shown = cloister_tools::names::escape(&text, cloister_tools::names::Lines::Keep);
+    let _ = std::io::stderr().write_all(shown.as_bytes()); // nobody left to tell
 }

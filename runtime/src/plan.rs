@@ -34,23 +34,29 @@ pub(crate) struct Draft {
     pub(crate) open: Vec<String>,
 }
 
-/// Decide what the request asks for.
+/// What needs no model to be refused: a path or address that no grant covers, a request that begins with what no tool does.
+pub(crate) fn refuse_outright(words: &Words, reach: &Reach<'_>) -> Result<(), Failure> {
+    everything_is_granted(words, reach)?;
+    match offers::lacking(words).into_iter().find(|l| l.first_word) {
+        Some(lacking) => Err(missing(lacking.capability)),
+        None => Ok(()),
+    }
+}
+
+/// Decide what the request asks for, once nothing in it is refused outright.
 pub(crate) fn draft(
     words: &Words,
     reach: &Reach<'_>,
     offers: &[Offer],
     decide: &mut dyn Decide,
 ) -> Result<Intent, Failure> {
-    everything_is_granted(words, reach)?;
     let possible = offers::possible(words, reach, offers);
-    let lacking = offers::lacking(words, reach.grants());
+    let lacking = offers::lacking(words);
+    refuse_outright(words, reach)?;
     let mut alternatives: Vec<Alternative> = possible
         .iter()
         .map(|o| Alternative::new(o.signature.name(), json!(o.signature.name())))
         .collect();
-    if lacking.iter().any(|l| l.first_word) {
-        alternatives.clear();
-    }
     alternatives.extend(lacking.iter().map(|l| {
         Alternative::new(
             format!("cannot {}", l.verb),
@@ -111,23 +117,12 @@ fn not_reachable(path: &str, reach: &Reach<'_>) -> Failure {
 
 fn missing(capability: &str) -> Failure {
     let hint = match capability {
-        "network:outbound" => {
-            "this agent never leaves the machine; do that step yourself".to_owned()
-        }
-        _ => format!(
-            "add `{capability}` to the manifest; deleting is not among the tools of this version"
-        ),
+        "network:outbound" => "this agent never leaves the machine; do that step yourself",
+        "process:run" => "this agent starts no programs; do that step yourself",
+        _ => "no tool of this version deletes; remove the file yourself",
     };
-    let hint = if capability == "process:run" {
-        "this agent starts no programs; do that step yourself".to_owned()
-    } else {
-        hint
-    };
-    Failure::new(
-        Kind::NoPlan,
-        format!("the request needs `{capability}`, which is not granted"),
-    )
-    .hint(hint)
+    let message = format!("the request needs `{capability}`, which this agent does not have");
+    Failure::new(Kind::NoPlan, message).hint(hint.to_owned())
 }
 
 fn nothing_fits(words: &Words) -> Failure {

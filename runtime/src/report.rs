@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use cloister_models::Tally;
+use cloister_policies::Refusal;
 use cloister_tools::{Consent, Consenter};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -199,6 +200,13 @@ impl Report {
             .unwrap_or(u64::MAX);
         let per_second = tokens.saturating_mul(1000).checked_div(self.timing_ms.plan);
         per_second.map_or_else(String::new, |n| format!(" ({n} a second)"))
+    }
+}
+
+impl RefusedReport {
+    pub(crate) fn of(refusal: &Refusal) -> RefusedReport {
+        let Refusal { what, rule, reason } = refusal.clone();
+        RefusedReport { what, rule, reason }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use cloister_models::{Progress, Watch};
+use cloister_tools::names::{Lines, escape};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::interrupt::Interrupt;
@@ -75,6 +76,7 @@ impl Screen {
     /// One finished line: a word first, then what about it.
     pub(crate) fn say(&self, word: &str, about: impl std::fmt::Display) {
         if self.style != Style::Quiet {
+            let about = escape(&about.to_string(), Lines::Keep);
             let _ = writeln!(std::io::stderr(), "{word:<9}{about}"); // a closed standard error must not end the work
         }
     }

@@ -25,7 +25,7 @@ use crate::slots::{Decide, fill, tables};
 use crate::words::Words;
 
 use begin::Begun;
-pub(crate) use begin::House;
+pub(crate) use begin::{House, MANIFEST_BYTES};
 use judged::{Step, frozen};
 use opened::Opened;
 
@@ -73,9 +73,6 @@ fn story(
     report: &mut Report,
 ) -> Result<(), Failure> {
     opened.note(entries::request(job.prompt))?;
-    let engine = opened.timed_load(desk, report, move |stage| {
-        Engine::load(&model, job.device, stage)
-    })?;
     let words = Words::read(job.prompt);
     let survey = Arc::clone(&opened.survey);
     let known = survey
@@ -88,7 +85,12 @@ fn story(
         })
         .collect();
     let grants = opened.grants.clone();
-    let reach = Reach::new(&opened.folder, &grants, known);
+    let folder = opened.folder.clone();
+    let reach = Reach::new(&folder, &grants, known);
+    plan::refuse_outright(&words, &reach)?;
+    let engine = opened.timed_load(desk, report, move |stage| {
+        Engine::load(&model, job.device, stage)
+    })?;
     let offers = opened.offers();
     let examples = opened.examples(&reach, &offers, &words);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);

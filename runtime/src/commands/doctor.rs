@@ -225,7 +225,7 @@ fn tpm(home: &Home, desk: &Desk) -> Check {
 }
 
 fn sandbox() -> Check {
-    let held = "wasmtime: no folders, no sockets, memory, fuel, time and output limited; no_new_privs; undumpable";
+    let held = "wasmtime: no folders, no sockets, memory, fuel, time and output limited";
     bad(
         "sandbox",
         "partial",
@@ -237,7 +237,7 @@ fn sandbox() -> Check {
 fn network() -> Check {
     ok(
         "network",
-        "this program links no network code; check it with `cargo tree -p cloister` or strace",
+        "built without network code (a property of the build, not probed): `cargo tree -p cloister` and strace show it",
     )
 }
 

@@ -38,6 +38,8 @@ pub(crate) fn run(options: &cli::Init, home: &Home, desk: &Desk) -> Result<(), F
         home.scratch(),
     ] {
         disk::folder(&folder)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))
+            .map_err(|e| disk::failed("protect", &folder, &e))?;
     }
     let key = new_admin_key(home)?;
     policy(options, home, &key)?;
@@ -132,8 +134,11 @@ fn pin_tools(packages: &[PathBuf], home: &Home, key: &AdminKey) -> Result<(), Fa
     )
 }
 
-/// A package is flat: its component, its WIT, its description.
+/// A package is flat: its component, its WIT, its description. What an older version left is removed, so that only pinned files lie there.
 pub(crate) fn copy_package(from: &Path, to: &Path) -> Result<(), Failure> {
+    if to.is_dir() {
+        fs::remove_dir_all(to).map_err(|e| disk::failed("replace", to, &e))?;
+    }
     disk::folder(to)?;
     for item in fs::read_dir(from).map_err(|e| disk::failed("list", from, &e))? {
         let path = item.map_err(|e| disk::failed("list", from, &e))?.path();

@@ -13,6 +13,7 @@ use crate::confine;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::{Home, bundle_files};
+use crate::session::MANIFEST_BYTES;
 use crate::trust::Trust;
 
 pub(crate) fn run(command: &cli::Policy, home: &Home, desk: &Desk) -> Result<(), Failure> {
@@ -74,7 +75,7 @@ fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(),
     let roots = home.roots()?;
     let (bundle, _) = home.bundle(roots.admin())?;
     let folder = folder_of(manifest)?;
-    let manifest = Manifest::parse(&disk::read(manifest)?, &folder)?;
+    let manifest = Manifest::parse(&disk::read_bounded(manifest, MANIFEST_BYTES)?, &folder)?;
     let session = Session {
         attestation: Trust::find(desk.tcti.as_deref(), &roots).kind(),
         confinement: confine::this_process(),
@@ -83,7 +84,7 @@ fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(),
         reserved: vec![home.root().to_owned()],
     };
     let negotiated = bundle.negotiate(&manifest, &session, clock::for_policy());
-    let call = Call::from_json(&disk::read(call)?, &folder)?;
+    let call = Call::from_json(&disk::read_bounded(call, MANIFEST_BYTES)?, &folder)?;
     let explanation = bundle.explain(&call, &negotiated.grants, &session, clock::for_policy());
     desk.document(&json!({"explanation": explanation, "refused": negotiated.refused}));
     desk.answer(format!(

@@ -45,6 +45,18 @@ const FILE_CUES: [&str; 14] = [
     "store",
     "chart",
 ];
+/// Words that ask for a move or a new name.
+const MOVES: [&str; 9] = [
+    "move",
+    "rename",
+    "archive",
+    "put",
+    "relocate",
+    "transfer",
+    "file away",
+    "call",
+    "shift",
+];
 /// Words that no search is about.
 const IDLE: [&str; 66] = [
     "a",
@@ -187,8 +199,9 @@ pub(crate) fn has_measures(signature: &Signature) -> bool {
         .any(|p| matches!(&p.ty, Type::List(of) if measures(of)))
 }
 
-/// The file that the request wants moved, and where to.
+/// The file that the request wants moved, and where to; only where a word of it asks for a move.
 pub(crate) fn moves<'r>(words: &Words, reach: &'r Reach<'_>) -> Option<(&'r Known, String)> {
+    words.cue(&MOVES)?;
     let source = words
         .paths()
         .filter_map(|p| reach.file(p))
@@ -198,22 +211,29 @@ pub(crate) fn moves<'r>(words: &Words, reach: &'r Reach<'_>) -> Option<(&'r Know
         .paths()
         .filter(|p| reach.file(p).is_none())
         .find_map(|p| reach.target(source, p));
+    path.or_else(|| folder(words, reach, source))
+        .map(|to| (source, to))
+}
+
+/// A folder named by a plain word: "into archive", "to the folder old".
+fn folder(words: &Words, reach: &Reach<'_>, source: &Known) -> Option<String> {
     let announced = |at: usize| {
-        (1..=3)
-            .filter_map(|b| words.stem_before(at, b))
+        let before = (1..=2).filter_map(|back| words.stem_before(at, back));
+        before
+            .into_iter()
             .any(|s| ["to", "into", "folder", "in", "under", "directori"].contains(&s))
     };
-    let word = || {
-        let plain = words
-            .all()
-            .iter()
-            .enumerate()
-            .filter(|(at, w)| w.role == Role::Plain && announced(*at));
-        plain
-            .filter(|(_, w)| !IDLE.contains(&w.fold.as_str()) && w.fold != "folder")
-            .find_map(|(_, w)| reach.target(source, &w.typed))
-    };
-    path.or_else(word).map(|to| (source, to))
+    let plain = words
+        .all()
+        .iter()
+        .enumerate()
+        .filter(|(at, w)| w.role == Role::Plain && announced(*at));
+    let named = plain.filter(|(_, w)| {
+        !IDLE.contains(&w.fold.as_str()) && !["folder", "directory"].contains(&w.fold.as_str())
+    });
+    named
+        .into_iter()
+        .find_map(|(_, w)| reach.target(source, &w.typed))
 }
 
 fn one(
@@ -288,7 +308,7 @@ fn single(words: &Words, reach: &Reach<'_>, offer: &Offer) -> Result<Value, Fail
     file.map(|f| json!(f.name)).ok_or_else(|| unfilled("file"))
 }
 
-/// A path that the request names; a plain name in the writable folder where it asks for a file without naming one; else nothing is written.
+/// A path that the request names and that no granted file to read has, so that an input is never written over; a plain name in the writable folder where it asks for a file without naming one; else nothing is written.
 fn save(
     words: &Words,
     reach: &Reach<'_>,
@@ -298,14 +318,8 @@ fn save(
     let path = words
         .paths()
         .filter(|p| reach.file(p).is_none_or(|f| !f.readable))
-        .find_map(|p| reach.save(p));
-    let replaced = || {
-        words
-            .paths()
-            .filter(|p| reach.named(words).first().is_none_or(|f| f.name != **p))
-            .find_map(|p| reach.save(p))
-    };
-    if let Some(path) = path.or_else(replaced) {
+        .find_map(|p| reach.save(p, words));
+    if let Some(path) = path {
         decide.settled("save", &path);
         return Ok(json!(path));
     }
@@ -315,13 +329,18 @@ fn save(
             .first()
             .is_none_or(|w| !["how", "what", "which", "who", "when"].contains(&w.fold.as_str()));
     let folder = reach.only_writable_folder().filter(|_| asked);
-    let name = folder
-        .map(|f| format!("{f}/{}.xlsx", offer.signature.function()))
-        .filter(|p| reach.save(p).is_some());
+    let name = folder.and_then(|f| unused(reach, words, &f, offer.signature.function()));
     if let Some(path) = &name {
         decide.settled("save", path);
     }
     Ok(json!(name))
+}
+
+/// A plain name that no file has yet, so that nothing is replaced that was not named.
+fn unused(reach: &Reach<'_>, words: &Words, folder: &str, stem: &str) -> Option<String> {
+    let numbered = (2..100).map(|n| format!("{folder}/{stem}-{n}.xlsx"));
+    let mut names = std::iter::once(format!("{folder}/{stem}.xlsx")).chain(numbered);
+    names.find(|p| reach.file(p).is_none() && reach.save(p, words).is_some())
 }
 
 /// An optional choice is made only where the request speaks of it.

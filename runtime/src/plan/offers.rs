@@ -1,12 +1,11 @@
 //! Which functions could serve a request at all: those whose every handle has something granted to point at. A function with no possible
 //! argument is not offered, so it cannot be chosen.
 
-use cloister_policies::Grants;
 use cloister_tools::{Handle, Signature, Type};
 
 use super::fill;
 use super::reach::{Known, Reach};
-use crate::words::Words;
+use crate::words::{Role, Word, Words};
 
 /// A function with the file endings its tool reads.
 #[derive(Debug, Clone)]
@@ -65,6 +64,13 @@ const MEASURED: [&str; 15] = [
 ];
 /// Verbs that ask for the rows themselves.
 const ROWS: [&str; 6] = ["list", "copi", "show", "extract", "filter", "keep"];
+/// Verbs that are nouns as often: they count where something follows that they could act on.
+const NOUNS: [&str; 9] = [
+    "mail", "email", "e-mail", "post", "print", "fetch", "trash", "forward", "launch",
+];
+const OBJECTS: [&str; 9] = [
+    "the", "this", "that", "these", "those", "it", "them", "all", "my",
+];
 const POLITE: [&str; 8] = [
     "please", "can", "could", "would", "you", "will", "now", "kindly",
 ];
@@ -126,7 +132,7 @@ pub(crate) fn possible<'o>(
     // Who names a file to write wants it written: functions that cannot write are no answer to that.
     let saves = words
         .paths()
-        .any(|p| reach.file(p).is_none() && reach.save(p).is_some());
+        .any(|p| reach.file(p).is_none() && reach.save(p, words).is_some());
     let writers: Vec<&Offer> = found
         .iter()
         .copied()
@@ -213,26 +219,31 @@ fn has_argument(reach: &Reach<'_>, offer: &Offer, named: &[&Known], ty: &Type) -
     }
 }
 
-/// What the request asks for in words that only a missing capability answers.
-pub(crate) fn lacking(words: &Words, grants: &Grants) -> Vec<Lacking> {
-    let missing = grants.missing();
-    let first = words
-        .all()
+/// What the request asks for in words that only a missing capability answers. No tool of this version deletes, sends or starts anything,
+/// so a grant for it would change nothing.
+pub(crate) fn lacking(words: &Words) -> Vec<Lacking> {
+    let all = words.all();
+    let first = all.iter().position(|w| !POLITE.contains(&w.fold.as_str()));
+    let asked = |cues: &[&str]| {
+        let verb = |(at, w): (usize, &Word)| {
+            let plain = cues.contains(&w.fold.as_str());
+            plain
+                && (!NOUNS.contains(&w.fold.as_str()) || has_object(all.get(at.saturating_add(1))))
+        };
+        all.iter().enumerate().position(verb)
+    };
+    let each = BEYOND
         .iter()
-        .position(|w| !POLITE.contains(&w.fold.as_str()));
-    BEYOND
-        .iter()
-        .filter(|(capability, ..)| *capability != "file:delete" || missing.contains(capability))
-        .filter_map(|(capability, verb, cues)| {
-            let at = words
-                .all()
-                .iter()
-                .position(|w| cues.contains(&w.fold.as_str()))?;
-            Some(Lacking {
-                capability,
-                verb,
-                first_word: Some(at) == first,
-            })
-        })
-        .collect()
+        .filter_map(|(capability, verb, cues)| asked(cues).map(|at| (capability, verb, at)));
+    each.map(|(capability, verb, at)| Lacking {
+        capability,
+        verb,
+        first_word: Some(at) == first,
+    })
+    .collect()
+}
+
+/// Whether a word can be what a verb acts on: "mail the report", but not "mail costs".
+fn has_object(next: Option<&Word>) -> bool {
+    next.is_some_and(|w| w.role != Role::Plain || OBJECTS.contains(&w.fold.as_str()))
 }

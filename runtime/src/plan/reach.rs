@@ -6,6 +6,11 @@ use cloister_policies::{Grants, Op, normalise};
 
 use crate::words::Words;
 
+/// Stems behind which a new file's name stands.
+const PUT: [&str; 12] = [
+    "as", "to", "into", "in", "name", "call", "save", "write", "make", "creat", "export", "file",
+];
+
 /// A granted file as the planner knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
@@ -69,13 +74,13 @@ impl<'a> Reach<'a> {
     }
 
     /// The name of a place to write that a word names; a bare file name goes into the one writable folder.
-    pub(crate) fn save(&self, typed: &str) -> Option<String> {
+    pub(crate) fn save(&self, typed: &str, words: &Words) -> Option<String> {
         if self.covers(Op::Write, typed) {
             return Some(typed.strip_prefix("./").unwrap_or(typed).to_owned());
         }
         let folder = self
             .only_writable_folder()
-            .filter(|_| !typed.contains('/'))?;
+            .filter(|_| !typed.contains('/') && introduced(words, typed))?;
         Some(format!("{folder}/{typed}")).filter(|p| self.covers(Op::Write, p))
     }
 
@@ -111,7 +116,7 @@ impl<'a> Reach<'a> {
                 .filter(|f| f.movable)
                 .any(|f| self.target(f, typed).is_some())
         };
-        self.file(typed).is_some() || self.save(typed).is_some() || moved()
+        self.file(typed).is_some() || self.save(typed, words).is_some() || moved()
     }
 
     /// Whether a missing file would have been readable here.
@@ -126,4 +131,16 @@ impl<'a> Reach<'a> {
     fn path(&self, typed: &str) -> Option<PathBuf> {
         normalise(&self.folder.join(typed))
     }
+}
+
+/// Whether a word before a file name says that something is to be put there: "as x.xlsx", "save it to x.xlsx".
+fn introduced(words: &Words, typed: &str) -> bool {
+    let at = words.all().iter().position(|w| w.typed == typed);
+    let before = |at: usize| {
+        (1..=2)
+            .filter_map(|back| words.stem_before(at, back))
+            .any(|s| PUT.contains(&s))
+            .then_some(())
+    };
+    at.and_then(before).is_some()
 }

@@ -7,8 +7,10 @@ use cloister_attest::{
     AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis,
 };
 use cloister_models::{Pin, Verified};
-use cloister_policies::{Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session};
-use cloister_tools::{Catalog, Quarantine, Survey};
+use cloister_policies::{
+    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
+};
+use cloister_tools::{Cage, Catalog, Limits, Moment, Quarantine, Survey};
 use zeroize::Zeroizing;
 
 use super::{Job, Opened, refused};
@@ -24,8 +26,14 @@ use crate::home::Home;
 use crate::report::{RefusedReport, Report};
 use crate::trust::Trust;
 
+/// A manifest is read up to here, bytes: more than judgement takes, so that it is the one to say that it is too long.
+pub(crate) const MANIFEST_BYTES: u64 = 1 << 20;
 /// How long a release from quarantine may take from question to answer, milliseconds: an hour, as for a manifest's usual `ttl_seconds`.
 const RELEASE_MILLIS: u64 = 3_600_000;
+
+/// What a release from quarantine asks the policy with: it grants nothing.
+const RELEASE_MANIFEST: &[u8] =
+    br#"{"agent": "quarantine", "version": "1", "capabilities": [], "ttl_seconds": 3600}"#;
 
 /// The signed parts of a home, opened.
 pub(crate) struct House {
@@ -84,6 +92,13 @@ impl Begun {
         let model = hashed(&house.home, &pin, desk, report)?;
         in_time(&terms.negotiated.grants)?;
         let asking = asking(job.mode, terms.unattended.as_ref());
+        // What can fail is done before the first entry: from there on the ledger says how the session ended.
+        let survey = Survey::take(
+            &terms.negotiated.grants,
+            &terms.folder,
+            &terms.session.reserved,
+        )?;
+        let quarantine = Quarantine::open(&house.home.quarantine())?;
         let ledger = first_entry(&mut terms, &house, &model, report)?;
         let Terms {
             manifest,
@@ -92,10 +107,9 @@ impl Begun {
             negotiated,
             ..
         } = terms;
-        let survey = Survey::take(&negotiated.grants, &folder, &session.reserved);
         let mut opened = Opened {
-            quarantine: Arc::new(Quarantine::open(&house.home.quarantine())?),
-            survey: Arc::new(survey?),
+            quarantine: Arc::new(quarantine),
+            survey: Arc::new(survey),
             ledger,
             grants: negotiated.grants,
             folder,
@@ -105,13 +119,13 @@ impl Begun {
             house,
             stage: "begin",
         };
+        for skipped in opened.survey.skipped() {
+            desk.screen
+                .detail("skipped", format!("{}: {}", skipped.path, skipped.reason));
+        }
         for refusal in &negotiated.refused {
             desk.screen.say("refused", refusal);
-            report.refused.push(RefusedReport {
-                what: refusal.what.clone(),
-                rule: refusal.rule.clone(),
-                reason: refusal.reason.clone(),
-            });
+            report.refused.push(RefusedReport::of(refusal));
             opened.note(entries::refusal(refusal))?;
         }
         Ok(Begun { opened, model })
@@ -123,13 +137,14 @@ impl Begun {
 }
 
 fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Result<Terms, Failure> {
-    let bytes = disk::read(job.manifest)?;
+    let bytes = disk::read_bounded(job.manifest, MANIFEST_BYTES)?;
     let folder = folder_of(job.manifest)?;
     let manifest = Manifest::parse(&bytes, &folder)?;
     let trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
     report.attestation = trust.attestation().name().to_owned();
     let accepted = house.bundle.attestation(&manifest, trust.kind());
     accepted.map_err(|refusal| {
+        report.refused.push(RefusedReport::of(&refusal));
         refused(&refusal).hint(
             trust
                 .reason()
@@ -139,6 +154,7 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     let unattended = match job.mode {
         Mode::Attended => None,
         Mode::Unattended => Some(house.bundle.unattended(&manifest).map_err(|r| {
+            report.refused.push(RefusedReport::of(&r));
             refused(&r).hint(
                 "run it at a terminal, or have the admin allow this agent in the policy's settings"
                     .to_owned(),
@@ -276,6 +292,7 @@ fn write_first(
         .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
     let key = SessionKey::from_random(seed);
     let binding = Binding {
+        admin: house.admin,
         runtime: this_binary()?,
         model: who.weights,
         policy: house.policy,
@@ -301,9 +318,42 @@ fn write_first(
     Ok((resumed.begin(key, start, clock::for_ledger())?, session))
 }
 
+/// A cage for looking at what waits: it reaches quarantine and nothing else, for it is granted nothing.
+pub(crate) fn looking_cage(house: &House) -> Result<(Cage, Manifest), Failure> {
+    let nothing = Manifest::parse(RELEASE_MANIFEST, house.home.root())?;
+    let session = Session {
+        attestation: AttestationKind::None,
+        confinement: confine::this_process(),
+        mode: Mode::Attended,
+        person: None,
+        reserved: vec![house.home.root().to_owned()],
+    };
+    let grants = house
+        .bundle
+        .negotiate(&nothing, &session, clock::for_policy())
+        .grants;
+    let survey = Survey::take(&grants, house.home.root(), &session.reserved)?;
+    let quarantine = Quarantine::open(&house.home.quarantine())?;
+    let moment = Moment {
+        unix_millis: clock::millis(),
+        seed: 0,
+    };
+    let cage = Cage::new(
+        Arc::clone(&house.catalog),
+        Arc::new(survey),
+        Arc::new(quarantine),
+        Limits::STANDARD,
+        moment,
+    );
+    Ok((cage, nothing))
+}
+
 /// Begin the short session of a release from quarantine: no manifest, no model at work; the grants were judged when the effects were made.
 pub(crate) fn for_release(house: &House, desk: &Desk) -> Result<Ledger<LedgerFolder>, Failure> {
     let mut trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
+    let nothing = Manifest::parse(RELEASE_MANIFEST, house.home.root())?;
+    let accepted = house.bundle.attestation(&nothing, trust.kind());
+    accepted.map_err(|refusal| refused(&refusal).hint(trust.reason().map(str::to_owned)))?;
     let who = SessionOf {
         agent: "quarantine",
         version: "-",

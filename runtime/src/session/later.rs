@@ -2,16 +2,17 @@
 
 use cloister_attest::{Body, Digest, ENTRIES_FILE, Entry};
 use cloister_tools::{Effects, Quarantine, release};
+use serde_json::{Map, Value};
 
 use super::begin;
 use crate::clock;
 use crate::commands::Desk;
-use crate::consent::{self, Asking, Pages, Terminal};
+use crate::consent::{self, Asking, Terminal};
 use crate::disk;
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
-use crate::look;
+use crate::look::Look;
 
 /// Ask about one entry and let it go.
 pub(crate) fn release_one(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
@@ -19,11 +20,14 @@ pub(crate) fn release_one(id: &str, home: &Home, desk: &Desk) -> Result<(), Fail
     let quarantine = Quarantine::open(&home.quarantine())?;
     let effects = Effects::gather([quarantine.get(id)?])?;
     as_recorded(home, &effects)?;
+    let (cage, nothing) = begin::looking_cage(&house)?;
+    let why = "It was made in an earlier session and waits in quarantine since.";
+    let pages = Look::new(&cage, &effects).pages(&Map::new(), &Value::Null, why, &nothing);
     let mut ledger = begin::for_release(&house, desk)?;
     let told = (|| -> Result<(), Failure> {
         ledger.note(entries::effects(&effects), clock::for_ledger())?;
         let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
-        let consent = consent::about(&effects, &pages(&effects), &asking, desk.screen.interrupt())?;
+        let consent = consent::about(&effects, &pages, &asking, desk.screen.interrupt())?;
         ledger.note(entries::consent(&consent), clock::for_ledger())?;
         let hash: Digest = effects.hash();
         let granted = effects.consent(consent).map_err(|(_, refusal)| {
@@ -72,19 +76,5 @@ fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
             ),
         )
         .hint("discard it and run the request again".to_owned())),
-    }
-}
-
-fn pages(effects: &Effects) -> Pages {
-    let lines: Vec<String> = effects
-        .list()
-        .iter()
-        .map(|e| format!("  {}\n  {} bytes, {}", look::line(e), e.bytes(), e.digest()))
-        .collect();
-    let text = lines.join("\n");
-    Pages {
-        summary: text.clone(),
-        diff: text,
-        why: "It was made in an earlier session and waits in quarantine since.".to_owned(),
     }
 }

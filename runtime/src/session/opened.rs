@@ -223,11 +223,7 @@ impl Opened {
             Decision::Permit(permit) => Ok(permit),
             Decision::Ask(question) => Ok(question.into_permit()),
             Decision::Forbid(refusal) => {
-                report.refused.push(RefusedReport {
-                    what: refusal.what.clone(),
-                    rule: refusal.rule.clone(),
-                    reason: refusal.reason.clone(),
-                });
+                report.refused.push(RefusedReport::of(&refusal));
                 Err(refused(&refusal))
             }
         })
@@ -333,6 +329,9 @@ impl Opened {
             ),
         );
         let used = outcome.used();
+        if !outcome.diagnostics().is_empty() {
+            desk.screen.detail("said", outcome.diagnostics());
+        }
         desk.screen.detail("because", format!("{reason} ({rule})"));
         desk.screen.detail(
             "used",
@@ -463,7 +462,9 @@ impl Opened {
     /// Say in the ledger why the story stopped. Where the ledger itself failed there is nothing left to say it with.
     pub(crate) fn stopped(&mut self, failure: &Failure) {
         let body = match failure.kind() {
-            Kind::Interrupted => entries::interrupted(self.stage),
+            Kind::Interrupted => entries::interrupted(self.stage, "signal"),
+            // A release that was announced is accounted for, however it failed.
+            kind if self.stage == "release" => entries::interrupted(self.stage, kind.word()),
             // The failure's own words may hold a tool's, and with them a document's; the ledger keeps contents as digests only.
             kind => entries::note(
                 "stopped",

@@ -83,34 +83,38 @@ fn values(
     Ok(())
 }
 
-/// Several values of one column mean "any of them": said by excluding the others, since conditions hold together.
+/// Several values of one column mean any of them.
 fn of_one_column(words: &Words, hits: &[(usize, &Column, &str)], found: &mut Conditions) {
     for (at, _, value) in hits {
-        found
-            .used
-            .extend(*at..at.saturating_add(value.split_whitespace().count()));
+        let length = value.split_whitespace().count();
+        found.used.extend(*at..at.saturating_add(length));
     }
-    let negated = hits
-        .iter()
-        .any(|(at, column, _)| negated(words, column, *at));
     let Some((_, column, _)) = hits.first() else {
         return;
     };
-    if hits.len() == 1 || negated {
-        let comparison = if negated { "differs" } else { "equals" };
-        found.list.extend(
-            hits.iter()
-                .map(|(_, column, value)| condition(&column.name, comparison, value)),
-        );
-        return;
-    }
-    for other in column
-        .values
+    let negated = hits
         .iter()
-        .filter(|v| !hits.iter().any(|(_, _, hit)| hit == v))
-    {
-        found.list.push(condition(&column.name, "differs", other));
+        .any(|(at, column, _)| negated(words, column, *at));
+    match hits {
+        [(_, _, only)] if !negated => found.list.push(condition(&column.name, "equals", only)),
+        _ if negated => {
+            let each = hits
+                .iter()
+                .map(|(_, c, v)| condition(&c.name, "differs", v));
+            found.list.extend(each);
+        }
+        _ => {
+            let written: Vec<String> = hits.iter().map(|(_, _, v)| listed(v)).collect();
+            found
+                .list
+                .push(condition(&column.name, "one-of", &written.join("|")));
+        }
     }
+}
+
+/// A value as it stands in the list of `one-of`.
+fn listed(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('|', "\\|")
 }
 
 fn yes_or_no(words: &Words, columns: &Columns, found: &mut Conditions) {
@@ -137,7 +141,7 @@ fn yes_or_no(words: &Words, columns: &Columns, found: &mut Conditions) {
     }
 }
 
-/// Periods bind to a date column; several of them mean any.
+/// Periods bind to a date column; several of them mean any. A word before one can turn it round or open it at one end.
 fn in_periods(
     words: &Words,
     columns: &Columns,
@@ -164,16 +168,51 @@ fn in_periods(
     else {
         return Ok(());
     };
+    let mut within = Vec::new();
     for period in &periods {
         found
             .used
             .extend(period.at..period.at.saturating_add(period.length));
+        match bound(words, period.at) {
+            None => within.push(period.spelled.as_str()),
+            Some(comparison) => found
+                .list
+                .push(bounded(&column, comparison, &period.spelled)?),
+        }
     }
-    let spelled: Vec<&str> = periods.iter().map(|p| p.spelled.as_str()).collect();
-    found
-        .list
-        .push(condition(&column, "within", &spelled.join(",")));
+    if !within.is_empty() {
+        found
+            .list
+            .push(condition(&column, "within", &within.join(",")));
+    }
     Ok(())
+}
+
+/// What the word before a period makes of it: "since 2024-03", "before October 2025", "except May 2025".
+fn bound(words: &Words, at: usize) -> Option<&'static str> {
+    (1..=2)
+        .filter_map(|back| words.stem_before(at, back))
+        .find_map(|stem| match stem {
+            "sinc" => Some("at-least"),
+            "after" => Some("above"),
+            "befor" => Some("below"),
+            "until" | "till" => Some("at-most"),
+            _ if NEGATIONS.contains(&stem) => Some("differs"),
+            _ => None,
+        })
+}
+
+/// Only a period with a year has a before and an after; guessing the year would give numbers that look right.
+fn bounded(column: &str, comparison: &str, period: &str) -> Result<Value, Failure> {
+    let dated = period.starts_with(|c: char| c.is_ascii_digit()) && !period.contains(',');
+    if dated {
+        return Ok(condition(column, comparison, period));
+    }
+    Err(Failure::new(
+        crate::failure::Kind::NoPlan,
+        format!("the period `{period}` has no year, so nothing is before or after it"),
+    )
+    .hint("say the year: `since October 2025`, `except Q3 2025`".to_owned()))
 }
 
 /// Numbers behind "over", "at least" and their like.
@@ -302,10 +341,7 @@ mod tests {
     fn two_values_of_a_column_mean_either() {
         assert_eq!(
             found("totals for North and South"),
-            [
-                condition("Region", "differs", "East"),
-                condition("Region", "differs", "West")
-            ]
+            [condition("Region", "one-of", "North|South")]
         );
     }
 
@@ -319,6 +355,16 @@ mod tests {
             found("October 2025 and November 2025"),
             [condition("Date", "within", "2025-10,2025-11")]
         );
+    }
+
+    #[test]
+    fn a_period_can_be_turned_round_or_open_at_one_end() {
+        let all = found("all rows except October 2025");
+        assert_eq!(all, [condition("Date", "differs", "2025-10")]);
+        let since = found("totals since 2025-03");
+        assert_eq!(since, [condition("Date", "at-least", "2025-03")]);
+        let words = Words::read("totals before October");
+        assert!(find(&words, &sample(), &mut First).is_err());
     }
 
     #[test]

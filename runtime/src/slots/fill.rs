@@ -4,7 +4,7 @@ use cloister_tools::{Param, Type};
 use serde_json::{Map, Value, json};
 
 use super::conditions::Conditions;
-use super::tables::{Columns, Table};
+use super::tables::{Columns, Table, is_choice};
 use super::{Alternative, Decide, Slot, conditions, keys, measures, order};
 use crate::failure::{Failure, Kind};
 use crate::plan::Draft;
@@ -30,7 +30,13 @@ pub(crate) fn fill(
     words: &Words,
     decide: &mut dyn Decide,
 ) -> Result<Map<String, Value>, Failure> {
-    let worksheet = worksheet(tables, words, decide)?;
+    // A worksheet's name is a document's text like any heading: one that would mislead an eye is no choice.
+    let tables: Vec<Table> = tables
+        .iter()
+        .filter(|t| is_choice(&t.worksheet))
+        .cloned()
+        .collect();
+    let worksheet = worksheet(&tables, words, decide)?;
     let chosen: Vec<&Table> = tables
         .iter()
         .filter(|t| worksheet.as_ref().is_none_or(|w| t.worksheet == *w))

@@ -5,6 +5,9 @@ use serde::Deserialize;
 /// A heading or value longer than this is no choice a person would recognise, characters.
 const LONGEST_CHOICE: usize = 80;
 
+/// Columns that are offered, the first ones: more would make the model read for minutes and no office table has as many.
+const MOST_COLUMNS: usize = 64;
+
 /// One table of one file.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Table {
@@ -46,12 +49,14 @@ impl Columns {
             .flat_map(|t| &t.columns)
             .filter(|c| is_choice(&c.name))
         {
+            let full = all.len() >= MOST_COLUMNS;
             match all
                 .iter_mut()
                 .find(|known| known.name.eq_ignore_ascii_case(&column.name))
             {
                 Some(known) => known.join(column),
-                None => all.push(column.clean()),
+                None if !full => all.push(column.clean()),
+                None => {}
             }
         }
         Columns(all)
@@ -107,12 +112,10 @@ impl Column {
 }
 
 /// Whether text out of a document may be offered: short, and nothing in it that an eye or a terminal would read otherwise.
-fn is_choice(text: &str) -> bool {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    !text.trim().is_empty() && text.chars().count() <= LONGEST_CHOICE && !text.chars().any(hidden)
+pub(crate) fn is_choice(text: &str) -> bool {
+    !text.trim().is_empty()
+        && text.chars().count() <= LONGEST_CHOICE
+        && cloister_tools::names::refusal(text).is_none()
 }
 
 #[cfg(test)]

@@ -226,6 +226,24 @@ fn closed(draft: &Draft, args: &Map<String, Value>) -> Vec<(String, Value)> {
 }
 
 /// A literal is a value of its column; or a number or periods of the request; or the yes or no of a column that says so.
+/// The values in the literal of `one-of`, read as the guest reads them.
+fn listed(literal: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut escaped = false;
+    for c in literal.chars() {
+        match c {
+            '\\' if !escaped => {
+                escaped = true;
+                continue;
+            }
+            '|' if !escaped => parts.push(String::new()),
+            _ => parts.last_mut().unwrap().push(c),
+        }
+        escaped = false;
+    }
+    parts
+}
+
 fn has_a_source(condition: &Value, tables: &[Table], words: &Words) -> bool {
     let field = |name: &str| condition[name].as_str().unwrap();
     let (column, literal) = (field("column"), field("literal"));
@@ -233,24 +251,28 @@ fn has_a_source(condition: &Value, tables: &[Table], words: &Words) -> bool {
         .iter()
         .flat_map(|t| &t.columns)
         .filter(|c| c.name.eq_ignore_ascii_case(column));
-    let mut values = of_column.flat_map(|c| &c.values);
+    let values: Vec<&String> = of_column.flat_map(|c| &c.values).collect();
+    let is_value = |text: &str| values.iter().any(|v| *v == text);
+    let said: Vec<String> = periods::periods(words)
+        .into_iter()
+        .map(|p| p.spelled)
+        .collect();
     match field("comparison") {
         "within" => {
-            let said: Vec<String> = periods::periods(words)
-                .into_iter()
-                .map(|p| p.spelled)
-                .collect();
-            literal
-                .split(',')
-                .all(|part| said.iter().any(|s| s == part))
+            let mut parts = literal.split(',');
+            parts.all(|part| said.iter().any(|s| s.split(',').any(|s| s == part)))
         }
         "above" | "at-least" | "below" | "at-most" => {
-            numbers::numbers(words).iter().any(|n| n.plain == literal)
+            let number = numbers::numbers(words).iter().any(|n| n.plain == literal);
+            number || said.iter().any(|s| s == literal)
         }
         "equals" | "differs" => {
-            ["true", "false"].contains(&literal) || values.any(|v| v == literal)
+            ["true", "false"].contains(&literal)
+                || is_value(literal)
+                || said.iter().any(|s| s == literal)
         }
-        _ => false,
+        "one-of" => listed(literal).iter().all(|part| is_value(part)),
+        other => panic!("{other}"),
     }
 }
 
