@@ -3,12 +3,11 @@
 
 use std::fmt::Write as _;
 
-use cloister_models::{
-    Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally, Watch,
-};
+use cloister_models::{Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally};
 
 use crate::failure::Failure;
 use crate::plan::offers::Offer;
+use crate::screen::Stage;
 use crate::slots::tables::{Columns, Kind};
 use crate::slots::{Decide, Slot};
 
@@ -18,10 +17,10 @@ const LONGEST_ANSWER: usize = 220;
 const NAMES_SHOWN: usize = 24;
 
 /// A conversation with the model about one request.
-pub(crate) struct Mind<'e, 'w> {
+pub(crate) struct Mind<'e> {
     engine: &'e Engine,
     session: Session<'e>,
-    watch: &'w mut dyn Watch,
+    stage: Stage,
     /// Every token so far, read or about to be.
     tokens: Vec<u32>,
     /// Text that later choices follow; it is read in one go with the next choice.
@@ -29,13 +28,13 @@ pub(crate) struct Mind<'e, 'w> {
     slots: usize,
 }
 
-impl<'e, 'w> Mind<'e, 'w> {
+impl<'e> Mind<'e> {
     /// Begin with what can be done and what is asked.
     pub(crate) fn open(
         engine: &'e Engine,
-        watch: &'w mut dyn Watch,
+        stage: Stage,
         briefing: &Briefing<'_>,
-    ) -> Result<Mind<'e, 'w>, Failure> {
+    ) -> Result<Mind<'e>, Failure> {
         let mut prompt = engine.template()?.begin().system(&briefing.system());
         for example in briefing.examples {
             prompt = prompt.user(&example.request).answered(&example.reply);
@@ -44,7 +43,7 @@ impl<'e, 'w> Mind<'e, 'w> {
         Ok(Mind {
             engine,
             session: engine.session(),
-            watch,
+            stage,
             tokens,
             pending: "{".to_owned(),
             slots: 0,
@@ -81,10 +80,10 @@ impl<'e, 'w> Mind<'e, 'w> {
             .system(system)
             .user(request)
             .assistant();
-        self.session.align(&self.tokens, self.watch)?;
+        self.session.align(&self.tokens, &mut self.stage)?;
         let decoded = self
             .session
-            .answer(LONGEST_ANSWER, Sampling::default(), self.watch)?;
+            .answer(LONGEST_ANSWER, Sampling::default(), &mut self.stage)?;
         Ok(decoded.text.trim().to_owned())
     }
 
@@ -105,14 +104,14 @@ impl<'e, 'w> Mind<'e, 'w> {
     }
 }
 
-impl Decide for Mind<'_, '_> {
+impl Decide for Mind<'_> {
     fn decide(&mut self, slot: &Slot) -> Result<usize, Failure> {
         self.key(&slot.name);
         self.flush();
-        self.session.align(&self.tokens, self.watch)?;
+        self.session.align(&self.tokens, &mut self.stage)?;
         let texts: Vec<String> = slot.alternatives.iter().map(|a| a.shown.clone()).collect();
         let constraint = Constraint::one_of(&texts, End::With("\"".to_owned()))?;
-        let decoded = self.session.choose(&constraint, self.watch)?;
+        let decoded = self.session.choose(&constraint, &mut self.stage)?;
         self.tokens.extend(&decoded.tokens);
         let chosen = texts.iter().position(|t| *t == decoded.text);
         chosen.ok_or_else(|| {

@@ -6,9 +6,11 @@ pub(crate) mod later;
 mod opened;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use cloister_models::{DeviceChoice, Engine, Verified};
 use cloister_policies::Mode;
+use cloister_tools::names::{Lines, escape};
 use serde_json::Value;
 
 use crate::answer;
@@ -107,27 +109,35 @@ fn story(
         request: job.prompt,
     };
 
-    let mut stage = desk.screen.stage("planning");
-    let mut mind = Mind::open(&engine, &mut stage, &briefing)?;
-    let started = std::time::Instant::now();
+    let mut mind = Mind::open(&engine, desk.screen.stage("planning"), &briefing)?;
+    let started = Instant::now();
     let intent = plan::draft(&words, &reach, &offers, &mut mind);
     report.tokens = Tokens::from(mind.tally());
     report.timing_ms.plan = millis(started);
-    let draft = match intent? {
-        Intent::Answer => return in_words(&mut mind, job, opened, report),
-        Intent::Call(draft) => draft,
-    };
-    let steps = frozen(&draft, opened.describer(&draft));
+    match intent? {
+        Intent::Answer => in_words(&mut mind, job, opened, report),
+        Intent::Call(draft) => carry_out(&draft, job, &words, mind, opened, desk, report),
+    }
+}
+
+/// From a frozen draft to what was released.
+fn carry_out(
+    draft: &Draft,
+    job: &Job<'_>,
+    words: &Words,
+    mut mind: Mind<'_>,
+    opened: &mut Opened,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let steps = frozen(draft, opened.describer(draft));
     opened.record_plan(&steps, report)?;
-    let mut permits = opened.judge_plan(&steps, &words, desk, report)?;
+    let mut permits = opened.judge_plan(&steps, words, desk, report)?;
     if job.until == Until::Judged {
+        let tools: Vec<&str> = steps.iter().map(|s| s.tool.as_str()).collect();
         report.answer = Some(format!(
             "{} would run; nothing was run.",
-            steps
-                .iter()
-                .map(|s| s.tool.as_str())
-                .collect::<Vec<_>>()
-                .join(", then ")
+            tools.join(", then ")
         ));
         return Ok(());
     }
@@ -135,20 +145,19 @@ fn story(
         None => permits.call,
         Some(describe) => {
             let found = opened.perform(describe, desk, report)?;
-            let started = std::time::Instant::now();
-            let step = filled(&draft, steps, &found.value, &words, &mut mind)?;
+            let started = Instant::now();
+            let step = filled(draft, steps, &found.value, words, &mut mind)?;
             report.tokens = Tokens::from(mind.tally());
             report.timing_ms.plan = report.timing_ms.plan.saturating_add(millis(started));
-            opened.judge_filled(step, &words, report)?
+            opened.judge_filled(step, words, report)?
         }
     };
-    drop(mind);
-    drop(stage);
+    drop(mind); // and its progress bar, before anything is asked
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
-    report.answer = Some(cloister_tools::names::escape(
-        &answer::about(&words, &args, &done.value),
-        cloister_tools::names::Lines::Keep,
+    report.answer = Some(escape(
+        &answer::about(words, &args, &done.value),
+        Lines::Keep,
     ));
     opened.settle(done, desk, report)
 }
@@ -159,7 +168,7 @@ fn filled(
     steps: Vec<Step>,
     described: &Value,
     words: &Words,
-    mind: &mut Mind<'_, '_>,
+    mind: &mut Mind<'_>,
 ) -> Result<Step, Failure> {
     let tables: Vec<tables::Table> = serde_json::from_value(described.clone())
         .map_err(|e| Failure::failed(format!("`describe` gave no tables: {e}")))?;
@@ -177,7 +186,7 @@ fn filled(
 }
 
 fn in_words(
-    mind: &mut Mind<'_, '_>,
+    mind: &mut Mind<'_>,
     job: &Job<'_>,
     opened: &mut Opened,
     report: &mut Report,
@@ -189,15 +198,12 @@ fn in_words(
     let said = mind.answer(job.prompt)?;
     report.tokens = Tokens::from(mind.tally());
     opened.note(entries::note("answer", "in words, without a tool"))?;
-    report.answer = Some(cloister_tools::names::escape(
-        &said,
-        cloister_tools::names::Lines::Keep,
-    ));
+    report.answer = Some(escape(&said, Lines::Keep));
     Ok(())
 }
 
 /// Milliseconds since a moment.
-pub(crate) fn millis(since: std::time::Instant) -> u64 {
+pub(crate) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 

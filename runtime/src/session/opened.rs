@@ -328,18 +328,7 @@ impl Opened {
                 outcome.used().wall.as_millis()
             ),
         );
-        let used = outcome.used();
-        if !outcome.diagnostics().is_empty() {
-            desk.screen.detail("said", outcome.diagnostics());
-        }
-        desk.screen.detail("because", format!("{reason} ({rule})"));
-        desk.screen.detail(
-            "used",
-            format!(
-                "{} fuel, {} bytes of memory, {} bytes read, {} bytes written",
-                used.fuel, used.memory_bytes, used.read_bytes, used.written_bytes
-            ),
-        );
+        tell(desk, &outcome, &reason, &rule);
         let value = returned(&step.tool, &outcome)?;
         Ok(Performed {
             value,
@@ -483,6 +472,22 @@ impl Opened {
         let closed = self.ledger.end(outcome.to_owned(), clock::for_ledger());
         told.and(closed.map(drop).map_err(Failure::from))
     }
+}
+
+/// For those who asked for more: why it may run, what it said and what it used.
+fn tell(desk: &Desk, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
+    let used = outcome.used();
+    if !outcome.diagnostics().is_empty() {
+        desk.screen.detail("said", outcome.diagnostics());
+    }
+    desk.screen.detail("because", format!("{reason} ({rule})"));
+    desk.screen.detail(
+        "used",
+        format!(
+            "{} fuel, {} bytes of memory, {} bytes read, {} bytes written",
+            used.fuel, used.memory_bytes, used.read_bytes, used.written_bytes
+        ),
+    );
 }
 
 fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure> {
