@@ -72,6 +72,7 @@ class Grants(Refusal):
         run = home.run(other)
         self.assert_code(run, REFUSED)
         self.assertIn("unattended", run.doc["answer"])
+        self.assertTrue(run.doc["refused"], run.doc)
         self.assert_untouched(other, before)
         self.assert_sound(home)
 
