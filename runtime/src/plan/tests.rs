@@ -427,7 +427,7 @@ fn words_to_look_for_stand_in_the_request() {
 
 /// Pieces of requests: ordinary ones, paths inside and outside, and what has no business in a sentence.
 /// Words and paths of a request, separated by bars.
-const ORDINARY: &str = "move|rename|save|create|to|into|in|as|and|of|the|total|per|customer|summarize|list|files|\
+const ORDINARY: &str = "move|move|move|rename|rename|save|create|to|into|in|as|and|of|the|total|per|customer|summarize|list|files|\
     find|mention|copy|chart|bar|folder|archive|inbox|reports|invoices|delete|what|every|dates|\
     \"late fee\"|5|read";
 const PATHS: &str = "invoices-2025-10.xlsx|rent.xlsx|./rent.xlsx|notes/boiler.txt|boiler.txt|inbox/scan-001.txt|\
