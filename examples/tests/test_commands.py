@@ -13,7 +13,7 @@ class Audit(Case):
     """`cloister audit verify` says what `cloister-verify` says."""
 
     def home_of(self, attested):
-        home, _, _, run, _ = told(attested)
+        home, _, _, run, _ = told(attested=attested)
         self.assert_code(run, DONE)
         return home.copy(self.folder / "home")
 

@@ -114,11 +114,14 @@ impl From<cloister_policies::PolicyError> for Failure {
 impl From<cloister_attest::AttestError> for Failure {
     fn from(error: cloister_attest::AttestError) -> Failure {
         use cloister_attest::AttestError;
+        if let AttestError::Expired { .. } = &error {
+            let said = "the grants expired before the request was done";
+            return Failure::new(Kind::Refused, said).hint(error.hint());
+        }
         let kind = match &error {
             AttestError::Tampered { .. } | AttestError::Seal { .. } | AttestError::Evidence(_) => {
                 Kind::Integrity
             }
-            AttestError::Expired { .. } => Kind::Refused,
             _ => Kind::Failed,
         };
         Failure::new(kind, &error).hint(error.hint())
