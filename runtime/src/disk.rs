@@ -56,7 +56,9 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
 
 /// Put bytes under a name: beside it, synced, renamed, folder synced. A crash leaves the old file or the new one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    put(path, bytes, 0o600).map_err(|e| failed("write", path, &e))
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    put(&beside, path, bytes).map_err(|e| failed("write", path, &e))
 }
 
 /// A failure that names the file and what was tried.
@@ -74,24 +76,19 @@ pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let beside = folder.join(format!(".{name}.new"));
+/// Written as `beside`, on the same file system, then given its name; what goes wrong leaves no `beside`.
+fn put(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
-        .mode(mode)
-        .open(&beside)?;
+        .mode(0o600)
+        .open(beside)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written
-        .and_then(|()| fs::rename(&beside, path))
-        .inspect_err(|_| drop(fs::remove_file(&beside)))?;
-    File::open(folder)?.sync_all()
+        .and_then(|()| fs::rename(beside, path))
+        .inspect_err(|_| drop(fs::remove_file(beside)))?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// The ledger folder, open for writing by this process alone. In it lie only entries, the checkpoint and torn lines put aside.
@@ -198,16 +195,6 @@ impl Storage for LedgerFolder {
     /// The temporary file lies in `run/`, since in the ledger folder every byte counts.
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let beside = self.scratch.join(format!("{name}.new"));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .inspect_err(|_| drop(fs::remove_file(&beside)))?;
-        fs::rename(&beside, self.folder.join(name))?;
-        File::open(&self.folder)?.sync_all()
+        put(&beside, &self.folder.join(name), bytes)
     }
 }

@@ -94,8 +94,8 @@ fn story(
         Engine::load(&model, job.device, stage)
     })?;
     let offers = opened.offers();
-    let examples = opened.examples(&reach, &offers, &words);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
+    let examples = opened.examples(&possible);
     let names: Vec<&str> = survey
         .files()
         .iter()

@@ -24,8 +24,7 @@ use crate::failure::{Failure, Kind};
 use crate::look::Look;
 use crate::mind::Example;
 use crate::plan::Draft;
-use crate::plan::offers::{Offer, possible};
-use crate::plan::reach::Reach;
+use crate::plan::offers::Offer;
 use crate::report::{
     ConsentReport, DecisionReport, PlanReport, QuarantinedReport, RefusedReport, ReleasedReport,
     Report,
@@ -78,16 +77,8 @@ impl Opened {
     }
 
     /// Worked examples of the functions that could serve this request, as the model would write them.
-    pub(crate) fn examples(
-        &self,
-        reach: &Reach<'_>,
-        offers: &[Offer],
-        words: &Words,
-    ) -> Vec<Example> {
-        let names: Vec<String> = possible(words, reach, offers)
-            .iter()
-            .map(|o| o.signature.name())
-            .collect();
+    pub(crate) fn examples(&self, possible: &[&Offer]) -> Vec<Example> {
+        let names: Vec<String> = possible.iter().map(|o| o.signature.name()).collect();
         let all = self.house.catalog.packages().flat_map(|p| {
             p.examples()
                 .iter()
