@@ -16,6 +16,8 @@ mod testing;
 mod tokenizer;
 mod watch;
 
+pub use arch::Backend;
+pub use cloister_kernels::Isa;
 pub use decode::{Decoded, Forward, Mark, Stop, Weight};
 pub use engine::{DeviceChoice, Engine};
 pub use error::ModelError;
