@@ -35,11 +35,22 @@ unsafe fn write<S: Simd, const M: usize>(sums: [S::Floats; M], into: *mut f32) {
     }
 }
 
+/// Reads a line of weights and asks for the one that comes [`AHEAD`] of it: one at a time, since a burst would fill the processor's queue of misses.
 #[inline(always)]
-fn ask_ahead<S: Simd, const M: usize>(unit: *const u8, bytes: usize) {
+unsafe fn line<S: Simd, const M: usize>(at: *const u8) -> S::Bytes {
+    if M <= FEW {
+        S::prefetch(at.wrapping_add(AHEAD));
+    }
+    // SAFETY: a line of weights, as the callers promise.
+    unsafe { S::bytes(at) }
+}
+
+/// Asks for the head of the unit [`AHEAD`] of this one.
+#[inline(always)]
+fn ask_ahead<S: Simd, const M: usize>(head: *const u8, bytes: usize) {
     if M <= FEW {
         for line in 0..bytes / 64 {
-            S::prefetch(unit.wrapping_add(AHEAD + line * 64));
+            S::prefetch(head.wrapping_add(AHEAD + line * 64));
         }
     }
 }
@@ -74,7 +85,7 @@ unsafe fn halves<S: Simd, const M: usize, const FIFTH: usize>(
     unsafe {
         let mut others = [S::ints(0); M];
         for line in 0..4 {
-            let bytes = S::bytes(lines.add(line * 64));
+            let bytes = self::line::<S, M>(lines.add(line * 64));
             let (mut low, mut high) = (S::low(bytes), S::high(bytes));
             if FIFTH == 1 {
                 low = S::with_one(low, lines.add(256 + line * 8));
@@ -138,7 +149,7 @@ impl Weights for Eights {
         unsafe {
             let mut others = [S::ints(0); M];
             for line in 0..8 {
-                let bytes = S::bytes(lines.add(line * 64));
+                let bytes = self::line::<S, M>(lines.add(line * 64));
                 let group = &*q.add(line);
                 for m in 0..M {
                     if M <= 2 && line % 2 == 1 {
@@ -176,7 +187,7 @@ impl<W: Weights, const START: usize, const MINS: usize> Product for By32<W, STAR
             let mut blocks = group.cast::<Block32<M>>();
             for unit in 0..units {
                 let unit = tile.add(unit * bytes);
-                ask_ahead::<S, M>(unit, bytes);
+                ask_ahead::<S, M>(unit, head);
                 for half in 0..2 {
                     let block = &*blocks;
                     let mut products = starts::<S, M, START>(block);
@@ -240,7 +251,7 @@ impl<W: Weights> Product for K45<W> {
             let mut sums = [S::splat(0.0); M];
             for index in 0..units {
                 let unit = tile.add(index * bytes);
-                ask_ahead::<S, M>(unit, bytes);
+                ask_ahead::<S, M>(unit, HEAD);
                 let block = &*group.cast::<Block256<M>>().add(index);
                 let mut total = [S::splat(0.0); M];
                 for sub in 0..8 {
@@ -310,7 +321,7 @@ impl Product for K6 {
             let mut sums = [S::splat(0.0); M];
             for index in 0..units {
                 let unit = tile.add(index * BYTES);
-                ask_ahead::<S, M>(unit, BYTES);
+                ask_ahead::<S, M>(unit, 320);
                 let block = &*group.cast::<Block256<M>>().add(index);
                 let mut total = [S::splat(0.0); M];
                 for sub in 0..16 {
@@ -339,11 +350,7 @@ unsafe fn six<S: Simd, const M: usize>(
 ) -> [S::Ints; M] {
     // SAFETY: three lines, as promised to `K6::tile`.
     unsafe {
-        let (first, second, high) = (
-            S::bytes(lines),
-            S::bytes(lines.add(64)),
-            S::bytes(lines.add(128)),
-        );
+        let [first, second, high] = [0, 64, 128].map(|at| line::<S, M>(lines.add(at)));
         let weights = [
             S::with_two::<0>(S::low(first), high),
             S::with_two::<2>(S::high(first), high),
