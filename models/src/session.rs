@@ -100,6 +100,29 @@ impl<'e> Session<'e> {
         read
     }
 
+    /// Reads more of the prompt and shows the logits after each of its tokens, in order: what a perplexity is computed from, and what is
+    /// compared with another engine. At most 16 positions are computed at once.
+    ///
+    /// # Errors
+    /// As [`Session::extend`].
+    pub fn extend_shown(
+        &mut self,
+        tokens: &[u32],
+        watch: &mut dyn Watch,
+        mut show: impl FnMut(&[f32]),
+    ) -> Result<(), ModelError> {
+        self.read(&[], watch)?;
+        let mut done = 0_usize;
+        for chunk in tokens.chunks(LIMITS.scored) {
+            self.read_rows(chunk)?.iter().for_each(|row| show(row));
+            self.tally.prompt = self.tally.prompt.saturating_add(chunk.len());
+            done = done.saturating_add(chunk.len());
+            let total = tokens.len();
+            tell(watch, Progress::Prefill { done, total })?;
+        }
+        Ok(())
+    }
+
     /// Forgets all but the first `len` tokens. The logits are known again after the next token.
     pub fn rewind(&mut self, len: usize) {
         if len < self.tokens.len() {
@@ -236,12 +259,20 @@ impl<'e> Session<'e> {
         Ok(last)
     }
 
-    /// Reads one chunk with the logits of every position: scores each of its tokens, and keeps the last logits.
+    /// Reads one chunk with the logits of every position, and scores each of its tokens.
     fn read_scored(&mut self, chunk: &[u32]) -> Result<Vec<f64>, ModelError> {
         let mut scores = Vec::new();
         if let Some(first) = chunk.first() {
             scores.push(log_probability(self.logits()?, *first)?);
         }
+        for (row, next) in self.read_rows(chunk)?.iter().zip(chunk.iter().skip(1)) {
+            scores.push(log_probability(row, *next)?);
+        }
+        Ok(scores)
+    }
+
+    /// Reads one chunk and gives the logits after each of its tokens; the last ones are kept.
+    fn read_rows(&mut self, chunk: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
         self.logits = None;
         let hidden = self
             .engine
@@ -249,11 +280,8 @@ impl<'e> Session<'e> {
             .forward(chunk, &mut self.cache, |_, _| Ok(()))?;
         self.tokens.extend_from_slice(chunk);
         let rows = self.engine.decoder().logits(&hidden)?.to_vec2::<f32>()?;
-        for (row, next) in rows.iter().zip(chunk.iter().skip(1)) {
-            scores.push(log_probability(row, *next)?);
-        }
-        self.logits = rows.into_iter().next_back();
-        Ok(scores)
+        self.logits = rows.last().cloned();
+        Ok(rows)
     }
 }
 
