@@ -166,12 +166,13 @@ def table(report):
                          f"{r['low']:.2f} to {r['high']:.2f}){mark} | {share} | {r['peer']} {r['configuration']} |")
     if any(r["disturbed"] for entry in report["models"].values() for r in entry["tests"]):
         lines += ["", "† so many of the pairs ran while others used more of the processor than is tolerated: do not quote these."]
-    lines += ["", "| model | file | ready, ours | ready, llama.cpp (repack 0 / 1) | peak memory, ours | llama.cpp (repack 0 / 1) |", "|---|--:|--:|--:|--:|--:|"]
-    for name, entry in report["models"].items():
-        if r := entry.get("ready"):
-            both = lambda key, unit: " / ".join(f"{p[key] / unit:.0f}" for p in r["peer"].values())
-            lines.append(f"| {name} | {r['file_bytes'] / 1e6:.0f} MB | {r['load_ms']:.0f} ms | {both('load_ms', 1)} ms | {r['peak_rss_bytes'] / 1e6:.0f} MB "
-                         f"| {both('peak_rss_bytes', 1e6)} MB |")
+    held = {name: entry["ready"] for name, entry in report["models"].items() if "ready" in entry}
+    if held:
+        lines += ["", "| model | file | ready, ours | ready, llama.cpp (repack 0 / 1) | peak memory, ours | llama.cpp (repack 0 / 1) |", "|---|--:|--:|--:|--:|--:|"]
+    for name, r in held.items():
+        both = lambda key, unit: " / ".join(f"{p[key] / unit:.0f}" for p in r["peer"].values())
+        lines.append(f"| {name} | {r['file_bytes'] / 1e6:.0f} MB | {r['load_ms']:.0f} ms | {both('load_ms', 1)} ms | {r['peak_rss_bytes'] / 1e6:.0f} MB "
+                     f"| {both('peak_rss_bytes', 1e6)} MB |")
     return "\n".join(lines) + "\n"
 
 
