@@ -10,6 +10,7 @@ mod grammar;
 mod registry;
 mod sampler;
 mod session;
+mod sweep;
 mod template;
 #[cfg(test)]
 mod testing;
@@ -26,6 +27,7 @@ pub use grammar::{Constraint, End, Mask, Matcher, Vocabulary};
 pub use registry::{Lock, ModelDigest, ModelName, Pin, Verified};
 pub use sampler::{Sampler, Sampling};
 pub use session::{Session, Tally};
+pub use sweep::Sweep;
 pub use template::{Ended, Prompt, Template};
 pub use tokenizer::Tokenizer;
 pub use watch::{Progress, Unwatched, Watch};
