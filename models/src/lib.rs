@@ -15,15 +15,17 @@ mod template;
 mod testing;
 mod tokenizer;
 mod watch;
+mod write;
 
 pub use decode::{Decoded, Forward, Mark, Stop, Weight};
 pub use engine::{DeviceChoice, Engine};
 pub use error::ModelError;
 pub use gguf::{FromValue, Gguf, Numbers, Strings, TensorInfo, Value};
-pub use grammar::{Constraint, End, Mask, Matcher, Vocabulary};
+pub use grammar::{Begun, Callable, Constraint, End, Mask, Matcher, Vocabulary};
 pub use registry::{Lock, ModelDigest, ModelName, Pin, Verified};
 pub use sampler::{Sampler, Sampling};
 pub use session::{Session, Tally};
 pub use template::{Ended, Prompt, Template};
 pub use tokenizer::Tokenizer;
 pub use watch::{Progress, Unwatched, Watch};
+pub use write::{Hear, Likelihood, Over, Step, Writing, Written};
