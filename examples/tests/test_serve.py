@@ -27,6 +27,7 @@ CLOCK = {"name": "get_time", "description": "Get the time of day", "parameters":
 TOOLS = [{"type": "function", "function": f} for f in (WEATHER, CLOCK)]
 FLAT = [{"type": "function", **f} for f in (WEATHER, CLOCK)]
 RAIN = [{"role": "user", "content": "What is the weather in Rome, in celsius?"}]
+DEGREES = [{"role": "user", "content": "So how many degrees is it in Rome? Answer in words, with the number."}]
 PERSON = {"type": "object", "required": ["name", "age"], "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer", "maximum": 99}}}
 
 
@@ -77,6 +78,12 @@ class Case(unittest.TestCase):
     def chat(self, messages=HELLO, **more):
         return self.client.chat.completions.create(model=self.model, messages=messages, **{"max_tokens": 8, **more})
 
+    def settled(self, ask, *args, **more):
+        """The answer once the prompt is in the cache: candle's last bits depend on how many positions it computes at once, and a greedy choice can
+        turn on them, so the first answer may differ from all that follow."""
+        ask(*args, **more)
+        return ask(*args, **more)
+
     def assert_refused(self, status, said, ask):
         with self.assertRaises(openai.APIStatusError) as caught:
             ask()
@@ -87,7 +94,7 @@ class Case(unittest.TestCase):
 
 class Chat(Case):
     def test_an_answer_and_its_counts(self):
-        answer = self.chat()
+        answer = self.settled(self.chat)
         self.assertTrue(answer.choices[0].message.content)
         self.assertEqual((answer.object, answer.model, answer.choices[0].message.role), ("chat.completion", self.model, "assistant"))
         self.assertEqual(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
@@ -97,7 +104,7 @@ class Chat(Case):
         self.assertGreaterEqual(again.usage.prompt_tokens_details.cached_tokens, answer.usage.prompt_tokens - 1)
 
     def test_a_stream_says_the_same_and_tells_the_usage(self):
-        whole = self.chat()
+        whole = self.settled(self.chat)
         chunks = list(self.chat(stream=True, stream_options={"include_usage": True}))
         self.assertEqual("".join(c.choices[0].delta.content or "" for c in chunks if c.choices), whole.choices[0].message.content)
         self.assertGreater(len(chunks), 3)
@@ -111,7 +118,7 @@ class Chat(Case):
 
     def test_nothing_of_a_stop_string_is_told(self):
         count = [{"role": "user", "content": "Repeat exactly: red green blue"}]
-        free = self.chat(count, max_tokens=12).choices[0].message.content
+        free = self.settled(self.chat, count, max_tokens=12).choices[0].message.content
         stop = free[len(free) // 2:][:3]
         for stream in (False, True):
             answer = self.chat(count, max_tokens=12, stop=["never said", stop], stream=stream)
@@ -196,7 +203,7 @@ class Functions(Case):
 
     def test_a_streamed_call_is_the_same(self):
         options = dict(tools=TOOLS, tool_choice="required", parallel_tool_calls=False, max_tokens=60)
-        whole = self.one_call(self.chat(RAIN, **options))
+        whole = self.one_call(self.settled(self.chat, RAIN, **options))
         chunks = list(self.chat(RAIN, stream=True, **options))
         parts = [part for c in chunks for part in c.choices[0].delta.tool_calls or []]
         self.assertEqual((parts[0].function.name, {p.index for p in parts}), (whole.function.name, {0}))
@@ -216,7 +223,7 @@ class Functions(Case):
     def test_what_a_function_gave_is_read(self):
         call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Rome", "unit": "celsius"}'}}
         dialogue = [*RAIN, {"role": "assistant", "content": None, "tool_calls": [call]},
-                    {"role": "tool", "tool_call_id": "call_1", "content": "31 degrees and sunny"}]
+                    {"role": "tool", "tool_call_id": "call_1", "content": "31 degrees and sunny"}, *DEGREES]
         answer = self.chat(dialogue, tools=TOOLS, tool_choice="none", max_tokens=24)
         self.assertIn("31", answer.choices[0].message.content)
 
@@ -236,7 +243,7 @@ class Responses(Case):
         (call,) = answer.output
         self.assertEqual((call.type, call.name, json.loads(call.arguments)["city"]), ("function_call", "get_weather", "Rome"))
         output = {"type": "function_call_output", "call_id": call.call_id, "output": "31 degrees"}
-        answer = self.respond(input=[*RAIN, *answer.output, output], tools=FLAT, tool_choice="none", max_output_tokens=24)
+        answer = self.respond(input=[*RAIN, *answer.output, output, *DEGREES], tools=FLAT, tool_choice="none", max_output_tokens=24)
         self.assertIn("31", answer.output_text)
 
     def test_a_schema_is_kept(self):
@@ -244,7 +251,7 @@ class Responses(Case):
         self.assertEqual(list(json.loads(self.respond(input="Make up a person.", text=form, max_output_tokens=40).output_text)), ["name", "age"])
 
     def test_streams_are_put_together_by_the_client(self):
-        whole = self.respond(input="Say hello.")
+        whole = self.settled(self.respond, input="Say hello.")
         with self.client.responses.stream(model=self.model, input="Say hello.", max_output_tokens=16) as stream:
             kinds = [event.type for event in stream]
             self.assertEqual(stream.get_final_response().output_text, whole.output_text)
@@ -262,7 +269,7 @@ class Responses(Case):
 
 class Others(Case):
     def test_completions(self):
-        answer = self.client.completions.create(model=self.model, prompt="1, 2, 3, 4,", max_tokens=6, logprobs=2)
+        answer = self.settled(self.client.completions.create, model=self.model, prompt="1, 2, 3, 4,", max_tokens=6, logprobs=2)
         self.assertIn("5", answer.choices[0].text)
         self.assertEqual("".join(answer.choices[0].logprobs.tokens), answer.choices[0].text)
         self.assertEqual(len(answer.choices[0].logprobs.top_logprobs[0]), 2)
@@ -356,15 +363,24 @@ class Refused(Case):
         body = json.dumps(story).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         with contextlib.ExitStack() as waiting:
-            for _ in range(18):
+            for place in range(17):
                 one = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                one.settimeout(SECONDS)
                 one.connect(str(server().socket))
                 one.sendall(head + body)
-            deadline = time.monotonic() + SECONDS
-            while server().metrics()["cloister_serve_queue_depth"] < 16 and time.monotonic() < deadline:
-                time.sleep(0.1)
+                if place == 0:
+                    self.assertIn(b"200 OK", one.recv(64), "the first is at work, so the next sixteen wait")
+            self.wait_for(16)
             self.assert_refused(429, "wait already", self.chat)
+        self.wait_for(0)
         self.assertTrue(self.chat(max_tokens=1).choices[0].message.content, "the queue empties when they leave")
+
+    def wait_for(self, depth):
+        """Until this many requests wait."""
+        deadline = time.monotonic() + 60
+        while server().metrics()["cloister_serve_queue_depth"] != depth:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
 
 
 class Start(unittest.TestCase):
@@ -386,7 +402,7 @@ class Start(unittest.TestCase):
 
     def test_a_pinned_model_is_served_on_a_loopback_port(self):
         home = plain_home()
-        (pin,) = home.must("--json", "models", "list").doc["models"]
+        (pin,) = home.must("--json", "models", "list").doc
         running = Server("--home", home.path, model=pin["name"], listen="127.0.0.1:0")
         self.addCleanup(running.stop)
         url = running.said.split()[-1]

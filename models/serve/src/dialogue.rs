@@ -9,6 +9,9 @@ use crate::refusal::Refusal;
 /// The system text where a conversation brings none, but functions need one.
 const SYSTEM: &str = "You are a helpful assistant.";
 
+/// What a call gave begins with this.
+const RESULT: &str = "<tool_response>";
+
 /// The text of a message: as it stands, or in parts.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -73,7 +76,7 @@ pub(crate) fn add_call(turns: &mut Vec<Turn>, name: &str, arguments: &str) {
 
 /// What a call gave. Results in a row are one turn.
 pub(crate) fn add_result(turns: &mut Vec<Turn>, text: &str) {
-    let result = format!("<tool_response>\n{text}\n</tool_response>");
+    let result = format!("{RESULT}\n{text}\n</tool_response>");
     match turns.last_mut() {
         Some(Turn::User(before)) if before.ends_with("</tool_response>") => {
             before.push('\n');
@@ -122,6 +125,25 @@ fn declared(functions: &[Function]) -> String {
          <tool_call>\n{\"name\": <function-name>, \"arguments\": <args-json-object>}\n</tool_call>",
     );
     text
+}
+
+/// The question put apart from the conversation: whether one of the functions serves what was asked last. Nothing when the last turn is the
+/// result of a call, after which going on is the model's own business.
+pub(crate) fn question(template: &Template, turns: &[Turn], tools: &Tools) -> Option<Vec<u32>> {
+    let asked = match turns.last()? {
+        Turn::User(text) if !text.starts_with(RESULT) => text,
+        _ => return None,
+    };
+    let mut text = "Functions:".to_owned();
+    for Function { name, shown, .. } in &tools.offered {
+        let what = shown.pointer("/function/description");
+        let what = what.and_then(serde_json::Value::as_str).unwrap_or_default();
+        text.push_str(&format!("\n- {name}: {what}"));
+    }
+    text.push_str(&format!(
+        "\n\nRequest: {asked}\n\nIs one of these functions the right one for this request? Answer yes or no."
+    ));
+    Some(template.begin().user(&text).assistant())
 }
 
 /// JSON with a space after commas and colons, as the template's `tojson` writes it.
