@@ -85,60 +85,75 @@ impl Metrics {
             queued: Histogram::new(SECONDS),
             first: Histogram::new(SECONDS),
         };
-        let page = &mut all.registry;
-        page.register("responses", "HTTP responses", all.responses.clone());
+        all.register();
+        all
+    }
+
+    /// Gives each its name and its line of help.
+    fn register(&mut self) {
+        let Self {
+            registry: page,
+            responses,
+            jobs,
+            waiting,
+            prompt,
+            cached,
+            forced,
+            sampled,
+            hits,
+            prefill,
+            decode,
+            queued,
+            first,
+        } = self;
+        page.register("responses", "HTTP responses", responses.clone());
         page.register(
             "jobs",
             "Requests that the engine took up, by how they ended",
-            all.jobs.clone(),
+            jobs.clone(),
         );
         page.register(
             "queue_depth",
             "Requests that wait for the engine",
-            all.waiting.clone(),
+            waiting.clone(),
         );
-        page.register(
-            "prompt_tokens",
-            "Prompt tokens computed",
-            all.prompt.clone(),
-        );
+        page.register("prompt_tokens", "Prompt tokens computed", prompt.clone());
         page.register(
             "cached_tokens",
             "Prompt tokens that were in the cache",
-            all.cached.clone(),
+            cached.clone(),
         );
         page.register(
             "forced_tokens",
             "Tokens that a grammar left no choice about",
-            all.forced.clone(),
+            forced.clone(),
         );
         page.register(
             "sampled_tokens",
             "Tokens that the model chose",
-            all.sampled.clone(),
+            sampled.clone(),
         );
         page.register(
             "cache_hits",
             "Requests whose beginning was in the cache",
-            all.hits.clone(),
+            hits.clone(),
         );
         page.register(
             "prefill_seconds",
             "Time spent reading prompts",
-            all.prefill.clone(),
+            prefill.clone(),
         );
-        page.register("decode_seconds", "Time spent writing", all.decode.clone());
+        page.register("decode_seconds", "Time spent writing", decode.clone());
         page.register(
             "queue_seconds",
             "Time from a request to its turn",
-            all.queued.clone(),
+            queued.clone(),
         );
         page.register(
             "first_token_seconds",
             "Time from a request to its first token",
-            all.first.clone(),
+            first.clone(),
         );
-        all
     }
 
     /// The page, or nothing if it cannot be written.
