@@ -295,7 +295,8 @@ unsafe fn chunk<S: Simd, const Q: usize>(
     let mut scores = [[0.0_f32; CHUNK]; Q];
     let mut out = Running::new();
     let start = chunk * CHUNK;
-    let end = seen.end[Q - 1].min(start + CHUNK);
+    // A block whose queries all stand before this chunk sees nothing of it.
+    let end = seen.end[Q - 1].clamp(start, start + CHUNK);
     let tiles = (end - start).div_ceil(LANES);
     // SAFETY: positions below `end` are in the cache; a tile's other lanes are too, since capacities are whole chunks.
     unsafe {

@@ -442,6 +442,31 @@ fn attention_is_what_the_blackboard_says_however_it_is_cut() {
     }
 }
 
+#[test]
+fn a_block_of_queries_before_the_last_chunk_sees_nothing_of_it() {
+    // Rows 121 to 128 in one step: the first blocks of queries end in the chunk before the one that the last row opens.
+    let mut dice = Dice(29);
+    for (heads, kv_heads, head) in [(14, 2, 64), (9, 3, 64), (4, 4, 32)] {
+        let board = Board {
+            heads,
+            kv_heads,
+            head,
+            window: None,
+        };
+        let [q, k, v] = [heads, kv_heads, kv_heads].map(|count| dice.reals(140 * count * head));
+        let streams = [&q[..], &k[..], &v[..]];
+        for isa in Isa::all() {
+            let whole = board.run(isa, 2, streams, &[140]);
+            for portions in [vec![121, 8, 8, 3], vec![127, 3, 2, 8], vec![125, 8, 7]] {
+                assert!(
+                    board.run(isa, 2, streams, &portions) == whole,
+                    "{portions:?}"
+                );
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn bytes_that_are_no_matrix_are_refused(rows in 0_usize..40, columns in 0_usize..600, len in 0_usize..4000) {
