@@ -15,6 +15,8 @@ use super::offers::{Offer, possible};
 use super::reach::{Known, Reach};
 use super::*;
 
+mod changes;
+
 const FOLDER: &str = "/home/anna/work";
 /// Two kinds to read, one folder to write, two to move between.
 const OFFICE: [(&str, &[&str]); 3] = [
@@ -455,7 +457,12 @@ fn request() -> impl Strategy<Value = String> {
         ),
         0..9,
     );
-    sentence.prop_map(|parts| parts.into_iter().map(|(word, gap)| word + gap).collect())
+    // Moves are ordered at the beginning; elsewhere the word is only mentioned.
+    let begins = prop::sample::select(vec!["", "", "", "move ", "please rename "]);
+    (begins, sentence).prop_map(|(begins, parts)| {
+        let rest: String = parts.into_iter().map(|(word, gap)| word + gap).collect();
+        format!("{begins}{rest}")
+    })
 }
 
 /// Everything that a draft names, held against the grants as the door would: what it reads and moves is known, what it makes is covered.
