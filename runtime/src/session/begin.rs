@@ -91,7 +91,7 @@ impl Begun {
         allowed_model(&terms.negotiated.grants, &pin)?;
         let model = hashed(&house.home, &pin, desk, report)?;
         in_time(&terms.negotiated.grants)?;
-        let asking = asking(job.mode, terms.unattended.as_ref());
+        let asking = asking(job.mode, terms.unattended.as_ref(), &house.bundle);
         // What can fail is done before the first entry: from there on the ledger says how the session ended.
         let survey = Survey::take(
             &terms.negotiated.grants,
@@ -221,9 +221,9 @@ fn hashed(home: &Home, pin: &Pin, desk: &Desk, report: &mut Report) -> Result<Ve
     Ok(model)
 }
 
-fn asking(mode: Mode, rule: Option<&Rule>) -> Asking {
+fn asking(mode: Mode, rule: Option<&Rule>, bundle: &Bundle) -> Asking {
     match (mode, rule) {
-        (Mode::Unattended, Some(rule)) => Asking::Policy(rule.clone()),
+        (Mode::Unattended, Some(rule)) => Asking::Policy(rule.clone(), bundle.replacing()),
         _ => Terminal::find().map_or(Asking::Nobody, Asking::Person),
     }
 }

@@ -375,7 +375,8 @@ impl Opened {
             &why,
             &self.manifest,
         );
-        let freely = matches!(done.terms, ReleaseTerms::Freely);
+        let held = consent::held(&effects, self.house.bundle.replacing());
+        let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         if freely || !matches!(self.asking, Asking::Person(_)) {
             desk.screen.say("effects", &pages.summary); // the question shows them by itself
         }
@@ -390,6 +391,9 @@ impl Opened {
             Ok(granted) => self.let_go(granted, report),
             Err((_, refusal)) => {
                 self.note(entries::refusal(&refusal))?;
+                if held && !matches!(self.asking, Asking::Person(_)) {
+                    desk.screen.say("waits", "a file would be replaced, which only a person may allow: the policy's setting `unattended.replace` is not true");
+                }
                 Err(refused(&refusal).hint(
                     "what was made waits in quarantine: `cloister quarantine list`".to_owned(),
                 ))
