@@ -2,6 +2,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import unittest
 
 from home import (AGENT, DONE, INTEGRITY, MODEL, NO_PLAN, PROJECT, REFUSED, REPORT, Case, Tpm, attested_home, flip, invoices, make_home,
                   plain_home, snapshot, tpm_wanted)
@@ -143,3 +145,23 @@ class Replacing(Refusal):
         self.assert_code(run, DONE)
         self.assertEqual([file["path"] for file in run.doc["released"]], [REPORT])
         self.assert_sound(home)
+
+
+def may_mount():
+    return subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
+
+
+@unittest.skipUnless(shutil.which("unshare") and may_mount(), "no mount namespace may be made here")
+class SecondMount(Refusal):
+    def test_the_home_is_not_granted_through_a_second_mount(self):
+        home = self.plain()
+        alias = self.work / "reports"
+        alias.mkdir()
+        for inside in ("", "keys", "ledger"):
+            with self.subTest(inside):
+                mounted = ("unshare", "-rm", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", str(home.path / inside), str(alias))
+                run = home.run(self.work, wrap=mounted)
+                self.assertNotEqual(run.code, DONE, str(run))
+                self.assert_clear(run, "reports")
+                self.assertEqual(run.doc["plan"], None)
+        self.assert_nothing_happened(home)
