@@ -2,7 +2,7 @@
 
 use cloister_attest::{Body, Digest, ENTRIES_FILE, Entry};
 use cloister_tools::{Effects, Quarantine, release};
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::begin;
 use crate::clock;
@@ -22,7 +22,7 @@ pub(crate) fn release_one(id: &str, home: &Home, desk: &Desk) -> Result<(), Fail
     as_recorded(home, &effects)?;
     let (cage, nothing) = begin::looking_cage(&house)?;
     let why = "It was made in an earlier session and waits in quarantine since.";
-    let pages = Look::new(&cage, &effects).pages(&Map::new(), &Value::Null, why, &nothing);
+    let pages = Look::new(&cage, &effects).pages(&Map::new(), why, &nothing);
     let mut ledger = begin::for_release(&house, desk)?;
     let told = (|| -> Result<(), Failure> {
         ledger.note(entries::effects(&effects), clock::for_ledger())?;

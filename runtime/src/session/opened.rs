@@ -371,7 +371,6 @@ impl Opened {
         let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
         let pages = Look::new(&self.cage(report), &effects).pages(
             &done.step.args,
-            &done.value,
             &why,
             &self.manifest,
         );
