@@ -1,6 +1,7 @@
 //! The sentence or two that a run answers with, made from a tool's typed result by its shape; no model writes it, so it cannot be wrong
 //! about the numbers, and no document's prose gets into it.
 
+use cloister_tools::names::{Lines, escape};
 use serde_json::{Map, Value};
 
 use crate::words::{Words, stems};
@@ -12,16 +13,19 @@ const SHOWN: usize = 4000;
 /// A label before a value is short; a sentence is not one. Characters.
 const LONGEST_LABEL: usize = 40;
 
-/// What to say about a call that returned `value`.
+/// What to say about a call that returned `value`, fit for eyes.
 pub(crate) fn about(words: &Words, args: &Map<String, Value>, value: &Value) -> String {
     match value {
         Value::Object(table) if table.contains_key("columns") && table.contains_key("rows") => {
             of_table(args, table)
         }
         Value::Array(list) => of_list(words, args, list),
-        Value::String(text) => text.chars().take(SHOWN).collect(),
+        Value::String(shown) => {
+            let start: String = shown.chars().take(SHOWN).collect();
+            escape(&start, Lines::Keep)
+        }
         Value::Null => moved(args),
-        other => other.to_string(),
+        other => text(other),
     }
 }
 
@@ -250,10 +254,12 @@ fn field(value: &Value, key: &str) -> String {
     value.get(key).map(text).unwrap_or_default()
 }
 
+/// One cell, heading or name, within a line: a line break in it would pass for the end of what is told.
 fn text(value: &Value) -> String {
-    value
+    let plain = value
         .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+        .map_or_else(|| value.to_string(), str::to_owned);
+    escape(&plain, Lines::Escape)
 }
 
 fn listed(names: &[String]) -> String {
@@ -285,6 +291,21 @@ mod tests {
         assert_eq!(
             said("How much?", json!({"save": null}), table),
             "Sum of Net: 12.50."
+        );
+    }
+
+    #[test]
+    fn a_line_break_in_a_document_is_not_one_in_the_answer() {
+        let table = json!({"columns": ["A\nB"], "rows": [["1\n\nerror: x"], ["\u{1b}[2J"]], "total": 2, "notes": ["n\n"]});
+        let list = json!([{"file": "a\n.md", "line": 1, "before": "Sum:", "value": "1\nDone."}]);
+        for value in [table, list] {
+            let told = said("How much?", json!({"save": "r.xlsx"}), value);
+            assert!(!told.chars().any(char::is_control), "{told:?}");
+        }
+        // Only a text that was asked for is told in its own lines.
+        assert_eq!(
+            said("Show a.txt", json!({}), json!("a\nb\u{1b}")),
+            "a\nb\\u{1b}"
         );
     }
 

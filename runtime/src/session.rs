@@ -155,10 +155,7 @@ fn carry_out(
     drop(mind); // and its progress bar, before anything is asked
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
-    report.answer = Some(escape(
-        &answer::about(words, &args, &done.value),
-        Lines::Keep,
-    ));
+    report.answer = Some(answer::about(words, &args, &done.value));
     opened.settle(done, desk, report)
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cloister_attest::{Body, Digest, Ledger};
 use cloister_models::{Engine, ModelError};
 use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
+use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
     Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
     Survey, release,
@@ -485,7 +486,7 @@ fn tell(desk: &Desk, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
 }
 
 fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure> {
-    let detail = outcome.escaped();
+    let detail = escape(&outcome.escaped(), Lines::Escape);
     match outcome.ended() {
         Ended::Returned => Ok(outcome.typed().0.cloned().unwrap_or(Value::Null)),
         Ended::Failed(_) => Err(
