@@ -16,6 +16,9 @@ use crate::failure::Failure;
 pub(crate) struct Report {
     pub(crate) session: String,
     pub(crate) answer: Option<String>,
+    /// `tool`: made from what a tool returned; `model`: the model's own words, for which no file was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer_from: Option<&'static str>,
     pub(crate) plan: Option<PlanReport>,
     pub(crate) decisions: Vec<DecisionReport>,
     pub(crate) consent: Option<ConsentReport>,

@@ -31,6 +31,9 @@ pub(crate) use begin::{House, MANIFEST_BYTES};
 use judged::{Step, frozen};
 use opened::Opened;
 
+/// What an answer in words begins with: it may claim anything, also to have read a file.
+const FROM_MODEL: &str = "From the model; no file was read: ";
+
 /// What a person asked for on the command line.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
@@ -156,6 +159,7 @@ fn carry_out(
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
     report.answer = Some(answer::about(words, &args, &done.value));
+    report.answer_from = Some("tool");
     opened.settle(done, desk, report)
 }
 
@@ -195,7 +199,8 @@ fn in_words(
     let said = mind.answer(job.prompt)?;
     report.tokens = Tokens::from(mind.tally());
     opened.note(entries::note("answer", "in words, without a tool"))?;
-    report.answer = Some(escape(&said, Lines::Keep));
+    report.answer = Some(format!("{FROM_MODEL}{}", escape(&said, Lines::Keep)));
+    report.answer_from = Some("model");
     Ok(())
 }
 
