@@ -1,5 +1,6 @@
 //! What `describe` found in the granted files, as typed choices. Text from documents enters the planner here and nowhere else.
 
+use cloister_tools::names;
 use serde::Deserialize;
 
 /// A heading or value longer than this is no choice a person would recognise, characters.
@@ -115,7 +116,7 @@ impl Column {
 pub(crate) fn is_choice(text: &str) -> bool {
     !text.trim().is_empty()
         && text.chars().count() <= LONGEST_CHOICE
-        && cloister_tools::names::refusal(text).is_none()
+        && names::refusal(&text.replace(names::typographic, " ")).is_none()
 }
 
 #[cfg(test)]
@@ -147,5 +148,6 @@ mod tests {
             assert!(!is_choice(bad), "{bad:?}");
         }
         assert!(is_choice("Montant (€)"));
+        assert!(is_choice("Montant\u{a0}HT"));
     }
 }
