@@ -370,11 +370,8 @@ impl Opened {
         }
         self.note(entries::effects(&effects))?;
         let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
-        let pages = Look::new(&self.cage(report), &effects).pages(
-            &done.step.args,
-            &why,
-            &self.manifest,
-        );
+        let pages =
+            Look::new(&self.cage(report), &effects).pages(&done.step.args, &why, &self.manifest);
         let held = consent::held(&effects, self.house.bundle.replacing());
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         if freely || !matches!(self.asking, Asking::Person(_)) {
