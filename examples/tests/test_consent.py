@@ -1,7 +1,7 @@
 """The one question: what answers it, what does not, and what becomes of things that nobody was asked about."""
 import time
 
-from home import DONE, RENAME, REFUSED, Case, letters, plain_home, snapshot
+from home import DONE, FAILED, RENAME, REFUSED, Case, letters, plain_home, snapshot
 from terminal import END_OF_INPUT
 
 QUESTION = r"\[y\]es.*: "
@@ -86,6 +86,32 @@ class Waiting(Asked):
             self.assert_untouched(self.work, self.before)
             terminal.press(key + "\r")
             return terminal.wait()
+
+    def test_a_release_that_fails_after_it_was_announced_is_accounted_for(self):
+        """Something stands in the place by the time the person says yes: nothing changes, and the ledger says how it went."""
+        with self.home.at_terminal(self.work, "quarantine", "release", self.entry) as terminal:
+            terminal.expect(QUESTION)
+            (self.work / "b.txt").write_text("somebody was here first", encoding="utf-8")
+            before = snapshot(self.work)
+            terminal.press("y\r")
+            self.assertEqual(terminal.wait(), FAILED, terminal.seen)
+        self.assert_untouched(self.work, before)
+        self.assertEqual(self.listed(), [self.entry])
+        *_, announced, said, end = self.home.entries()
+        self.assertEqual([announced["kind"], said["kind"], end["kind"]], ["release", "interrupted", "session-end"])
+        self.assertEqual(said["body"], {"stage": "release", "reason": "failed"})
+        self.assert_sound(self.home)
+        self.assertNotIn("never said how", self.home.verify().out)
+
+    def test_a_refused_release_prints_one_document(self):
+        run = self.home.call("--json", "quarantine", "release", self.entry)
+        self.assert_code(run, REFUSED)
+        doc = run.doc
+        self.assertEqual((doc["consent"]["by"], doc["consent"]["answer"]), ("nobody", "unasked"))
+        self.assertEqual((doc["released"], [q["id"] for q in doc["quarantined"]]), ([], [self.entry]))
+        self.assertEqual((doc["error"]["exit"], doc["answer"]), (REFUSED, doc["error"]["message"]))
+        self.assertEqual(doc["session"], self.home.entries()[-1]["session"])
+        self.assertEqual(self.home.call("--json", "quarantine", "release", "q0123456789").doc["error"]["exit"], FAILED)
 
     def test_it_is_listed_and_shown_and_released_by_a_person_alone(self):
         self.assertEqual(self.listed(), [self.entry])

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::consent;
 use crate::failure::Failure;
 
-/// The document of `cloister run --json` and `cloister plan --json`; field names are the contract of cli.md.
+/// The document of `run`, `plan` and `quarantine release` with `--json`; field names are the contract of cli.md.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) session: String,
