@@ -113,13 +113,22 @@ class Waiting(Asked):
         self.assertEqual(doc["session"], self.home.entries()[-1]["session"])
         self.assertEqual(self.home.call("--json", "quarantine", "release", "q0123456789").doc["error"]["exit"], FAILED)
 
+    def test_what_a_cut_off_call_left_is_discarded_without_a_change(self):
+        (self.home.path / "quarantine" / self.entry / "effect.json").write_text("{", encoding="utf-8")
+        self.assert_code(self.home.call("quarantine", "discard", self.entry), DONE)
+        self.assertEqual([e["body"] for e in self.home.entries() if e["kind"] == "discard"], [{"id": self.entry}])
+        self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
+        self.assertRegex(self.home.must("audit", "show").out, f"about to throw away `{self.entry}`\n")
+        self.assert_sound(self.home)
+
     def test_it_is_listed_and_shown_and_released_by_a_person_alone(self):
         self.assertEqual(self.listed(), [self.entry])
         self.assertRegex(self.home.must("quarantine", "list").out, ENTRY + r" +b\.txt")
         shown = self.home.must("quarantine", "diff", self.entry).out
         self.assertIn("b.txt", shown)
         self.assertIn("files.rename", shown)
-        self.assert_code(self.home.call("quarantine", "release", self.entry), REFUSED)
+        refused = self.home.call("quarantine", "release", self.entry)
+        self.assert_code(refused, REFUSED)
         self.assertEqual(self.release("n"), REFUSED)
         self.assert_untouched(self.work, self.before)
         self.assertEqual(self.listed(), [self.entry])
@@ -132,11 +141,18 @@ class Waiting(Asked):
         (self.work / "b.txt").rename(self.work / "a.txt")
         self.assert_code(self.home.run(self.work, RENAME, unattended=()), REFUSED)
         (second,) = self.listed()
-        self.assert_code(self.home.call("quarantine", "discard", second), DONE)
+        thrown = self.home.call("--json", "quarantine", "discard", second)
+        self.assert_code(thrown, DONE)
+        self.assertEqual((thrown.doc["discarded"], thrown.doc["quarantined"]), (second, []))
+        said, end = self.home.entries()[-2:]
+        self.assertEqual((said["kind"], said["session"], end["body"]["outcome"]), ("discard", thrown.doc["session"], "done"))
+        made = [entry["body"]["changes"] for entry in self.home.entries() if entry["kind"] == "effects"]
+        self.assertEqual(said["body"], {"id": second, "change": made[-1][0]})
         self.assertEqual(self.listed(), [])
         for command in ("diff", "release", "discard"):
             gone = self.home.call("quarantine", command, second)
             self.assert_code(gone, 1)
             self.assert_clear(gone, second)
+        self.assertEqual(self.home.entries()[-1], end)  # what is not there began no session
         self.assert_untouched(self.work, self.before)
         self.assert_sound(self.home)

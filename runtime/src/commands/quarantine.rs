@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Desk;
 use crate::cli;
+use crate::counted::counted;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::look;
@@ -19,35 +20,43 @@ pub(crate) fn run(command: &cli::Quarantine, home: &Home, desk: &Desk) -> Result
         cli::Quarantine::List => list(&quarantine, desk),
         cli::Quarantine::Diff { id } => diff(&quarantine.get(id)?, desk),
         cli::Quarantine::Release { id } => release(id, home, desk),
-        cli::Quarantine::Discard { id } => {
-            quarantine.discard(id)?;
-            desk.answer(format!("`{id}` was thrown away"));
-            Ok(())
-        }
+        cli::Quarantine::Discard { id } => discard(id, home, desk),
     }
 }
 
-/// Its document is that of a run, in which only the end happens; like there it is printed however it ends.
 fn release(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    told(desk, |report| {
+        let files = later::release_one(id, home, desk, report)?;
+        let wrote = files.iter().map(|f| {
+            let (path, bytes) = (f.path.display(), counted(f.bytes, "byte"));
+            format!("wrote {path}, {bytes}, {}", f.sha256)
+        });
+        Ok(wrote.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+fn discard(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    told(desk, |report| {
+        later::discard(id, home, desk, report)?;
+        report.discarded = Some(id.to_owned());
+        Ok(format!("`{id}` was thrown away"))
+    })
+}
+
+/// A short session's document is that of a run in which only the end happens, and like there it is printed however it ends.
+fn told(
+    desk: &Desk,
+    act: impl FnOnce(&mut Report) -> Result<String, Failure>,
+) -> Result<(), Failure> {
     let started = Instant::now();
     let mut report = Report::begun();
-    let ended = later::release_one(id, home, desk, &mut report).map(|files| {
-        let wrote = files.iter().map(|f| {
-            format!(
-                "wrote {}, {} bytes, {}",
-                f.path.display(),
-                f.bytes,
-                f.sha256
-            )
-        });
-        report.answer = Some(wrote.collect::<Vec<_>>().join("\n"));
+    let ended = act(&mut report).map(|answer| {
+        desk.answer(&answer);
+        report.answer = Some(answer);
     });
     report.timing_ms.total = session::millis(started);
     report.failed_or_done(&ended);
     desk.document(&json!(report));
-    if let Some(answer) = report.answer.filter(|_| ended.is_ok()) {
-        desk.answer(answer);
-    }
     ended
 }
 
