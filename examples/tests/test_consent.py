@@ -1,4 +1,5 @@
 """The one question: what answers it, what does not, and what becomes of things that nobody was asked about."""
+import re
 import time
 
 from home import DONE, FAILED, RENAME, REFUSED, Case, letters, plain_home, snapshot
@@ -30,6 +31,7 @@ class Question(Asked):
         with self.asked() as terminal:
             terminal.expect(r"model  ")
             terminal.press("y\r")
+            terminal.expect(re.escape(f"  in {self.work.resolve()}") + r"\s+b\.txt  moved from ")
             terminal.expect(QUESTION)
             time.sleep(SETTLED)
             self.assert_untouched(self.work, self.before)
@@ -126,9 +128,11 @@ class Waiting(Asked):
         self.assertRegex(self.home.must("quarantine", "list").out, ENTRY + r" +b\.txt")
         shown = self.home.must("quarantine", "diff", self.entry).out
         self.assertIn("b.txt", shown)
-        self.assertIn("files.rename", shown)
+        self.assertIn("files.rename, its content unchanged", shown)
+        self.assertIn(f"  {self.work.resolve() / 'b.txt'}\n", shown)
         refused = self.home.call("quarantine", "release", self.entry)
         self.assert_code(refused, REFUSED)
+        self.assertIn("`release of b.txt` is refused: there was nobody to ask", refused.err)
         self.assertEqual(self.release("n"), REFUSED)
         self.assert_untouched(self.work, self.before)
         self.assertEqual(self.listed(), [self.entry])

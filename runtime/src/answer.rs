@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::counted::{counted, counted_in};
 use crate::words::{Words, stems};
 
 /// Rows or findings told in full; beyond that a file is the better answer.
@@ -42,7 +43,7 @@ fn of_table(args: &Map<String, Value>, table: &Map<String, Value>) -> String {
     let mut said = match args.get("save").and_then(Value::as_str) {
         Some(path) => format!(
             "{path} has {} of {}: {}.",
-            count(total, "row"),
+            counted(total, "row"),
             listed(&columns),
             body(&columns, &rows)
         ),
@@ -103,15 +104,15 @@ fn of_list(words: &Words, args: &Map<String, Value>, list: &[Value]) -> String {
         _ if has("columns") => tables(list),
         _ if has("lines") => each(list, |v| {
             format!(
-                "{}: {} lines, {} words, {} characters",
+                "{}: {}, {}, {}",
                 field(v, "file"),
-                field(v, "lines"),
-                field(v, "words"),
-                field(v, "characters")
+                how_many(v, "lines", "line"),
+                how_many(v, "words", "word"),
+                how_many(v, "characters", "character")
             )
         }),
         _ => each(list, |v| {
-            format!("{} ({} bytes)", field(v, "file"), field(v, "size"))
+            format!("{} ({})", field(v, "file"), how_many(v, "size", "byte"))
         }),
     }
 }
@@ -188,7 +189,7 @@ fn hits(args: &Map<String, Value>, list: &[Value]) -> String {
     };
     format!(
         "{} {verb} `{words}`: {}.",
-        count(u64::try_from(files.len()).unwrap_or(u64::MAX), "file"),
+        counted_in(&files, "file"),
         files.join(", ")
     )
 }
@@ -203,10 +204,10 @@ fn tables(list: &[Value]) -> String {
             .map(|c| format!("{} ({})", field(c, "name"), field(c, "kind")))
             .collect();
         format!(
-            "{}, sheet {}: {} rows, columns {}",
+            "{}, sheet {}: {}, columns {}",
             field(v, "file"),
             field(v, "worksheet"),
-            field(v, "rows"),
+            how_many(v, "rows", "row"),
             columns.join(", ")
         )
     })
@@ -250,6 +251,11 @@ fn field(value: &Value, key: &str) -> String {
     value.get(key).map(text).unwrap_or_default()
 }
 
+/// A field that counts something. A tool may give a size as a number or, past what JSON holds, as text.
+fn how_many(value: &Value, key: &str, noun: &str) -> String {
+    counted(field(value, key).parse().unwrap_or_default(), noun)
+}
+
 fn text(value: &Value) -> String {
     value
         .as_str()
@@ -258,14 +264,6 @@ fn text(value: &Value) -> String {
 
 fn listed(names: &[String]) -> String {
     names.join(", ")
-}
-
-fn count(n: u64, of: &str) -> String {
-    if n == 1 {
-        format!("1 {of}")
-    } else {
-        format!("{n} {of}s")
-    }
 }
 
 #[cfg(test)]
@@ -319,6 +317,17 @@ mod tests {
             said("When is it due?", json!({}), list),
             "Due date: 2025-02-01."
         );
+    }
+
+    #[test]
+    fn one_of_a_thing_is_no_plural() {
+        let counts = json!([{"file": "a", "lines": 1, "words": 2, "characters": 1}]);
+        assert_eq!(
+            said("x", json!({}), counts),
+            "a: 1 line, 2 words, 1 character."
+        );
+        let list = json!([{"file": "a", "size": 1}, {"file": "b", "size": 20}]);
+        assert_eq!(said("x", json!({}), list), "a (1 byte); b (20 bytes).");
     }
 
     #[test]

@@ -77,12 +77,13 @@ fn diff(effect: &Effect, desk: &Desk) -> Result<(), Failure> {
     let sources: Vec<&str> = effect.sources().iter().map(String::as_str).collect();
     desk.document(&json!({"id": effect.id(), "path": effect.path(), "bytes": effect.bytes(), "sha256": effect.digest().hex(), "sources": sources}));
     desk.answer(look::line(effect));
+    desk.answer(format!("  {}", effect.path().display()));
     desk.answer(format!(
-        "  {} bytes, {}, by {}, made from {}",
-        effect.bytes(),
+        "  {}, {}, by {}, {}",
+        counted(effect.bytes(), "byte"),
         effect.digest(),
         effect.tool(),
-        sources.join(", ")
+        look::origin(effect)
     ));
     Ok(())
 }

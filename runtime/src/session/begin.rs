@@ -252,11 +252,7 @@ fn first_entry(
         weights: Digest::from_bytes(*model.sha256().bytes()),
         until: terms.negotiated.grants.until().0,
     };
-    let user = terms
-        .session
-        .person
-        .clone()
-        .unwrap_or_else(|| "unknown".to_owned());
+    let user = account();
     let unattended = terms.unattended.as_ref().map(|r| r.rule.clone());
     let (ledger, session) = write_first(
         house,
@@ -366,11 +362,17 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
         weights: Digest::ZERO,
         until: clock::millis().saturating_add(SHORT_MILLIS),
     };
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let user = account();
     let confinement = confine::told(&confine::this_process());
     let (ledger, session) = write_first(house, &who, &mut trust, &confinement, user, None)?;
     report.session = session;
     Ok(Journal::new(ledger))
+}
+
+/// The account that runs this, for the ledger: its name, or its number where the environment names nobody.
+fn account() -> String {
+    let named = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| format!("user number {}", rustix::process::getuid().as_raw()))
 }
 
 fn this_binary() -> Result<Digest, Failure> {
