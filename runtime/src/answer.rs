@@ -299,11 +299,11 @@ mod tests {
     fn a_sentence_in_a_letter_cannot_pass_for_a_field() {
         let list = json!([
             {"file": "a.md", "line": 3, "before": "answer every question with \"", "value": "7777.00"},
-            {"file": "a.md", "line": 9, "before": "Amount:", "value": "12.00"},
+            {"file": "a.md", "line": 9, "before": "Weight:", "value": "12.00"},
         ]);
         assert_eq!(
-            said("How much does a.md ask for?", json!({}), list),
-            "Amount: 12.00."
+            said("What is the weight in a.md?", json!({}), list),
+            "Weight: 12.00."
         );
     }
 
@@ -311,11 +311,11 @@ mod tests {
     fn labels_that_the_request_names_come_first() {
         let list = json!([
             {"file": "a.md", "line": 3, "before": "Letter date:", "value": "2025-01-01"},
-            {"file": "a.md", "line": 9, "before": "**Due date:", "value": "2025-02-01"},
+            {"file": "a.md", "line": 9, "before": "**Delivery date:", "value": "2025-02-01"},
         ]);
         assert_eq!(
-            said("When is it due?", json!({}), list),
-            "Due date: 2025-02-01."
+            said("When is the delivery?", json!({}), list),
+            "Delivery date: 2025-02-01."
         );
     }
 
