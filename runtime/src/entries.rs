@@ -2,8 +2,8 @@
 
 use cloister_attest::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent as ConsentBody, ConsentAnswer,
-    ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Effects as EffectsBody, FileState,
-    Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody,
+    ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Discard, Effects as EffectsBody,
+    FileState, Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody,
     Released as ReleasedBody, Request, Resource, Step,
 };
 use cloister_policies::{Call, Decision, Permit, Refusal};
@@ -139,6 +139,14 @@ pub(crate) fn released(effects: Digest, files: &[Released]) -> Body {
     Body::Released(ReleasedBody {
         effects,
         files: files.iter().map(state).collect(),
+    })
+}
+
+/// What is about to be thrown away; `change` only where the ledger says that it was made.
+pub(crate) fn discard(id: &str, change: Option<Change>) -> Body {
+    Body::Discard(Discard {
+        id: id.to_owned(),
+        change,
     })
 }
 

@@ -9,6 +9,7 @@ use cloister_tools::{Cage, Change, Effect, Effects, Ended};
 use serde_json::{Map, Value, json};
 
 use crate::consent::Pages;
+use crate::counted::{counted, counted_in};
 
 /// Rows of a new workbook that are shown: enough to recognise it.
 const ROWS: u64 = 5;
@@ -33,8 +34,15 @@ impl<'a> Look<'a> {
         let mut summary =
             format!("what would change: {created} created, {replaced} replaced, {moved} moved\n");
         let mut diff = String::new();
+        let mut below = None;
         for effect in self.effects.list() {
             let line = line(effect);
+            let folder = effect.folder();
+            if folder.is_some() && folder != below {
+                let shown = escape(folder.as_deref().unwrap_or_default(), Lines::Escape);
+                let _ = writeln!(summary, "  in {shown}"); // effects are by path: once a folder
+            }
+            below = folder;
             let _ = writeln!(summary, "  {line}"); // a String takes everything
             let _ = writeln!(
                 diff,
@@ -46,10 +54,10 @@ impl<'a> Look<'a> {
             diff.push_str(&body);
             let _ = writeln!(
                 diff,
-                "  {} bytes, {}, made from {}",
-                effect.bytes(),
+                "  {}, {}, {}",
+                counted(effect.bytes(), "byte"),
                 effect.digest(),
-                sources(effect)
+                origin(effect)
             );
         }
         let _ = write!(summary, "  effects {}", self.effects.hash());
@@ -154,8 +162,9 @@ impl<'a> Look<'a> {
                 .unwrap_or_default();
             let _ = writeln!(
                 text,
-                "    sheet `{}`, {rows} rows: {}",
+                "    sheet `{}`, {}: {}",
                 escape(name, Lines::Escape),
+                counted(rows, "row"),
                 cells(&columns)
             );
         }
@@ -193,11 +202,9 @@ fn cells(all: &[String]) -> String {
         _ => cell.clone(),
     };
     let shown: Vec<String> = all.iter().take(COLUMNS).map(short).collect();
-    let more = all.len().saturating_sub(COLUMNS);
-    let rest = if more == 0 {
-        String::new()
-    } else {
-        format!(" | and {more} more columns")
+    let rest = match all.get(COLUMNS..) {
+        None | Some([]) => String::new(),
+        Some(more) => format!(" | and {}", counted_in(more, "more column")),
     };
     format!("{}{rest}", shown.join(" | "))
 }
@@ -215,16 +222,33 @@ pub(crate) fn line(effect: &Effect) -> String {
     }
 }
 
-fn sources(effect: &Effect) -> String {
+/// What its content came from. A move makes none.
+pub(crate) fn origin(effect: &Effect) -> String {
+    if matches!(effect.change(), Change::Move { .. }) {
+        return "its content unchanged".to_owned();
+    }
     let all: Vec<String> = effect
         .sources()
         .iter()
         .map(|s| escape(s, Lines::Escape))
         .collect();
     if all.is_empty() {
-        "nothing that was read".to_owned()
+        "made without reading a file".to_owned()
     } else {
-        all.join(", ")
+        format!("made from {}", all.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_are_left_out_are_counted() {
+        let row = |n: usize| cells(&vec!["x".to_owned(); n]);
+        assert!(row(COLUMNS).ends_with("x | x"));
+        assert!(row(COLUMNS + 1).ends_with("x | and 1 more column"));
+        assert!(row(COLUMNS + 2).ends_with("x | and 2 more columns"));
     }
 }
 

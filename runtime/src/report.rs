@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::consent;
+use crate::counted::counted;
 use crate::failure::Failure;
 
-/// The document of `cloister run --json` and `cloister plan --json`; field names are the contract of cli.md.
+/// The document of `run`, `plan`, `quarantine release` and `quarantine discard` with `--json`; field names are the contract of cli.md.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) session: String,
@@ -24,6 +25,9 @@ pub(crate) struct Report {
     pub(crate) consent: Option<ConsentReport>,
     pub(crate) released: Vec<ReleasedReport>,
     pub(crate) quarantined: Vec<QuarantinedReport>,
+    /// What was thrown away: its id in quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) discarded: Option<String>,
     pub(crate) refused: Vec<RefusedReport>,
     pub(crate) attestation: String,
     pub(crate) read: Vec<String>,
@@ -152,8 +156,10 @@ impl Report {
         for file in &self.released {
             let _ = writeln!(
                 text,
-                "wrote    {}, {} bytes, sha256 {}",
-                file.path, file.bytes, file.sha256
+                "wrote    {}, {}, sha256 {}",
+                file.path,
+                counted(file.bytes, "byte"),
+                file.sha256
             );
         }
         for waiting in &self.quarantined {

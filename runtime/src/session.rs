@@ -1,9 +1,11 @@
 //! One request, from the person's words to what was released. Each stage takes what the one before made; nothing counts before it is recorded.
 
 mod begin;
+mod journal;
 mod judged;
 pub(crate) mod later;
 mod opened;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,9 +67,8 @@ pub(crate) fn run(
     let begun = Begun::begin(job, house, desk, report)?;
     let (mut opened, model) = begun.into_parts();
     let told = story(job, &mut opened, model, desk, report);
-    let told = told.inspect_err(|failure| opened.stopped(failure));
     report.failed_or_done(&told);
-    opened.close(told)
+    opened.journal.close(told)
 }
 
 fn story(
@@ -77,7 +78,7 @@ fn story(
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    opened.note(entries::request(job.prompt))?;
+    opened.journal.note(entries::request(job.prompt))?;
     let words = Words::read(job.prompt);
     let survey = Arc::clone(&opened.survey);
     let known = survey
@@ -198,7 +199,9 @@ fn in_words(
     }
     let said = mind.answer(job.prompt)?;
     report.tokens = Tokens::from(mind.tally());
-    opened.note(entries::note("answer", "in words, without a tool"))?;
+    opened
+        .journal
+        .note(entries::note("answer", "in words, without a tool"))?;
     report.answer = Some(format!("{FROM_MODEL}{}", escape(&said, Lines::Keep)));
     report.answer_from = Some("model");
     Ok(())

@@ -365,6 +365,20 @@ pub(crate) fn ledger(tpm: &FakeTpm) -> Memory {
         .into_storage()
 }
 
+/// What waits as `q1` is about to be thrown away: the file that it would have created, if the ledger knows of one.
+pub(crate) fn discard(path: Option<&str>) -> Body {
+    Body::Discard(Discard {
+        id: "q1".to_owned(),
+        change: path.map(|path| Change {
+            op: ChangeOp::Create,
+            path: path.to_owned(),
+            to: None,
+            before: None,
+            after: Some(Digest::of("new")),
+        }),
+    })
+}
+
 pub(crate) fn resume(storage: Memory) -> Resumed<Memory> {
     let copy = storage.clone();
     Ledger::resume(copy.files(), storage).unwrap()

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::Desk;
 use super::init::copy_package;
 use crate::cli;
+use crate::counted::counted_in;
 use crate::failure::Failure;
 use crate::home::Home;
 
@@ -88,8 +89,8 @@ fn verify(home: &Home, desk: &Desk) -> Result<(), Failure> {
     catalog.warm()?;
     desk.document(&json!({"verified": true, "lock": digest.to_string()}));
     desk.answer(format!(
-        "{} tools are the pinned ones and match their WIT",
-        catalog.packages().count()
+        "{} as pinned, matching the WIT",
+        counted_in(&catalog.packages().collect::<Vec<_>>(), "tool")
     ));
     Ok(())
 }

@@ -127,14 +127,18 @@ pub(crate) fn sample() -> Columns {
         values: values.iter().map(|v| (*v).into()).collect(),
     };
     Columns(vec![
-        column("Invoice", Kind::Text, &[]),
+        column("Batch", Kind::Text, &[]),
         column("Date", Kind::Date, &[]),
-        column("Customer", Kind::Text, &["Alder Tools", "Birch & Son"]),
-        column("Region", Kind::Text, &["East", "North", "South", "West"]),
-        column("Net amount", Kind::Number, &[]),
-        column("Tax", Kind::Number, &[]),
-        column("Status", Kind::Text, &["open", "paid"]),
-        column("Approved", Kind::Text, &["yes", "no"]),
+        column("Grower", Kind::Text, &["Alder Farm", "Birch & Son"]),
+        column(
+            "Orchard",
+            Kind::Text,
+            &["Cliff", "Hillside", "Meadow", "Terrace"],
+        ),
+        column("Net weight", Kind::Number, &[]),
+        column("Loss", Kind::Number, &[]),
+        column("Grade", Kind::Text, &["fresh", "stored"]),
+        column("Inspected", Kind::Text, &["yes", "no"]),
     ])
 }
 
