@@ -1,12 +1,13 @@
 # make demo   the whole story of examples/invoices: build, fetch the model, run, verify (MODEL=FILE takes a model at hand)
 # make test   everything that .ci/run runs
 # make build  the binaries into target/release, the tool packages into target/release/tools
+# make bench  tokens per second beside llama.cpp, which it fetches and builds, and whether both give the same logits (see benches/README.md)
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: build check demo deny eval-home fmt fuzz guests-check setup test
+.PHONY: bench build check demo deny eval-home fmt fuzz guests-check setup test
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -34,6 +35,11 @@ build: setup
 
 demo: build
 	@examples/demo.sh $(TARGET)/demo
+
+# On a machine that does nothing else. BENCH passes options on, such as BENCH='--models smollm2 --tests tg64'.
+bench: build
+	CLOISTER=$(BIN)/cloister $(PYTHON) benches/run.py $(BENCH)
+	CLOISTER=$(BIN)/cloister $(PYTHON) benches/agreement.py
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }

@@ -29,7 +29,7 @@ fn main() {
     let text = std::env::args()
         .nth(2)
         .unwrap_or("def fibonacci(n):".to_owned());
-    let mut session = engine.session();
+    let mut session = engine.session().unwrap();
     let mut prompt: Vec<u32> = engine.tokenizer().bos().into_iter().collect();
     prompt.extend(engine.tokenizer().encode(&text));
     session.extend(&prompt, &mut Unwatched).unwrap();
@@ -38,12 +38,12 @@ fn main() {
         .unwrap();
     println!("{}", decoded.text);
     for _ in 0..3 {
-        let mut session = engine.session();
+        let mut session = engine.session().unwrap();
         let tokens: Vec<u32> = (0..512).map(|i| (i * 37) % 5000 + 300).collect();
         let start = Instant::now();
         session.extend(&tokens, &mut Unwatched).unwrap();
         let prefill = 512.0 / start.elapsed().as_secs_f64();
-        let mut session = engine.session();
+        let mut session = engine.session().unwrap();
         session.extend(&prompt, &mut Unwatched).unwrap();
         let start = Instant::now();
         let decoded = session

@@ -1,21 +1,27 @@
 //! From a file's metadata to a graph: which architecture, with which numbers, on which tensors. Computes on the device, touches nothing else.
 //!
-//! One decoder serves all four; a file per architecture says only what differs. A file with tensors that the graph would not use is
+//! One blueprint serves them all, and two graphs compute it: `cpu` on our kernels, `decoder` on candle's tensors, which is also what the first is
+//! tested against. A file per architecture says only what differs. A file with tensors that the graph would not use is
 //! refused, because leaving one out would give a model that is quietly wrong.
 
 mod block;
 mod cache;
+mod cpu;
 mod decoder;
 mod gemma3;
+mod graph;
 mod linear;
 mod llama;
 mod loader;
 mod qwen2;
 mod qwen3;
 mod rope;
+mod shelf;
 
-pub(crate) use cache::Cache;
-pub(crate) use decoder::Decoder;
+use cache::Cache;
+use decoder::Decoder;
+pub use graph::Backend;
+pub(crate) use graph::{Graph, Memory, Want};
 
 use crate::{Gguf, ModelError};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 
-use crate::arch::Decoder;
+use crate::arch::{Backend, Graph};
 use crate::grammar::Vocabulary;
 use crate::registry::{ModelDigest, ModelName, Verified};
 use crate::session::Session;
@@ -24,9 +24,13 @@ const LIMITS: Limits = Limits { context: 32_768 };
 /// Where to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The processor; always there.
+    /// Our kernels on the processor, as many threads as it runs at once; candle where they do not know the file.
     #[default]
     Cpu,
+    /// The same with this many threads.
+    Threads(usize),
+    /// candle on the processor: what our kernels are compared with.
+    Candle,
     /// The first NVIDIA card; needs the feature `cuda`.
     Cuda,
     /// Apple's graphics; needs the feature `metal`.
@@ -34,24 +38,31 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    fn open(self) -> Result<Device, ModelError> {
+    fn load(self, gguf: &Gguf<'_>, watch: &mut dyn Watch) -> Result<Graph, ModelError> {
         let (device, opened) = match self {
-            Self::Cpu => return Ok(Device::Cpu),
+            Self::Cpu => return Graph::on_processor(gguf, threads(), watch),
+            Self::Threads(threads) => return Graph::on_processor(gguf, threads, watch),
+            Self::Candle => ("candle", Ok(Device::Cpu)),
             Self::Cuda => ("cuda", Device::new_cuda(0)),
             Self::Metal => ("metal", Device::new_metal(0)),
         };
-        opened.map_err(|error| ModelError::Device {
+        let opened = opened.map_err(|error| ModelError::Device {
             device,
             reason: error.to_string(),
-        })
+        })?;
+        Graph::on_device(gguf, &opened, format!("`{device}` was asked for"), watch)
     }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A loaded model. Immutable and `Send`; sessions borrow it.
 pub struct Engine {
     name: ModelName,
     sha256: ModelDigest,
-    decoder: Decoder,
+    graph: Graph,
     tokenizer: Arc<Tokenizer>,
     vocabulary: Vocabulary,
     /// Or why there is none: a base model has no turns.
@@ -70,8 +81,8 @@ impl Engine {
     ) -> Result<Self, ModelError> {
         let gguf = Gguf::parse(model.bytes())?;
         let tokenizer = Arc::new(Tokenizer::new(&gguf)?);
-        let decoder = Decoder::load(&gguf, &device.open()?, watch)?;
-        if tokenizer.size() > decoder.vocabulary() {
+        let graph = device.load(&gguf, watch)?;
+        if tokenizer.size() > graph.vocabulary() {
             return Err(ModelError::Shape {
                 what: "tokenizer.ggml.tokens",
                 value: tokenizer.size() as u64,
@@ -87,7 +98,7 @@ impl Engine {
         Ok(Self {
             name: model.name().clone(),
             sha256: model.sha256(),
-            decoder,
+            graph,
             tokenizer,
             vocabulary,
             template,
@@ -95,15 +106,17 @@ impl Engine {
     }
 
     /// A new, empty conversation.
-    #[must_use]
-    pub fn session(&self) -> Session<'_> {
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`].
+    pub fn session(&self) -> Result<Session<'_>, ModelError> {
         Session::new(self, self.context())
     }
 
     /// How many tokens a session can hold: what the model was trained for, within our limit.
     #[must_use]
     pub fn context(&self) -> usize {
-        self.decoder.context().min(LIMITS.context)
+        self.graph.context().min(LIMITS.context)
     }
 
     /// The name under which the model is pinned.
@@ -140,7 +153,19 @@ impl Engine {
         &self.vocabulary
     }
 
-    pub(crate) fn decoder(&self) -> &Decoder {
-        &self.decoder
+    /// What computes it.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.graph.backend()
+    }
+
+    /// Bytes of weights that one decoded token reads, where that is known.
+    #[must_use]
+    pub fn bytes_per_token(&self) -> Option<usize> {
+        self.graph.bytes_per_token()
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
     }
 }

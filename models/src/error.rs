@@ -227,6 +227,12 @@ pub enum ModelError {
         /// Tokens that can be held.
         context: usize,
     },
+    /// Keys and values of that many positions are more than memory can be asked for.
+    #[error("keys and values of {positions} positions do not fit in memory")]
+    Positions {
+        /// Positions asked for.
+        positions: usize,
+    },
     /// A token id outside the vocabulary.
     #[error("token {token} is outside the vocabulary of {vocabulary}")]
     TokenRange {
@@ -281,6 +287,7 @@ impl ModelError {
             Self::ContextFull { .. } => {
                 "ask for less at once, or load the model with a larger context"
             }
+            Self::Positions { .. } => "ask for a smaller context, or choose a smaller model",
             Self::Device { .. } => "run on the processor, or build with the feature of that device",
             Self::Name { .. } => "use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, not starting with `.`",
             Self::NotPinned { .. } => {

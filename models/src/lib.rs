@@ -10,12 +10,15 @@ mod grammar;
 mod registry;
 mod sampler;
 mod session;
+mod sweep;
 mod template;
 #[cfg(test)]
 mod testing;
 mod tokenizer;
 mod watch;
 
+pub use arch::Backend;
+pub use cloister_kernels::Isa;
 pub use decode::{Decoded, Forward, Mark, Stop, Weight};
 pub use engine::{DeviceChoice, Engine};
 pub use error::ModelError;
@@ -24,6 +27,7 @@ pub use grammar::{Constraint, End, Mask, Matcher, Vocabulary};
 pub use registry::{Lock, ModelDigest, ModelName, Pin, Verified};
 pub use sampler::{Sampler, Sampling};
 pub use session::{Session, Tally};
+pub use sweep::Sweep;
 pub use template::{Ended, Prompt, Template};
 pub use tokenizer::Tokenizer;
 pub use watch::{Progress, Unwatched, Watch};

@@ -1,9 +1,7 @@
 //! One conversation over an engine: the tokens read so far, their keys and values, and what was counted. Owns its cache, nothing else.
 
-use candle_core::Tensor;
-
 use crate::ModelError;
-use crate::arch::Cache;
+use crate::arch::{Memory, Want};
 use crate::decode::{self, Decoded, Forward, Mark, Weight, log_probability, shared};
 use crate::engine::Engine;
 use crate::grammar::Constraint;
@@ -12,16 +10,16 @@ use crate::watch::{Progress, Watch, tell};
 
 /// What is computed at once.
 struct Limits {
-    /// Positions of a prompt. 256: prefill is half as fast again as with 64, because weights are dequantised once a chunk.
-    /// An interruption waits for one layer of a chunk, a tenth of a second in a 0.5B model on two cores.
+    /// Positions of a prompt. 256: weights are read from memory once a chunk, a fortieth of the time. An interruption waits for one layer of a chunk,
+    /// 15 ms in a 0.5B model on two cores.
     chunk: usize,
-    /// Positions whose logits are all kept. 16: 10 MB for a vocabulary of 150 000.
+    /// Positions whose logits are all kept. 64: 39 MB for a vocabulary of 150 000.
     scored: usize,
 }
 
 const LIMITS: Limits = Limits {
     chunk: 256,
-    scored: 16,
+    scored: 64,
 };
 
 /// How many tokens went which way, since the session began.
@@ -40,24 +38,23 @@ pub struct Tally {
 /// A conversation. Sessions of one engine are independent of each other.
 pub struct Session<'e> {
     engine: &'e Engine,
-    cache: Cache,
+    memory: Memory,
     /// Those in the cache, then those that were written and not yet computed.
     tokens: Vec<u32>,
-    /// After the last token; none while some are not computed.
-    logits: Option<Vec<f32>>,
+    /// After the last token; empty while some are not computed.
+    logits: Vec<f32>,
     tally: Tally,
 }
 
 impl<'e> Session<'e> {
-    pub(crate) fn new(engine: &'e Engine, context: usize) -> Self {
-        let cache = engine.decoder().cache(context);
-        Self {
+    pub(crate) fn new(engine: &'e Engine, context: usize) -> Result<Self, ModelError> {
+        Ok(Self {
             engine,
-            cache,
+            memory: engine.graph().memory(context)?,
             tokens: Vec::new(),
-            logits: None,
+            logits: Vec::new(),
             tally: Tally::default(),
-        }
+        })
     }
 
     /// The tokens read and written so far.
@@ -69,7 +66,7 @@ impl<'e> Session<'e> {
     /// How many tokens can be held.
     #[must_use]
     pub fn context(&self) -> usize {
-        self.cache.limit()
+        self.memory.limit()
     }
 
     /// What was counted so far.
@@ -83,7 +80,10 @@ impl<'e> Session<'e> {
     /// # Errors
     /// [`ModelError::NothingRead`] when nothing was read since the beginning or the last [`Session::rewind`].
     pub fn logits(&self) -> Result<&[f32], ModelError> {
-        self.logits.as_deref().ok_or(ModelError::NothingRead)
+        match self.logits.is_empty() {
+            true => Err(ModelError::NothingRead),
+            false => Ok(&self.logits),
+        }
     }
 
     /// Reads more of the prompt.
@@ -100,12 +100,38 @@ impl<'e> Session<'e> {
         read
     }
 
+    /// Reads more of the prompt and shows the logits after each of its tokens, in order: what a perplexity is computed from, and what is
+    /// compared with another engine. At most 64 positions are computed at once.
+    ///
+    /// # Errors
+    /// As [`Session::extend`].
+    pub fn extend_shown(
+        &mut self,
+        tokens: &[u32],
+        watch: &mut dyn Watch,
+        mut show: impl FnMut(&[f32]),
+    ) -> Result<(), ModelError> {
+        self.read(&[], watch)?;
+        let mut done = 0_usize;
+        for chunk in tokens.chunks(LIMITS.scored) {
+            self.read_rows(chunk)?;
+            let vocabulary = self.engine.graph().vocabulary();
+            self.logits.chunks_exact(vocabulary).for_each(&mut show);
+            self.keep_last_row();
+            self.tally.prompt = self.tally.prompt.saturating_add(chunk.len());
+            done = done.saturating_add(chunk.len());
+            let total = tokens.len();
+            tell(watch, Progress::Prefill { done, total })?;
+        }
+        Ok(())
+    }
+
     /// Forgets all but the first `len` tokens. The logits are known again after the next token.
     pub fn rewind(&mut self, len: usize) {
         if len < self.tokens.len() {
             self.tokens.truncate(len);
-            self.cache.rewind(len);
-            self.logits = None;
+            self.memory.rewind(len);
+            self.logits.clear();
         }
     }
 
@@ -115,7 +141,8 @@ impl<'e> Session<'e> {
     /// As [`Session::extend`].
     pub fn align(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<(), ModelError> {
         let common = shared(&self.tokens, tokens);
-        let known = common == tokens.len() && common == self.tokens.len() && self.logits.is_some();
+        let known =
+            common == tokens.len() && common == self.tokens.len() && !self.logits.is_empty();
         // Without the logits after it, the last token has to be read again.
         let keep = if known {
             common
@@ -123,7 +150,10 @@ impl<'e> Session<'e> {
             common.min(tokens.len().saturating_sub(1))
         };
         self.rewind(keep);
-        self.tally.reused = self.tally.reused.saturating_add(keep.min(self.cache.len()));
+        self.tally.reused = self
+            .tally
+            .reused
+            .saturating_add(keep.min(self.memory.len()));
         self.extend(tokens.get(keep..).unwrap_or_default(), watch)
     }
 
@@ -187,73 +217,94 @@ impl<'e> Session<'e> {
     /// Computes what was written but not computed, then `tokens`, in chunks. Only the very last position goes through the head.
     fn read(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<(), ModelError> {
         let needed = self.tokens.len().saturating_add(tokens.len());
-        if needed > self.cache.limit() {
+        if needed > self.memory.limit() {
             return Err(ModelError::ContextFull {
                 tokens: needed,
-                context: self.cache.limit(),
+                context: self.memory.limit(),
             });
         }
-        let mut queue = self.tokens.split_off(self.cache.len());
-        queue.extend_from_slice(tokens);
-        let last = self.read_chunks(&queue, watch)?;
-        if let Some(last) = last {
-            self.logits = Some(
-                self.engine
-                    .decoder()
-                    .logits(&last)?
-                    .flatten_all()?
-                    .to_vec1()?,
-            );
+        self.tokens.extend_from_slice(tokens);
+        let read = self.read_chunks(watch);
+        if read.is_err() {
+            // What was written before and not computed is kept; of the rest, what was read.
+            let written = needed.saturating_sub(tokens.len());
+            self.tokens.truncate(self.memory.len().max(written));
+        }
+        read
+    }
+
+    /// Computes every token that is not computed yet.
+    fn read_chunks(&mut self, watch: &mut dyn Watch) -> Result<(), ModelError> {
+        let start = self.memory.len();
+        let total = self.tokens.len().saturating_sub(start);
+        let mut done = 0_usize;
+        while done < total {
+            let count = LIMITS.chunk.min(total.saturating_sub(done));
+            let from = start.saturating_add(done);
+            let chunk = self
+                .tokens
+                .get(from..from.saturating_add(count))
+                .unwrap_or_default();
+            let want = match done.saturating_add(count) == total {
+                true => Want::Last,
+                false => Want::Nothing,
+            };
+            let graph = self.engine.graph();
+            graph.forward(
+                chunk,
+                &mut self.memory,
+                want,
+                &mut self.logits,
+                |layers, all| match total {
+                    1 => Ok(()), // a decoded token is told of by the loop that decodes
+                    _ => tell(
+                        watch,
+                        Progress::Prefill {
+                            done: done + count * layers / all,
+                            total,
+                        },
+                    ),
+                },
+            )?;
+            done = done.saturating_add(count);
         }
         Ok(())
     }
 
-    /// The hidden state of the last position, if there is one.
-    fn read_chunks(
-        &mut self,
-        queue: &[u32],
-        watch: &mut dyn Watch,
-    ) -> Result<Option<Tensor>, ModelError> {
-        let decoder = self.engine.decoder();
-        let (total, mut last) = (queue.len(), None);
-        let mut done = 0_usize;
-        for chunk in queue.chunks(LIMITS.chunk) {
-            self.logits = None;
-            let hidden = decoder.forward(chunk, &mut self.cache, |layers, all| match queue {
-                [_] => Ok(()), // a decoded token is told of by the loop that decodes
-                _ => tell(
-                    watch,
-                    Progress::Prefill {
-                        done: done + chunk.len() * layers / all,
-                        total,
-                    },
-                ),
-            })?;
-            last = Some(hidden.narrow(0, chunk.len().saturating_sub(1), 1)?);
-            self.tokens.extend_from_slice(chunk);
-            done = done.saturating_add(chunk.len());
-        }
-        Ok(last)
-    }
-
-    /// Reads one chunk with the logits of every position: scores each of its tokens, and keeps the last logits.
+    /// Reads one chunk with the logits of every position, and scores each of its tokens.
     fn read_scored(&mut self, chunk: &[u32]) -> Result<Vec<f64>, ModelError> {
         let mut scores = Vec::new();
         if let Some(first) = chunk.first() {
             scores.push(log_probability(self.logits()?, *first)?);
         }
-        self.logits = None;
-        let hidden = self
-            .engine
-            .decoder()
-            .forward(chunk, &mut self.cache, |_, _| Ok(()))?;
-        self.tokens.extend_from_slice(chunk);
-        let rows = self.engine.decoder().logits(&hidden)?.to_vec2::<f32>()?;
-        for (row, next) in rows.iter().zip(chunk.iter().skip(1)) {
+        self.read_rows(chunk)?;
+        let vocabulary = self.engine.graph().vocabulary();
+        let rows = self.logits.chunks_exact(vocabulary);
+        for (row, next) in rows.zip(chunk.iter().skip(1)) {
             scores.push(log_probability(row, *next)?);
         }
-        self.logits = rows.into_iter().next_back();
+        self.keep_last_row();
         Ok(scores)
+    }
+
+    /// Reads one chunk; until [`Session::keep_last_row`] the logits are those after each of its tokens, row by row.
+    fn read_rows(&mut self, chunk: &[u32]) -> Result<(), ModelError> {
+        let graph = self.engine.graph();
+        graph.forward(
+            chunk,
+            &mut self.memory,
+            Want::Every,
+            &mut self.logits,
+            |_, _| Ok(()),
+        )?;
+        self.tokens.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn keep_last_row(&mut self) {
+        let vocabulary = self.engine.graph().vocabulary();
+        let last = self.logits.len().saturating_sub(vocabulary);
+        self.logits.drain(..last);
     }
 }
 
@@ -269,17 +320,20 @@ impl Forward for Session<'_> {
     fn push(&mut self, tokens: &[u32]) {
         if !tokens.is_empty() {
             self.tokens.extend_from_slice(tokens);
-            self.logits = None;
+            self.logits.clear();
         }
     }
 
     fn mark(&self) -> Mark {
-        Mark::new(self.tokens.len(), self.logits.clone())
+        let known = (!self.logits.is_empty()).then(|| self.logits.clone());
+        Mark::new(self.tokens.len(), known)
     }
 
     fn back(&mut self, mark: &Mark) {
         self.rewind(mark.len());
-        self.logits = mark.logits().map(<[f32]>::to_vec);
+        self.logits.clear();
+        self.logits
+            .extend_from_slice(mark.logits().unwrap_or_default());
     }
 
     fn score(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<Vec<f64>, ModelError> {

@@ -27,6 +27,11 @@ pub(crate) fn engine(arch: &str) -> Engine {
 
 /// The same with all weights in f32, so that one row and many are computed alike.
 pub(crate) fn exact(arch: &str) -> Engine {
+    load(exact_file(arch)).unwrap()
+}
+
+/// A file of this architecture with all weights in f32.
+pub(crate) fn exact_file(arch: &str) -> Vec<u8> {
     let whole = |tensor: QTensor| {
         QTensor::quantize(&tensor.dequantize(&Device::Cpu).unwrap(), GgmlDType::F32).unwrap()
     };
@@ -34,17 +39,17 @@ pub(crate) fn exact(arch: &str) -> Engine {
         .into_iter()
         .map(|(name, tensor)| (name, whole(tensor)))
         .collect();
-    load(write(&metadata(arch), &tensors)).unwrap()
+    write(&metadata(arch), &tensors)
 }
 
 pub(crate) fn load(bytes: Vec<u8>) -> Result<Engine, crate::ModelError> {
+    load_on(bytes, DeviceChoice::Cpu)
+}
+
+pub(crate) fn load_on(bytes: Vec<u8>, device: DeviceChoice) -> Result<Engine, crate::ModelError> {
     let name = ModelName::parse("tiny").unwrap();
     let pin = Pin::new(name, ModelDigest::of(&bytes), bytes.len() as u64, None).unwrap();
-    Engine::load(
-        &pin.check(bytes).unwrap(),
-        DeviceChoice::Cpu,
-        &mut Unwatched,
-    )
+    Engine::load(&pin.check(bytes).unwrap(), device, &mut Unwatched)
 }
 
 pub(crate) fn write(metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Vec<u8> {

@@ -50,7 +50,7 @@ fn tokens(engine: &Engine, text: &str) -> Vec<u32> {
 fn plain_english_is_not_surprising() {
     let Some(engine) = engine() else { return };
     let tokens = tokens(&engine, PROSE);
-    let mut session = engine.session();
+    let mut session = engine.session().unwrap();
     session.extend(&tokens[..1], &mut Unwatched).unwrap();
     let scores = session.score(&tokens[1..], &mut Unwatched).unwrap();
     let perplexity = (-scores.iter().sum::<f64>() / scores.len() as f64).exp();
@@ -61,7 +61,7 @@ fn plain_english_is_not_surprising() {
 #[test]
 fn a_prompt_is_continued_sensibly() {
     let Some(engine) = engine() else { return };
-    let mut session = engine.session();
+    let mut session = engine.session().unwrap();
     session
         .extend(&tokens(&engine, "The capital of France is"), &mut Unwatched)
         .unwrap();
@@ -82,9 +82,9 @@ fn a_prompt_is_continued_sensibly() {
 fn parts_and_a_rewind_give_what_a_fresh_reading_gives() {
     let Some(engine) = engine() else { return };
     let all = tokens(&engine, PROSE);
-    let mut whole = engine.session();
+    let mut whole = engine.session().unwrap();
     whole.extend(&all, &mut Unwatched).unwrap();
-    let mut parts = engine.session();
+    let mut parts = engine.session().unwrap();
     parts
         .extend(&all[..all.len() - 20], &mut Unwatched)
         .unwrap();
@@ -97,7 +97,7 @@ fn parts_and_a_rewind_give_what_a_fresh_reading_gives() {
 #[test]
 fn only_what_is_granted_is_chosen() {
     let Some(engine) = engine() else { return };
-    let mut session = engine.session();
+    let mut session = engine.session().unwrap();
     session
         .extend(&tokens(&engine, "The capital of France is"), &mut Unwatched)
         .unwrap();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::commands::bench::Counts;
+
 /// An office agent that stays on this machine: plans with a local model, runs tools in a cage, asks before it changes anything, writes everything down.
 #[derive(Debug, Parser)]
 #[command(
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     /// The TPM and what it vouches for
     #[command(subcommand)]
     Attest(Attest),
+    /// Tokens per second, in the columns and fields of llama-bench; or perplexity
+    Bench(Bench),
     /// What protects this machine now, what does not, and what would
     Doctor,
 }
@@ -181,4 +185,63 @@ pub(crate) enum Attest {
     Status,
     /// Pin this machine's attestation key, in person
     Enroll,
+}
+
+/// Names and defaults are those of llama-bench and llama-perplexity where they have them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// A GGUF file, pinned or not; its SHA-256 is told [default: the home's default model]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Tokens of a prompt: `512`, `128,512`, `64-512*2`, or several times; 0 for no such test
+    #[arg(short = 'p', long, value_name = "N", default_value = "512")]
+    pub(crate) n_prompt: Vec<Counts>,
+    /// Tokens decoded one by one, written as for -p
+    #[arg(short = 'n', long, value_name = "N", default_value = "128")]
+    pub(crate) n_gen: Vec<Counts>,
+    /// Tokens in the cache before a test begins, written as for -p
+    #[arg(short = 'd', long, value_name = "N", default_value = "0")]
+    pub(crate) n_depth: Vec<Counts>,
+    /// What computes: our kernels, or candle's tensors to compare with
+    #[arg(long, value_enum, default_value_t = BenchEngine::Kernels)]
+    pub(crate) engine: BenchEngine,
+    /// Threads of the kernels [default: as many as the processor runs at once]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// How often each test is timed, after a warm-up
+    #[arg(short, long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) repetitions: u32,
+    /// Read as many bytes as a token does between any two repetitions, and tell what part of that bandwidth decoding reached
+    #[arg(long)]
+    pub(crate) sweep: bool,
+    /// How the figures are printed
+    #[arg(short, long, value_enum, default_value_t = Format::Md)]
+    pub(crate) output: Format,
+    /// The perplexity of this text instead, by llama-perplexity's method: windows of -c, of which the second half is scored
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ppl: Option<PathBuf>,
+    /// Tokens of a window
+    #[arg(short, long, value_name = "N", default_value = "512", requires = "ppl", value_parser = clap::value_parser!(u32).range(4..))]
+    pub(crate) ctx_size: u32,
+    /// Windows scored, from the first [default: all]
+    #[arg(long, value_name = "N", requires = "ppl")]
+    pub(crate) chunks: Option<usize>,
+    /// Tokens computed at once in the scored half; 1 decodes them one by one
+    #[arg(long, value_name = "N", default_value = "16", requires = "ppl", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) step: u32,
+    /// Write the logits of each scored position (see benches/README.md)
+    #[arg(long, value_name = "FILE", requires = "ppl")]
+    pub(crate) dump_logits: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchEngine {
+    Kernels,
+    Candle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Md,
+    Json,
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod attest;
 pub(crate) mod audit;
+pub(crate) mod bench;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod models;

@@ -85,6 +85,7 @@ fn dispatch(command: &Command, home: &Home, desk: &Desk) -> Result<u8, Failure> 
         Command::Policy(command) => commands::policy::run(command, home, desk)?,
         Command::Audit(command) => return commands::audit::run(command, home, desk),
         Command::Attest(command) => commands::attest::run(command, home, desk)?,
+        Command::Bench(options) => commands::bench::run(options, home, desk)?,
         Command::Doctor => return commands::doctor::run(home, desk),
     }
     Ok(0)

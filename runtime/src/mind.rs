@@ -42,7 +42,7 @@ impl<'e> Mind<'e> {
         let tokens = prompt.user(&briefing.user()).assistant();
         Ok(Mind {
             engine,
-            session: engine.session(),
+            session: engine.session()?,
             stage,
             tokens,
             pending: "{".to_owned(),

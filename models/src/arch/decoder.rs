@@ -6,6 +6,7 @@ use candle_core::quantized::QTensor;
 use candle_core::{Device, Tensor};
 
 use super::block::{Layer, Norm, Step};
+use super::graph::Want;
 use super::linear::Linear;
 use super::loader::Loader;
 use super::rope::Frequencies;
@@ -31,7 +32,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What is missing, left over or of the wrong shape.
-    pub(crate) fn load(
+    pub(super) fn load(
         gguf: &Gguf<'_>,
         device: &Device,
         watch: &mut dyn Watch,
@@ -76,17 +77,17 @@ impl Decoder {
     }
 
     /// Rows of the head: logits a position.
-    pub(crate) fn vocabulary(&self) -> usize {
+    pub(super) fn vocabulary(&self) -> usize {
         self.vocabulary
     }
 
     /// Positions the model was trained for.
-    pub(crate) fn context(&self) -> usize {
+    pub(super) fn context(&self) -> usize {
         self.plan.context
     }
 
     /// An empty cache for at most `limit` positions.
-    pub(crate) fn cache(&self, limit: usize) -> Cache {
+    pub(super) fn cache(&self, limit: usize) -> Cache {
         Cache::new(
             self.plan.layers,
             self.plan.kv_heads,
@@ -96,18 +97,36 @@ impl Decoder {
         )
     }
 
+    /// See `Graph::forward`.
+    pub(super) fn read(
+        &self,
+        tokens: &[u32],
+        cache: &mut Cache,
+        want: Want,
+        logits: &mut Vec<f32>,
+        after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        let hidden = self.forward(tokens, cache, after_layer)?;
+        let rows = match want {
+            Want::Nothing => return Ok(()),
+            Want::Last => hidden.narrow(0, tokens.len().saturating_sub(1), 1)?,
+            Want::Every => hidden,
+        };
+        *logits = self.logits(&rows)?.flatten_all()?.to_vec1()?;
+        Ok(())
+    }
+
     /// Appends `tokens` to the cache and gives their hidden states, `[tokens, hidden]`. `after_layer` is told how many of how many
     /// layers are done, so that a long prompt can be interrupted within a chunk.
     ///
     /// # Errors
-    /// [`ModelError::ContextFull`]; [`ModelError::TokenRange`]; what `after_layer` says. The cache then holds what it held before.
-    pub(crate) fn forward(
+    /// [`ModelError::ContextFull`]; what `after_layer` says. The cache then holds what it held before.
+    fn forward(
         &self,
         tokens: &[u32],
         cache: &mut Cache,
         mut after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
     ) -> Result<Tensor, ModelError> {
-        self.check(tokens)?;
         cache.reserve(tokens.len())?;
         let (everywhere, nearby) = self.steps(cache.len(), tokens.len())?;
         let ids = Tensor::new(tokens, &self.device)?;
@@ -125,21 +144,8 @@ impl Decoder {
     }
 
     /// Logits of hidden states, `[rows, vocabulary]`.
-    pub(crate) fn logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
+    fn logits(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
         self.head.forward(&self.norm.forward(hidden)?)
-    }
-
-    fn check(&self, tokens: &[u32]) -> Result<(), ModelError> {
-        match tokens
-            .iter()
-            .find(|token| **token as usize >= self.vocabulary)
-        {
-            Some(token) => Err(ModelError::TokenRange {
-                token: *token,
-                vocabulary: self.vocabulary,
-            }),
-            None => Ok(()),
-        }
     }
 
     fn steps(&self, from: usize, count: usize) -> Result<(Step, Option<Step>), ModelError> {

@@ -1,7 +1,6 @@
-//! Byte ranges of the file to tensors on the device, each checked against the shape the graph expects. Reads the file's bytes only.
+//! The file's tensors as candle's, on its device. Reads the file's bytes only.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
@@ -9,32 +8,21 @@ use candle_core::{Device, Tensor};
 
 use super::Part;
 use super::linear::Linear;
-use crate::watch::{Progress, Watch, tell};
+use super::shelf::Shelf;
+use crate::watch::Watch;
 use crate::{Gguf, ModelError, TensorInfo};
 
-/// Hands out each tensor and remembers which were taken.
+/// Tensors of the file as candle's, on one device.
 pub(super) struct Loader<'g, 'w> {
-    gguf: &'g Gguf<'g>,
+    shelf: Shelf<'g, 'w>,
     device: &'g Device,
-    watch: &'w mut dyn Watch,
-    taken: HashSet<&'g str>,
-    done: u64,
-    total: u64,
 }
 
 impl<'g, 'w> Loader<'g, 'w> {
     pub(super) fn new(gguf: &'g Gguf<'g>, device: &'g Device, watch: &'w mut dyn Watch) -> Self {
-        let total = gguf
-            .tensors()
-            .map(|tensor| tensor.range().len() as u64)
-            .sum();
         Self {
-            gguf,
+            shelf: Shelf::new(gguf, watch),
             device,
-            watch,
-            taken: HashSet::new(),
-            done: 0,
-            total,
         }
     }
 
@@ -42,17 +30,14 @@ impl<'g, 'w> Loader<'g, 'w> {
         self.device
     }
 
-    /// Rows of a two-dimensional tensor, before it is taken.
+    /// As [`Shelf::rows`].
     pub(super) fn rows(&self, name: &str) -> Result<usize, ModelError> {
-        self.gguf
-            .tensor(name)
-            .and_then(|info| info.dims().first().copied())
-            .ok_or_else(|| missing(name))
+        self.shelf.rows(name)
     }
 
-    /// Whether the file has this tensor.
+    /// As [`Shelf::has`].
     pub(super) fn has(&self, name: &str) -> bool {
-        self.gguf.tensor(name).is_some()
+        self.shelf.has(name)
     }
 
     /// A tensor kept in its block type.
@@ -61,28 +46,10 @@ impl<'g, 'w> Loader<'g, 'w> {
         name: &str,
         shape: &[usize],
     ) -> Result<Arc<QTensor>, ModelError> {
-        let info = self.gguf.tensor(name).ok_or_else(|| missing(name))?;
-        if info.dims() != shape {
-            let fault = format!(
-                "its shape is {:?}, the metadata says {shape:?}",
-                info.dims()
-            );
-            return Err(ModelError::Tensor {
-                name: name.to_owned(),
-                fault,
-            });
-        }
-        let data = self.gguf.data(info);
-        let tensor = build(info, data, self.device)?;
-        self.taken.insert(info.name());
-        self.done = self.done.saturating_add(data.len() as u64);
-        tell(
-            self.watch,
-            Progress::Load {
-                done: self.done,
-                total: self.total,
-            },
-        )?;
+        let device = self.device;
+        let tensor = self
+            .shelf
+            .take(name, shape, |info, data| build(info, data, device))?;
         Ok(Arc::new(tensor))
     }
 
@@ -107,28 +74,9 @@ impl<'g, 'w> Loader<'g, 'w> {
         Linear::new(weight, bias)
     }
 
-    /// All done. A tensor left over means that the graph is not this model's.
+    /// As [`Shelf::finish`].
     pub(super) fn finish(self) -> Result<(), ModelError> {
-        let mut left: Vec<&str> = self
-            .gguf
-            .tensors()
-            .map(TensorInfo::name)
-            .filter(|name| !self.taken.contains(name))
-            .collect();
-        left.sort_unstable();
-        match left.first() {
-            None => Ok(()),
-            Some(name) => Err(ModelError::Tensor {
-                name: (*name).to_owned(),
-                fault: "the graph of this architecture does not use it".to_owned(),
-            }),
-        }
-    }
-}
-
-fn missing(name: &str) -> ModelError {
-    ModelError::TensorMissing {
-        name: name.to_owned(),
+        self.shelf.finish()
     }
 }
 

@@ -37,6 +37,15 @@ impl Frequencies {
         }
     }
 
+    /// Tables for our kernels, for up to `limit` positions.
+    pub(super) fn tables(&self, limit: usize) -> cloister_kernels::Rope {
+        let pairs = match self.pairs {
+            Pairs::Halves => cloister_kernels::Pairs::Halves,
+            Pairs::Neighbours => cloister_kernels::Pairs::Neighbours,
+        };
+        cloister_kernels::Rope::new(self.per_position.clone(), pairs, 1.0, limit)
+    }
+
     /// The table of positions `from..from + count`. Angles are reduced in f64 and rounded once.
     #[expect(clippy::cast_precision_loss, reason = "positions are below 2^24")]
     #[expect(

@@ -1,6 +1,6 @@
 //! `cloister doctor`: what protects this machine now, what does not, and the command that would. The probes are the ones that `run` uses.
 
-use cloister_models::DeviceChoice;
+use cloister_models::Isa;
 use serde_json::json;
 
 use super::Desk;
@@ -80,32 +80,19 @@ pub(crate) fn run(home: &Home, desk: &Desk) -> Result<u8, Failure> {
     Ok(u8::from(checks.iter().any(|c| c.status == "missing")))
 }
 
-#[cfg(target_arch = "x86_64")]
-fn cpu() -> Check {
-    let has = [
-        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-        ("fma", std::arch::is_x86_feature_detected!("fma")),
-        ("f16c", std::arch::is_x86_feature_detected!("f16c")),
-    ];
-    let named: Vec<&str> = has.iter().filter(|(_, h)| *h).map(|(n, _)| *n).collect();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ok(
-        "cpu",
-        format!(
-            "uses {}; {threads} threads; engine: candle, {:?}",
-            named.join(", "),
-            DeviceChoice::Cpu
-        ),
-    )
-}
-
-#[cfg(not(target_arch = "x86_64"))]
 fn cpu() -> Check {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ok(
-        "cpu",
-        format!("{threads} threads; engine: candle, {:?}", DeviceChoice::Cpu),
-    )
+    let here: Vec<&str> = Isa::all().map(Isa::name).collect();
+    let uses = Isa::detect().name();
+    let detail = format!(
+        "kernels use {uses} (here: {}); {threads} threads",
+        here.join(", ")
+    );
+    if Isa::detect() == Isa::Scalar {
+        let advice = "computing works but is slow: run on a processor with AVX2 or AVX-512";
+        return bad("cpu", "slow", &detail, advice);
+    }
+    ok("cpu", detail)
 }
 
 fn memory() -> Check {

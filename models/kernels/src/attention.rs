@@ -1,0 +1,595 @@
+//! Attention over keys and values in f16, all query heads of a group in one pass over them. Touches the cache and the memory given.
+//!
+//! Positions are taken in chunks of [`CHUNK`]; each chunk's softmax is made on its own and the chunks are merged in order (Milakov and Gimelshein
+//! 2018, arXiv:1805.02867; Dao and others 2022, arXiv:2205.14135). A query's result is the same bits whether its chunks ran on one thread or on several, and whether
+//! other queries ran beside it.
+
+use crate::norm::Norm;
+use crate::rope::Rope;
+use crate::simd::{LANES, Simd, exp};
+
+/// Positions of one softmax: two kilobytes of scores for four queries, and short enough to share a long context among threads.
+pub(crate) const CHUNK: usize = 128;
+/// The widest head. Gemma's have 256 values; the buffers of one pass stay in the first-level cache.
+pub(crate) const WIDEST: usize = 256;
+/// The most queries of any instruction set in one pass.
+pub(crate) const MOST: usize = 8;
+
+/// Keys and values of one conversation, f16. Memory is taken as positions are used.
+pub struct KvCache {
+    layers: usize,
+    kv_heads: usize,
+    head: usize,
+    capacity: usize,
+    /// `[layer][head][position / 16][value][position % 16]`: sixteen positions side by side, so that their scores are lanes.
+    keys: Vec<u16>,
+    /// `[layer][head][position][value]`.
+    values: Vec<u16>,
+}
+
+impl KvCache {
+    /// Room for `positions`. `None` when that is more than memory can be asked for.
+    #[must_use]
+    pub fn new(layers: usize, kv_heads: usize, head: usize, positions: usize) -> Option<Self> {
+        let capacity = positions.checked_next_multiple_of(CHUNK)?;
+        let size = layers
+            .checked_mul(kv_heads)?
+            .checked_mul(head)?
+            .checked_mul(capacity)?;
+        let zeroed = || vec![0_u16; size];
+        Some(Self {
+            layers,
+            kv_heads,
+            head,
+            capacity,
+            keys: zeroed(),
+            values: zeroed(),
+        })
+    }
+
+    /// Positions there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(crate) fn fits(&self, attention: &Attention<'_>, rows: usize) -> bool {
+        attention.layer < self.layers
+            && attention.kv_heads == self.kv_heads
+            && attention.head == self.head
+            && attention
+                .from
+                .checked_add(rows)
+                .is_some_and(|end| end <= self.capacity)
+    }
+
+    pub(crate) fn raw(&mut self, layer: usize) -> RawCache {
+        let stride = self.capacity * self.head;
+        let start = layer * self.kv_heads * stride;
+        RawCache {
+            keys: self.keys[start..].as_mut_ptr(),
+            values: self.values[start..].as_mut_ptr(),
+            stride,
+        }
+    }
+}
+
+/// One layer of a cache, shared by the threads of a job.
+#[derive(Clone, Copy)]
+pub(crate) struct RawCache {
+    keys: *mut u16,
+    values: *mut u16,
+    stride: usize,
+}
+
+/// What one layer's attention needs to know besides the activations.
+pub struct Attention<'a> {
+    /// Which layer of the cache.
+    pub layer: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Values of a head; a multiple of 16, at most 256.
+    pub head: usize,
+    /// The position of the first row.
+    pub from: usize,
+    /// How many positions, its own included, a position sees; `None` for all.
+    pub window: Option<usize>,
+    /// Queries are multiplied by this.
+    pub scale: f32,
+    /// Tables that cover the rows' positions.
+    pub rope: &'a Rope,
+    /// Norms of each query and each key head, before they are turned.
+    pub norms: Option<(&'a Norm, &'a Norm)>,
+}
+
+/// Pointers to the activations of one job: `[rows][heads × head]`, `[rows][kv_heads × head]` twice, and the result like the queries.
+#[derive(Clone, Copy)]
+pub(crate) struct Streams {
+    pub(crate) queries: *mut f32,
+    pub(crate) keys: *mut f32,
+    pub(crate) values: *const f32,
+    pub(crate) out: *mut f32,
+    pub(crate) cache: RawCache,
+    /// For each query and chunk of its kv head: the chunk's softmax (`parts` × (2 + head) f32).
+    pub(crate) parts: *mut f32,
+}
+
+/// Norms and turns one head of one row; keys and values go into the cache. `unit` counts, within a row, the query heads, then the key heads,
+/// then the value heads.
+///
+/// # Safety
+/// The streams are as `attention` says and `row` and `unit` are within them; no other thread has the same unit; the instruction set is there.
+#[inline(always)]
+pub(crate) unsafe fn place<S: Simd>(
+    attention: &Attention<'_>,
+    streams: Streams,
+    row: usize,
+    unit: usize,
+) {
+    let Attention {
+        heads,
+        kv_heads,
+        head,
+        from,
+        ..
+    } = *attention;
+    // SAFETY: each unit is `head` values inside its stream, and the cache has room for the row.
+    unsafe {
+        if unit < heads {
+            let query = streams.queries.add((row * heads + unit) * head);
+            turn::<S>(
+                attention,
+                attention.norms.map(|norms| norms.0),
+                query,
+                from + row,
+            );
+        } else if unit < heads + kv_heads {
+            let index = unit - heads;
+            let key = streams.keys.add((row * kv_heads + index) * head);
+            turn::<S>(
+                attention,
+                attention.norms.map(|norms| norms.1),
+                key,
+                from + row,
+            );
+            put_key::<S>(streams.cache, key, index, from + row, head);
+        } else {
+            let index = unit - heads - kv_heads;
+            let value = streams.values.add((row * kv_heads + index) * head);
+            let to = streams
+                .cache
+                .values
+                .add(index * streams.cache.stride + (from + row) * head);
+            for at in (0..head).step_by(LANES) {
+                S::store_halves(to.add(at), S::floats(value.add(at)));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn turn<S: Simd>(
+    attention: &Attention<'_>,
+    norm: Option<&Norm>,
+    values: *mut f32,
+    position: usize,
+) {
+    // SAFETY: `values` is one head, which nobody else has.
+    unsafe {
+        if let Some(norm) = norm {
+            crate::norm::rms::<S>(norm, values, values);
+        }
+        attention.rope.turn(
+            std::slice::from_raw_parts_mut(values, attention.head),
+            position,
+        );
+    }
+}
+
+#[inline(always)]
+unsafe fn put_key<S: Simd>(
+    cache: RawCache,
+    key: *const f32,
+    index: usize,
+    position: usize,
+    head: usize,
+) {
+    let mut halves = [0_u16; LANES];
+    // SAFETY: the tile of this position is inside the head's part of the cache.
+    unsafe {
+        let tile = cache
+            .keys
+            .add(index * cache.stride + position / LANES * LANES * head + position % LANES);
+        for at in (0..head).step_by(LANES) {
+            S::store_halves(halves.as_mut_ptr(), S::floats(key.add(at)));
+            for (lane, half) in halves.into_iter().enumerate() {
+                *tile.add((at + lane) * LANES) = half;
+            }
+        }
+    }
+}
+
+/// Some neighbouring queries of one kv head: query q is head `kv × group + q % group` of row `q / group`.
+#[derive(Clone, Copy)]
+pub(crate) struct Block {
+    pub(crate) kv: usize,
+    pub(crate) first: usize,
+    pub(crate) count: usize,
+}
+
+/// The softmax of some chunks, unfinished: largest score, sum of exponentials, weighted values.
+struct Running<const Q: usize> {
+    most: [f32; Q],
+    sum: [f32; Q],
+    mixed: [[f32; WIDEST]; Q],
+}
+
+impl<const Q: usize> Running<Q> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self {
+            most: [f32::NEG_INFINITY; Q],
+            sum: [0.0; Q],
+            mixed: [[0.0; WIDEST]; Q],
+        }
+    }
+}
+
+/// Which positions each query of a block sees.
+struct Seen<const Q: usize> {
+    floor: [usize; Q],
+    end: [usize; Q],
+}
+
+impl<const Q: usize> Seen<Q> {
+    #[inline(always)]
+    fn new(attention: &Attention<'_>, block: Block) -> Self {
+        let group = attention.heads / attention.kv_heads;
+        let end = std::array::from_fn(|q| {
+            attention.from + (block.first + q.min(block.count - 1)) / group + 1
+        });
+        let floor = end.map(|end| {
+            attention
+                .window
+                .map_or(0, |window| end.saturating_sub(window))
+        });
+        Self { floor, end }
+    }
+
+    /// From the first chunk anybody sees to the last, exclusive.
+    #[inline(always)]
+    fn chunks(&self) -> std::ops::Range<usize> {
+        self.floor[0] / CHUNK..self.end[Q - 1].div_ceil(CHUNK)
+    }
+}
+
+/// The chunks that a block of queries looks at.
+pub(crate) fn chunks_of(attention: &Attention<'_>, block: Block) -> std::ops::Range<usize> {
+    let first = Seen::<1>::new(attention, Block { count: 1, ..block });
+    let last = Seen::<1>::new(
+        attention,
+        Block {
+            first: block.first + block.count - 1,
+            count: 1,
+            ..block
+        },
+    );
+    first.chunks().start..last.chunks().end
+}
+
+/// One chunk for a block of at most `Q` queries.
+///
+/// # Safety
+/// The streams are as `attention` says, the block and the chunk within them, `head` at most [`WIDEST`]; the instruction set is there.
+#[inline(always)]
+unsafe fn chunk<S: Simd, const Q: usize>(
+    attention: &Attention<'_>,
+    cache: RawCache,
+    kv: usize,
+    queries: &[[f32; WIDEST]; Q],
+    seen: &Seen<Q>,
+    chunk: usize,
+) -> Running<Q> {
+    let mut scores = [[0.0_f32; CHUNK]; Q];
+    let mut out = Running::new();
+    let start = chunk * CHUNK;
+    let end = seen.end[Q - 1].min(start + CHUNK);
+    let tiles = (end - start).div_ceil(LANES);
+    // SAFETY: positions below `end` are in the cache; a tile's other lanes are too, since capacities are whole chunks.
+    unsafe {
+        let keys = cache.keys.add(kv * cache.stride).cast_const();
+        let values = cache.values.add(kv * cache.stride).cast_const();
+        for tile in 0..tiles {
+            let first = start + tile * LANES;
+            let dots = score::<S, Q>(queries, keys.add(first * attention.head), attention.head);
+            for q in 0..Q {
+                let kept = S::keep(dots[q], seen.end[q].saturating_sub(first));
+                let kept = S::drop_first(kept, seen.floor[q].saturating_sub(first));
+                S::store(scores[q].as_mut_ptr().add(tile * LANES), kept);
+            }
+        }
+        for q in 0..Q {
+            (out.most[q], out.sum[q]) = soften::<S>(&mut scores[q], tiles);
+        }
+        mix::<S, Q>(
+            &scores,
+            values.add(start * attention.head),
+            end - start,
+            attention.head,
+            &mut out.mixed,
+        );
+    }
+    out
+}
+
+/// Scores of sixteen positions, one a lane.
+#[inline(always)]
+unsafe fn score<S: Simd, const Q: usize>(
+    queries: &[[f32; WIDEST]; Q],
+    tile: *const u16,
+    head: usize,
+) -> [S::Floats; Q] {
+    // SAFETY: a tile is `head` × 16 values.
+    unsafe {
+        let mut dots = [S::splat(0.0); Q];
+        for value in 0..head {
+            let key = S::halves(tile.add(value * LANES));
+            for q in 0..Q {
+                dots[q] = S::fma(S::splat(*queries[q].as_ptr().add(value)), key, dots[q]);
+            }
+        }
+        dots
+    }
+}
+
+/// Scores to weights: e^(score - most). Gives `most` and the sum of weights; minus infinity and 0 where nothing is seen.
+#[inline(always)]
+unsafe fn soften<S: Simd>(scores: &mut [f32; CHUNK], tiles: usize) -> (f32, f32) {
+    // SAFETY: at most CHUNK / 16 tiles.
+    unsafe {
+        let mut most = S::splat(f32::NEG_INFINITY);
+        for tile in 0..tiles {
+            most = S::max(most, S::floats(scores.as_ptr().add(tile * LANES)));
+        }
+        let most = S::largest(most);
+        if most == f32::NEG_INFINITY {
+            scores.fill(0.0);
+            return (most, 0.0);
+        }
+        let mut sum = S::splat(0.0);
+        for tile in 0..tiles {
+            let at = scores.as_mut_ptr().add(tile * LANES);
+            // What is not seen has e^-87, the smallest that `exp` gives; it is taken away so that it is exactly nothing.
+            let score = S::floats(at);
+            let weight = S::mul(exp::<S>(S::sub(score, S::splat(most))), seen::<S>(score));
+            S::store(at, weight);
+            sum = S::add(sum, weight);
+        }
+        (most, S::sum(sum))
+    }
+}
+
+/// 1 where a score is finite, 0 where it is minus infinity.
+#[inline(always)]
+unsafe fn seen<S: Simd>(score: S::Floats) -> S::Floats {
+    // SAFETY: lane-wise operations only. Finite scores are far above -1e30, and clamping minus infinity gives exactly -1e30.
+    unsafe {
+        const NONE: f32 = -1e30;
+        let shifted = S::sub(S::max(score, S::splat(NONE)), S::splat(NONE));
+        S::min(shifted, S::splat(1.0))
+    }
+}
+
+/// Adds the values of `count` positions by weight.
+#[inline(always)]
+unsafe fn mix<S: Simd, const Q: usize>(
+    weights: &[[f32; CHUNK]; Q],
+    values: *const u16,
+    count: usize,
+    head: usize,
+    mixed: &mut [[f32; WIDEST]; Q],
+) {
+    let pairs = head / (2 * LANES);
+    // SAFETY: `count` rows of `head` values, `head` a multiple of 16 and at most WIDEST.
+    unsafe {
+        for pair in 0..pairs {
+            let at = pair * 2 * LANES;
+            let mut sums = [[S::splat(0.0); 2]; Q];
+            for position in 0..count {
+                let row = values.add(position * head + at);
+                let (first, second) = (S::halves(row), S::halves(row.add(LANES)));
+                for q in 0..Q {
+                    let weight = S::splat(*weights[q].as_ptr().add(position));
+                    sums[q] = [
+                        S::fma(weight, first, sums[q][0]),
+                        S::fma(weight, second, sums[q][1]),
+                    ];
+                }
+            }
+            for q in 0..Q {
+                S::store(mixed[q].as_mut_ptr().add(at), sums[q][0]);
+                S::store(mixed[q].as_mut_ptr().add(at + LANES), sums[q][1]);
+            }
+        }
+        if !head.is_multiple_of(2 * LANES) {
+            let at = pairs * 2 * LANES;
+            let mut sums = [S::splat(0.0); Q];
+            for position in 0..count {
+                let value = S::halves(values.add(position * head + at));
+                for q in 0..Q {
+                    sums[q] = S::fma(S::splat(*weights[q].as_ptr().add(position)), value, sums[q]);
+                }
+            }
+            for q in 0..Q {
+                S::store(mixed[q].as_mut_ptr().add(at), sums[q]);
+            }
+        }
+    }
+}
+
+/// Joins a later chunk to what is there.
+#[inline(always)]
+unsafe fn merge<S: Simd>(
+    most: &mut f32,
+    sum: &mut f32,
+    mixed: *mut f32,
+    (next, next_sum, next_mixed): (f32, f32, *const f32),
+    head: usize,
+) {
+    if next == f32::NEG_INFINITY {
+        return;
+    }
+    let largest = most.max(next);
+    // SAFETY: both have `head` values. Before the first chunk `most` is minus infinity and everything is 0.
+    unsafe {
+        let factor = |from: f32| {
+            if from == f32::NEG_INFINITY {
+                0.0
+            } else {
+                (from - largest).exp()
+            }
+        };
+        let (old, new) = (factor(*most), factor(next));
+        for at in (0..head).step_by(LANES) {
+            let kept = S::mul(S::floats(mixed.add(at)), S::splat(old));
+            S::store(
+                mixed.add(at),
+                S::fma(S::floats(next_mixed.add(at)), S::splat(new), kept),
+            );
+        }
+        *sum = *sum * old + next_sum * new;
+        *most = largest;
+    }
+}
+
+#[inline(always)]
+unsafe fn gather<S: Simd, const Q: usize>(
+    attention: &Attention<'_>,
+    streams: Streams,
+    block: Block,
+) -> [[f32; WIDEST]; Q] {
+    let mut queries = [[0.0; WIDEST]; Q];
+    // SAFETY: the block is within the queries.
+    unsafe {
+        for q in 0..block.count {
+            let from = streams.queries.add(offset(attention, block, q));
+            for at in (0..attention.head).step_by(LANES) {
+                let scaled = S::mul(S::floats(from.add(at)), S::splat(attention.scale));
+                S::store(queries[q].as_mut_ptr().add(at), scaled);
+            }
+        }
+    }
+    queries
+}
+
+/// Where query `q` of a block starts in its stream, and its result in the output.
+#[inline(always)]
+fn offset(attention: &Attention<'_>, block: Block, q: usize) -> usize {
+    let group = attention.heads / attention.kv_heads;
+    let (row, of) = ((block.first + q) / group, (block.first + q) % group);
+    (row * attention.heads + block.kv * group + of) * attention.head
+}
+
+#[inline(always)]
+unsafe fn finish<S: Simd>(sum: f32, mixed: *const f32, to: *mut f32, head: usize) {
+    // SAFETY: both have `head` values.
+    unsafe {
+        let scale = S::splat(1.0 / sum);
+        for at in (0..head).step_by(LANES) {
+            S::store(to.add(at), S::mul(S::floats(mixed.add(at)), scale));
+        }
+    }
+}
+
+/// All chunks of a block of queries, one after the other.
+///
+/// # Safety
+/// As [`chunk`]; every key and value below the rows' ends is placed; no other thread has the block.
+#[inline(always)]
+pub(crate) unsafe fn whole<S: Simd, const Q: usize>(
+    attention: &Attention<'_>,
+    streams: Streams,
+    block: Block,
+) {
+    let seen = Seen::<Q>::new(attention, block);
+    let mut all = Running::<Q>::new();
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let queries = gather::<S, Q>(attention, streams, block);
+        for index in seen.chunks() {
+            let next = chunk::<S, Q>(attention, streams.cache, block.kv, &queries, &seen, index);
+            for q in 0..block.count {
+                let part = (next.most[q], next.sum[q], next.mixed[q].as_ptr());
+                merge::<S>(
+                    &mut all.most[q],
+                    &mut all.sum[q],
+                    all.mixed[q].as_mut_ptr(),
+                    part,
+                    attention.head,
+                );
+            }
+        }
+        for q in 0..block.count {
+            finish::<S>(
+                all.sum[q],
+                all.mixed[q].as_ptr(),
+                streams.out.add(offset(attention, block, q)),
+                attention.head,
+            );
+        }
+    }
+}
+
+/// One chunk of a block of queries into `streams.parts`, at part `slot` of each query; a query has `slots`.
+///
+/// # Safety
+/// As [`whole`], and the parts have room.
+#[inline(always)]
+pub(crate) unsafe fn part<S: Simd, const Q: usize>(
+    attention: &Attention<'_>,
+    streams: Streams,
+    block: Block,
+    index: usize,
+    at: *mut f32,
+    slots: usize,
+) {
+    let seen = Seen::<Q>::new(attention, block);
+    let head = attention.head;
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let queries = gather::<S, Q>(attention, streams, block);
+        let done = chunk::<S, Q>(attention, streams.cache, block.kv, &queries, &seen, index);
+        for q in 0..block.count {
+            let to = at.add(q * slots * (head + 2));
+            *to = done.most[q];
+            *to.add(1) = done.sum[q];
+            to.add(2)
+                .copy_from_nonoverlapping(done.mixed[q].as_ptr(), head);
+        }
+    }
+}
+
+/// Joins the parts of one query in order and writes its result.
+///
+/// # Safety
+/// `parts` are `count` parts as [`part`] wrote them; `to` is writable for `head` values; the instruction set is there.
+#[inline(always)]
+pub(crate) unsafe fn join<S: Simd>(parts: *const f32, count: usize, to: *mut f32, head: usize) {
+    let (mut most, mut sum, mut mixed) = (f32::NEG_INFINITY, 0.0, [0.0_f32; WIDEST]);
+    // SAFETY: as promised by the caller.
+    unsafe {
+        for part in 0..count {
+            let at = parts.add(part * (head + 2));
+            merge::<S>(
+                &mut most,
+                &mut sum,
+                mixed.as_mut_ptr(),
+                (*at, *at.add(1), at.add(2)),
+                head,
+            );
+        }
+        finish::<S>(sum, mixed.as_ptr(), to, head);
+    }
+}

@@ -1,0 +1,410 @@
+//! One tile of sixteen rows times M columns, for each format. Reads weights and activations, writes M × 16 sums.
+//!
+//! A block's products are summed in integers; its scales are then applied in f32, block after block. That order is the same for every M, so a
+//! column's result does not depend on its neighbours.
+
+use crate::format::Format;
+use crate::panel::{Block32, Block256};
+use crate::simd::{LANES, Simd};
+
+/// How far ahead weights are asked for, in bytes. 4 KiB was best of 1 to 8 on the machines of `ARCHITECTURE.md`.
+const AHEAD: usize = 4096;
+/// From this many columns on arithmetic is the bottleneck, and asking ahead only takes slots.
+const FEW: usize = 8;
+
+/// The product of one tile and one group of columns, of one format.
+pub(crate) trait Product {
+    /// Writes `[M][16]` sums to `into`.
+    ///
+    /// # Safety
+    /// `tile` holds `units` units of the format; `group` holds as many inputs of M columns, rounded as the format wants; `into` is writable for
+    /// M × 16 f32; the instruction set is there.
+    unsafe fn tile<S: Simd, const M: usize>(
+        tile: *const u8,
+        units: usize,
+        group: *const u8,
+        into: *mut f32,
+    );
+}
+
+#[inline(always)]
+unsafe fn write<S: Simd, const M: usize>(sums: [S::Floats; M], into: *mut f32) {
+    for (column, sum) in sums.into_iter().enumerate() {
+        // SAFETY: `into` has M × 16 elements.
+        unsafe { S::store(into.add(column * LANES), sum) }
+    }
+}
+
+/// Reads a line of weights and asks for the one that comes [`AHEAD`] of it: one at a time, since a burst would fill the processor's queue of misses.
+#[inline(always)]
+unsafe fn line<S: Simd, const M: usize>(at: *const u8) -> S::Bytes {
+    if M <= FEW {
+        S::prefetch(at.wrapping_add(AHEAD));
+    }
+    // SAFETY: a line of weights, as the callers promise.
+    unsafe { S::bytes(at) }
+}
+
+/// Asks for the head of the unit [`AHEAD`] of this one.
+#[inline(always)]
+fn ask_ahead<S: Simd, const M: usize>(head: *const u8, bytes: usize) {
+    if M <= FEW {
+        for line in 0..bytes / 64 {
+            S::prefetch(head.wrapping_add(AHEAD + line * 64));
+        }
+    }
+}
+
+/// How 32 weights of each row lie in memory.
+pub(crate) trait Weights {
+    /// Bytes of the 32 × 16 weights.
+    const BYTES: usize;
+    /// Adds the products with 32 inputs of M columns to `sums`.
+    unsafe fn dot<S: Simd, const M: usize>(
+        lines: *const u8,
+        q: *const [[i8; 4]; M],
+        sums: &mut [S::Ints; M],
+    );
+}
+
+/// Four bits.
+pub(crate) struct Nibbles;
+/// Four bits and a fifth.
+pub(crate) struct Fives;
+/// Eight bits with a sign.
+pub(crate) struct Eights;
+
+/// Two halves in two chains of sums, so that one column alone does not wait for each product. `FIFTH` is 1 where masks follow the nibbles.
+#[inline(always)]
+unsafe fn halves<S: Simd, const M: usize, const FIFTH: usize>(
+    lines: *const u8,
+    q: *const [[i8; 4]; M],
+    sums: &mut [S::Ints; M],
+) {
+    // SAFETY: four lines, eight groups of inputs and, where there are any, eight masks, as the callers promise.
+    unsafe {
+        let mut others = [S::ints(0); M];
+        for line in 0..4 {
+            let bytes = self::line::<S, M>(lines.add(line * 64));
+            let (mut low, mut high) = (S::low(bytes), S::high(bytes));
+            if FIFTH == 1 {
+                low = S::with_one(low, lines.add(256 + line * 8));
+                high = S::with_one(high, lines.add(288 + line * 8));
+            }
+            let (first, second) = (&*q.add(line), &*q.add(line + 4));
+            for m in 0..M {
+                sums[m] = S::dot(sums[m], low, first[m].as_ptr());
+            }
+            for m in 0..M {
+                if M <= 2 {
+                    others[m] = S::dot(others[m], high, second[m].as_ptr());
+                } else {
+                    sums[m] = S::dot(sums[m], high, second[m].as_ptr());
+                }
+            }
+        }
+        if M <= 2 {
+            for m in 0..M {
+                sums[m] = S::add_ints(sums[m], others[m]);
+            }
+        }
+    }
+}
+
+impl Weights for Nibbles {
+    const BYTES: usize = 256;
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const M: usize>(
+        lines: *const u8,
+        q: *const [[i8; 4]; M],
+        sums: &mut [S::Ints; M],
+    ) {
+        // SAFETY: as promised by the caller.
+        unsafe { halves::<S, M, 0>(lines, q, sums) }
+    }
+}
+
+impl Weights for Fives {
+    const BYTES: usize = 320;
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const M: usize>(
+        lines: *const u8,
+        q: *const [[i8; 4]; M],
+        sums: &mut [S::Ints; M],
+    ) {
+        // SAFETY: as promised by the caller; the masks follow the nibbles.
+        unsafe { halves::<S, M, 1>(lines, q, sums) }
+    }
+}
+
+impl Weights for Eights {
+    const BYTES: usize = 512;
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const M: usize>(
+        lines: *const u8,
+        q: *const [[i8; 4]; M],
+        sums: &mut [S::Ints; M],
+    ) {
+        // SAFETY: eight lines and eight groups of inputs, as the caller promises.
+        unsafe {
+            let mut others = [S::ints(0); M];
+            for line in 0..8 {
+                let bytes = self::line::<S, M>(lines.add(line * 64));
+                let group = &*q.add(line);
+                for m in 0..M {
+                    if M <= 2 && line % 2 == 1 {
+                        others[m] = S::dot_signed(others[m], bytes, group[m].as_ptr());
+                    } else {
+                        sums[m] = S::dot_signed(sums[m], bytes, group[m].as_ptr());
+                    }
+                }
+            }
+            if M <= 2 {
+                for m in 0..M {
+                    sums[m] = S::add_ints(sums[m], others[m]);
+                }
+            }
+        }
+    }
+}
+
+/// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0: `START` is the place in [`Block32::starts`], 3 for none; `MINS` is 1 where a minimum follows the scale.
+pub(crate) struct By32<W, const START: usize, const MINS: usize>(W);
+
+impl<W: Weights, const START: usize, const MINS: usize> Product for By32<W, START, MINS> {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const M: usize>(
+        tile: *const u8,
+        units: usize,
+        group: *const u8,
+        into: *mut f32,
+    ) {
+        let head = 64 + MINS * 64;
+        let bytes = head + 2 * W::BYTES;
+        // SAFETY: as promised by the caller: a unit is two blocks, and so are its activations.
+        unsafe {
+            let mut sums = [S::splat(0.0); M];
+            let mut blocks = group.cast::<Block32<M>>();
+            for unit in 0..units {
+                let unit = tile.add(unit * bytes);
+                ask_ahead::<S, M>(unit, head);
+                for half in 0..2 {
+                    let block = &*blocks;
+                    let mut products = starts::<S, M, START>(block);
+                    W::dot::<S, M>(
+                        unit.add(head + half * W::BYTES),
+                        block.q.as_ptr(),
+                        &mut products,
+                    );
+                    let d = S::halves(unit.add(half * 32).cast());
+                    for m in 0..M {
+                        sums[m] = S::fma(
+                            S::to_floats(products[m]),
+                            S::mul(d, S::splat(block.d[m])),
+                            sums[m],
+                        );
+                    }
+                    if MINS == 1 {
+                        let min = S::halves(unit.add(64 + half * 32).cast());
+                        for m in 0..M {
+                            sums[m] = S::fma(min, S::splat(block.s[m]), sums[m]);
+                        }
+                    }
+                    blocks = blocks.add(1);
+                }
+            }
+            write::<S, M>(sums, into);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn starts<S: Simd, const M: usize, const START: usize>(block: &Block32<M>) -> [S::Ints; M] {
+    // SAFETY: lane-wise operations only.
+    unsafe {
+        let mut sums = [S::ints(0); M];
+        let wanted = START < 2 || (START == 2 && S::SIGNED_BIAS != 0);
+        if wanted {
+            for m in 0..M {
+                sums[m] = S::ints(block.starts[START][m]);
+            }
+        }
+        sums
+    }
+}
+
+/// Q4_K and Q5_K.
+pub(crate) struct K45<W>(W);
+
+impl<W: Weights> Product for K45<W> {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const M: usize>(
+        tile: *const u8,
+        units: usize,
+        group: *const u8,
+        into: *mut f32,
+    ) {
+        const HEAD: usize = 320;
+        let bytes = HEAD + 8 * W::BYTES;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let mut sums = [S::splat(0.0); M];
+            for index in 0..units {
+                let unit = tile.add(index * bytes);
+                ask_ahead::<S, M>(unit, HEAD);
+                let block = &*group.cast::<Block256<M>>().add(index);
+                let mut total = [S::splat(0.0); M];
+                for sub in 0..8 {
+                    let mut products = [S::ints(0); M];
+                    W::dot::<S, M>(
+                        unit.add(HEAD + sub * W::BYTES),
+                        block.q.as_ptr().add(sub * 8),
+                        &mut products,
+                    );
+                    let scale = S::unsigned(unit.add(64 + sub * 16));
+                    for m in 0..M {
+                        total[m] = S::fma(S::to_floats(products[m]), scale, total[m]);
+                    }
+                }
+                let d = S::halves(unit.cast());
+                for m in 0..M {
+                    sums[m] = S::fma(total[m], S::mul(d, S::splat(block.d[m])), sums[m]);
+                }
+                mins::<S, M>(unit, block, &mut sums);
+            }
+            write::<S, M>(sums, into);
+        }
+    }
+}
+
+/// Takes the minimums of one unit away: each times the sum of its 32 inputs.
+#[inline(always)]
+unsafe fn mins<S: Simd, const M: usize>(
+    unit: *const u8,
+    block: &Block256<M>,
+    sums: &mut [S::Floats; M],
+) {
+    // SAFETY: the heads of a unit, as promised to `K45::tile`.
+    unsafe {
+        let mut products = [S::ints(0); M];
+        for pair in 0..4 {
+            for m in 0..M {
+                products[m] =
+                    S::dot_pairs(products[m], unit.add(192 + pair * 32), block.pairs[pair][m]);
+            }
+        }
+        let min = S::halves(unit.add(32).cast());
+        for m in 0..M {
+            sums[m] = S::fma(
+                S::to_floats(products[m]),
+                S::mul(min, S::splat(-block.d[m])),
+                sums[m],
+            );
+        }
+    }
+}
+
+/// Q6_K.
+pub(crate) struct K6;
+
+impl Product for K6 {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const M: usize>(
+        tile: *const u8,
+        units: usize,
+        group: *const u8,
+        into: *mut f32,
+    ) {
+        const BYTES: usize = Format::Q6_K.unit().1;
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let mut sums = [S::splat(0.0); M];
+            for index in 0..units {
+                let unit = tile.add(index * BYTES);
+                ask_ahead::<S, M>(unit, 320);
+                let block = &*group.cast::<Block256<M>>().add(index);
+                let mut total = [S::splat(0.0); M];
+                for sub in 0..16 {
+                    let products = six::<S, M>(unit.add(320 + sub * 192), block, sub);
+                    let scale = S::signed(unit.add(64 + sub * 16));
+                    for m in 0..M {
+                        total[m] = S::fma(S::to_floats(products[m]), scale, total[m]);
+                    }
+                }
+                let d = S::floats(unit.cast());
+                for m in 0..M {
+                    sums[m] = S::fma(total[m], S::mul(d, S::splat(block.d[m])), sums[m]);
+                }
+            }
+            write::<S, M>(sums, into);
+        }
+    }
+}
+
+/// 16 weights of six bits for each row.
+#[inline(always)]
+unsafe fn six<S: Simd, const M: usize>(
+    lines: *const u8,
+    block: &Block256<M>,
+    sub: usize,
+) -> [S::Ints; M] {
+    // SAFETY: three lines, as promised to `K6::tile`.
+    unsafe {
+        let [first, second, high] = [0, 64, 128].map(|at| line::<S, M>(lines.add(at)));
+        let weights = [
+            S::with_two::<0>(S::low(first), high),
+            S::with_two::<2>(S::high(first), high),
+            S::with_two::<4>(S::low(second), high),
+            S::with_two::<6>(S::high(second), high),
+        ];
+        let mut sums = [S::ints(0); M];
+        for m in 0..M {
+            sums[m] = S::ints(block.starts[sub][m]);
+        }
+        for (part, weights) in weights.into_iter().enumerate() {
+            for m in 0..M {
+                sums[m] = S::dot(sums[m], weights, block.q[sub * 4 + part][m].as_ptr());
+            }
+        }
+        sums
+    }
+}
+
+/// F32, F16, BF16: one line of sixteen weights for each input.
+pub(crate) struct Floats<const FORMAT: usize>;
+
+impl<const FORMAT: usize> Product for Floats<FORMAT> {
+    #[inline(always)]
+    unsafe fn tile<S: Simd, const M: usize>(
+        tile: *const u8,
+        units: usize,
+        group: *const u8,
+        into: *mut f32,
+    ) {
+        let bytes = if FORMAT == Format::F32 as usize {
+            64
+        } else {
+            32
+        };
+        // SAFETY: as promised by the caller: a unit is two inputs.
+        unsafe {
+            let mut sums = [S::splat(0.0); M];
+            for input in 0..units * 2 {
+                let at = tile.add(input * bytes);
+                ask_ahead::<S, M>(at, bytes);
+                let weights = if FORMAT == Format::F32 as usize {
+                    S::floats(at.cast())
+                } else if FORMAT == Format::F16 as usize {
+                    S::halves(at.cast())
+                } else {
+                    S::brains(at.cast())
+                };
+                let values = &*group.cast::<[f32; M]>().add(input);
+                for m in 0..M {
+                    sums[m] = S::fma(weights, S::splat(values[m]), sums[m]);
+                }
+            }
+            write::<S, M>(sums, into);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Which instruction set the kernels run on: chosen once, at run time. Touches the processor's feature flags.
+
+/// An instruction set with kernels of its own. All have the same tiles and give the same integers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// No vector instructions asked for; everywhere.
+    Scalar,
+    /// AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512 F, BW and VL with VNNI.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+}
+
+impl Isa {
+    /// The fastest that this processor has.
+    #[must_use]
+    pub fn detect() -> Self {
+        Self::all().next_back().unwrap_or(Self::Scalar)
+    }
+
+    /// All that this processor has, slowest first.
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> {
+        Self::known().iter().copied().filter(|isa| isa.is_here())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn known() -> &'static [Self] {
+        &[Self::Scalar, Self::Avx2, Self::Avx512Vnni]
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn known() -> &'static [Self] {
+        &[Self::Scalar]
+    }
+
+    fn is_here(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => {
+                Self::Avx2.is_here()
+                    && is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+        }
+    }
+
+    /// As `cloister doctor` and the benchmark print it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => "AVX-512 VNNI",
+        }
+    }
+}

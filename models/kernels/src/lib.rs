@@ -1,0 +1,32 @@
+//! Matrix products, attention and their threads on the processor: the one home of `unsafe` in inference. Touches threads and memory only.
+//!
+//! Weights keep the numbers of the GGUF blocks, repacked into tiles of sixteen rows ([`Matrix`]). Activations are rounded to 8 bits per block
+//! as llama.cpp rounds them (Q8_0 beside the 32-blocks, Q8_K beside the 256-blocks), products are summed in integers, and each block's scales
+//! are applied in f32, in one order whatever the number of columns or threads: so a token read alone and a token read among others give the
+//! same bits. Everything outside this crate calls safe functions of [`Team`].
+
+mod attention;
+mod dispatch;
+mod dot;
+mod format;
+mod isa;
+mod lines;
+mod matrix;
+mod norm;
+mod pack;
+mod panel;
+mod pool;
+mod rope;
+mod simd;
+mod team;
+
+pub use attention::{Attention, KvCache};
+pub use format::{Format, FormatError};
+pub use isa::Isa;
+pub use matrix::Matrix;
+pub use norm::Norm;
+pub use rope::{Pairs, Rope};
+pub use team::{Gate, Linear, Team};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! One weight matrix in tiles of sixteen rows. Immutable; touches its own memory only.
+
+use crate::format::{Format, FormatError};
+use crate::lines::Lines;
+use crate::pack;
+use crate::simd::LANES;
+
+/// `[rows, columns]` weights of one format, repacked.
+pub struct Matrix {
+    format: Format,
+    rows: usize,
+    columns: usize,
+    tiles: Lines,
+}
+
+impl Matrix {
+    /// Repacks the blocks of a GGUF tensor, row after row.
+    ///
+    /// # Errors
+    /// [`FormatError`] when the bytes are not `rows` × `columns` weights of that format.
+    pub fn pack(
+        format: Format,
+        rows: usize,
+        columns: usize,
+        data: &[u8],
+    ) -> Result<Self, FormatError> {
+        let (block, size) = format.block();
+        if columns == 0 || !columns.is_multiple_of(block) {
+            return Err(FormatError::Columns { columns, block });
+        }
+        let row_bytes = columns / block * size;
+        let needed = rows.saturating_mul(row_bytes);
+        if data.len() != needed || rows == 0 {
+            return Err(FormatError::Length {
+                found: data.len(),
+                needed,
+            });
+        }
+        let mut matrix = Self {
+            format,
+            rows,
+            columns,
+            tiles: Lines::zeroed(0),
+        };
+        matrix.tiles = Lines::zeroed(matrix.tile_count() * matrix.tile_bytes());
+        let tile_bytes = matrix.tile_bytes();
+        for (tile, rows) in matrix
+            .tiles
+            .bytes_mut()
+            .chunks_exact_mut(tile_bytes)
+            .zip(data.chunks(LANES * row_bytes))
+        {
+            for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+                pack::row(format, lane, row, tile);
+            }
+        }
+        Ok(matrix)
+    }
+
+    /// The weights of one row in f32, `columns` of them.
+    ///
+    /// # Panics
+    /// When there is no such row, or `into` has another length.
+    pub fn row(&self, row: usize, into: &mut [f32]) {
+        assert!(
+            row < self.rows && into.len() == self.columns,
+            "row {row} of {} into {}",
+            self.rows,
+            into.len()
+        );
+        let start = row / LANES * self.tile_bytes();
+        pack::unpack(
+            self.format,
+            row % LANES,
+            &self.tiles.bytes()[start..start + self.tile_bytes()],
+            into,
+        );
+    }
+
+    /// The format of its blocks.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Outputs.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Inputs.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes that one product reads.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.tiles.bytes().len()
+    }
+
+    pub(crate) fn tile_count(&self) -> usize {
+        self.rows.div_ceil(LANES)
+    }
+
+    pub(crate) fn units(&self) -> usize {
+        self.columns.div_ceil(self.format.unit().0)
+    }
+
+    pub(crate) fn tile_bytes(&self) -> usize {
+        self.units() * self.format.unit().1
+    }
+
+    pub(crate) fn tiles(&self) -> &[u8] {
+        self.tiles.bytes()
+    }
+}

@@ -1,0 +1,203 @@
+//! Activations as the kernels read them: a few columns side by side, rounded as the weights' format wants. Touches the memory given.
+//!
+//! The columns of a group stand beside each other, so that one load of weights meets them all. A group of M columns takes M times the bytes of
+//! one, so the groups before it need not be known to find it.
+
+use crate::format::Rounding;
+use crate::simd::{LANES, Simd};
+
+/// 32 inputs of M columns.
+#[repr(C)]
+pub(crate) struct Block32<const M: usize> {
+    /// `[input / 4][column][input % 4]`.
+    pub(crate) q: [[[i8; 4]; M]; 8],
+    /// The value of one step of q.
+    pub(crate) d: [f32; M],
+    /// d times the sum of q, for formats with a minimum.
+    pub(crate) s: [f32; M],
+    /// Minus the sum of q times 8, 16 and 128: where the sum starts when weights are kept with that much added.
+    pub(crate) starts: [[i32; M]; 3],
+}
+
+/// 256 inputs of M columns.
+#[repr(C)]
+pub(crate) struct Block256<const M: usize> {
+    /// `[input / 4][column][input % 4]`.
+    pub(crate) q: [[[i8; 4]; M]; 64],
+    /// The value of one step of q.
+    pub(crate) d: [f32; M],
+    /// Sums of q over 32 inputs each, two i16 in one i32.
+    pub(crate) pairs: [[i32; M]; 4],
+    /// Minus 32 times the sums of q over 16 inputs each.
+    pub(crate) starts: [[i32; M]; 16],
+}
+
+const SIZE32: usize = size_of::<Block32<1>>();
+const SIZE256: usize = size_of::<Block256<1>>();
+
+/// Bytes of one column of `inputs` activations.
+pub(crate) const fn column_bytes(rounding: Rounding, inputs: usize) -> usize {
+    match rounding {
+        Rounding::None => inputs.next_multiple_of(2) * 4,
+        Rounding::By32 => inputs.next_multiple_of(64) / 32 * SIZE32,
+        Rounding::By256 => inputs.div_ceil(256) * SIZE256,
+    }
+}
+
+/// Where one column goes: a group's memory, its number of columns, and which of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Column {
+    pub(crate) group: *mut u8,
+    pub(crate) of: usize,
+    pub(crate) index: usize,
+}
+
+/// Rounds one column into its place.
+///
+/// # Safety
+/// `from` is readable for `inputs` f32, a multiple of 16 (of 32, 256 where blocks are so long); the group is writable for `of` times
+/// [`column_bytes`], aligned to 4; the instruction set is there.
+#[inline(always)]
+pub(crate) unsafe fn fill<S: Simd>(
+    rounding: Rounding,
+    from: *const f32,
+    inputs: usize,
+    to: Column,
+) {
+    // SAFETY: as promised by the caller; each block stays inside the group's memory by `column_bytes`.
+    unsafe {
+        match rounding {
+            Rounding::None => copy(from, inputs, to),
+            Rounding::By32 => {
+                for block in 0..inputs / 32 {
+                    fill32::<S>(from.add(block * 32), to, block);
+                }
+                if !inputs.is_multiple_of(64) {
+                    to.group
+                        .add(inputs / 32 * SIZE32 * to.of)
+                        .write_bytes(0, SIZE32 * to.of);
+                }
+            }
+            Rounding::By256 => {
+                for block in 0..inputs / 256 {
+                    fill256::<S>(from.add(block * 256), to, block);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn copy(from: *const f32, inputs: usize, to: Column) {
+    // SAFETY: as promised to `fill`.
+    unsafe {
+        let group = to.group.cast::<f32>();
+        for input in 0..inputs {
+            *group.add(input * to.of + to.index) = *from.add(input);
+        }
+        if !inputs.is_multiple_of(2) {
+            *group.add(inputs * to.of + to.index) = 0.0;
+        }
+    }
+}
+
+/// The largest magnitude of `N` × 16 values.
+#[inline(always)]
+unsafe fn peak<S: Simd, const N: usize>(from: *const f32) -> f32 {
+    // SAFETY: as promised to `fill`.
+    unsafe {
+        let mut most = S::abs(S::floats(from));
+        for part in 1..N {
+            most = S::max(most, S::abs(S::floats(from.add(part * LANES))));
+        }
+        S::largest(most)
+    }
+}
+
+/// Rounds 16 values and puts them into the column, four by four. Gives their sum.
+#[inline(always)]
+unsafe fn sixteen<S: Simd>(
+    from: *const f32,
+    inverse: S::Floats,
+    to: *mut [i8; 4],
+    of: usize,
+) -> i32 {
+    let mut q = [[0_i8; 4]; 4];
+    // SAFETY: as promised to `fill`.
+    unsafe {
+        S::store_signed(q.as_mut_ptr().cast(), S::mul(S::floats(from), inverse));
+        for (four, values) in q.iter().enumerate() {
+            *to.add(four * of) = *values;
+        }
+    }
+    q.as_flattened().iter().map(|value| i32::from(*value)).sum()
+}
+
+/// `quantize_row_q8_0` of ggml: the scale is the largest magnitude over 127, kept in f16.
+#[inline(always)]
+unsafe fn fill32<S: Simd>(from: *const f32, to: Column, block: usize) {
+    // SAFETY: as promised to `fill`.
+    unsafe {
+        let most = peak::<S, 2>(from);
+        let inverse = if most > 0.0 {
+            S::splat(127.0 / most)
+        } else {
+            S::splat(0.0)
+        };
+        let base = to.group.add(block * SIZE32 * to.of);
+        let q = base.cast::<[i8; 4]>().add(to.index);
+        let sum = sixteen::<S>(from, inverse, q, to.of)
+            + sixteen::<S>(from.add(16), inverse, q.add(4 * to.of), to.of);
+        let rest = base.add(32 * to.of);
+        let d = most / 127.0;
+        let scales = rest.cast::<f32>();
+        *scales.add(to.index) = rounded::<S>(d);
+        *scales.add(to.of + to.index) = rounded::<S>(d * sum as f32);
+        let starts = rest.add(8 * to.of).cast::<i32>();
+        for (place, times) in [8, 16, 128].into_iter().enumerate() {
+            *starts.add(place * to.of + to.index) = -times * sum;
+        }
+    }
+}
+
+/// `quantize_row_q8_K` of ggml: the scale is kept in f32.
+#[inline(always)]
+unsafe fn fill256<S: Simd>(from: *const f32, to: Column, block: usize) {
+    // SAFETY: as promised to `fill`.
+    unsafe {
+        let most = peak::<S, 16>(from);
+        let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
+        let base = to.group.add(block * SIZE256 * to.of);
+        let q = base.cast::<[i8; 4]>().add(to.index);
+        let rest = base.add(256 * to.of);
+        *rest.cast::<f32>().add(to.index) = if most > 0.0 { 1.0 / inverse } else { 0.0 };
+        let pairs = rest.add(4 * to.of).cast::<i32>();
+        let starts = rest.add(20 * to.of).cast::<i32>();
+        let mut sums = [0_i32; 16];
+        for (part, sum) in sums.iter_mut().enumerate() {
+            *sum = sixteen::<S>(
+                from.add(part * 16),
+                S::splat(inverse),
+                q.add(part * 4 * to.of),
+                to.of,
+            );
+            *starts.add(part * to.of + to.index) = -32 * *sum;
+        }
+        for (pair, [a, b, c, d]) in sums.as_chunks::<4>().0.iter().enumerate() {
+            *pairs.add(pair * to.of + to.index) = ((a + b) & 0xFFFF) | (c + d) << 16;
+        }
+    }
+}
+
+/// The nearest f16, as f32.
+#[inline(always)]
+unsafe fn rounded<S: Simd>(value: f32) -> f32 {
+    let mut halves = [0_u16; LANES];
+    let mut floats = [0.0; LANES];
+    // SAFETY: both arrays have sixteen elements.
+    unsafe {
+        S::store_halves(halves.as_mut_ptr(), S::splat(value));
+        S::store(floats.as_mut_ptr(), S::halves(halves.as_ptr()));
+    }
+    floats[0]
+}

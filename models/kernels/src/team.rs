@@ -1,0 +1,441 @@
+//! The steps of a decoder on all threads: what the rest of the program calls. Safe; lengths are checked at the door and panic when wrong.
+//!
+//! A step is one job of the pool. Activations are rounded once for all matrices that read them: by every thread for itself where they are few,
+//! which costs less than meeting, else shared out.
+
+mod plan;
+mod rounded;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use self::plan::Plan;
+use self::rounded::{Each, Layout, Panel, Spot, WIDEST_GROUP};
+use crate::attention::{Attention, KvCache, Streams, WIDEST};
+use crate::dispatch::Kernels;
+use crate::isa::Isa;
+use crate::lines::Lines;
+use crate::matrix::Matrix;
+use crate::norm::Norm;
+use crate::pool::{Place, Pool};
+use crate::simd::LANES;
+
+/// Up to this many rows every thread rounds all activations for itself, and tiles are shared out evenly.
+const FEW: usize = 8;
+/// `y = W x + b`.
+pub struct Linear {
+    /// W.
+    pub matrix: Matrix,
+    /// b, one for each row of W.
+    pub bias: Option<Vec<f32>>,
+}
+
+/// The gate of the feed-forward part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// `x ÷ (1 + e^-x)`.
+    Silu,
+    /// GELU's tanh approximation.
+    GeluTanh,
+}
+
+/// Threads, their instruction set and their scratch memory.
+pub struct Team {
+    pool: Pool,
+    isa: Isa,
+    kernels: &'static Kernels,
+    scratch: Lines,
+    parts: Lines,
+}
+
+/// A pointer that threads share; what each writes does not overlap.
+#[derive(Clone, Copy)]
+struct Shared<T>(*mut T);
+
+// SAFETY: every job says why its threads' parts are apart.
+unsafe impl<T> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// A method, so that closures take the wrapper and not the pointer inside.
+    fn get(&self) -> *mut T {
+        self.0
+    }
+}
+
+impl Team {
+    /// `threads` threads on the instruction set `isa`, which must be one of [`Isa::all`].
+    ///
+    /// # Panics
+    /// When the processor does not have it.
+    #[must_use]
+    pub fn new(threads: usize, isa: Isa) -> Self {
+        assert!(Isa::all().any(|here| here == isa), "no {} here", isa.name());
+        Self {
+            pool: Pool::new(threads),
+            isa,
+            kernels: Kernels::of(isa),
+            scratch: Lines::zeroed(0),
+            parts: Lines::zeroed(0),
+        }
+    }
+
+    /// How many threads there are.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.size()
+    }
+
+    /// What they compute with.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// `y = W norm(x) + b` for each matrix; `input` is `[rows][columns]`, each output `[rows][its rows]`.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    pub fn project<const N: usize>(
+        &mut self,
+        input: &[f32],
+        norm: Option<&Norm>,
+        outputs: [(&Linear, &mut [f32]); N],
+    ) {
+        let Some(columns) = outputs.first().map(|(linear, _)| linear.matrix.columns()) else {
+            return;
+        };
+        let rows = rows_of(input, columns);
+        let targets = outputs.map(|(linear, out)| {
+            assert_eq!(out.len(), rows * linear.matrix.rows(), "an output's length");
+            (linear, Shared(out.as_mut_ptr()))
+        });
+        let layout = Layout::new(
+            columns,
+            rows,
+            targets.iter().map(|(linear, _)| &linear.matrix),
+        );
+        let tiles = targets
+            .each_ref()
+            .map(|(linear, _)| linear.matrix.tile_count());
+        self.multiply(
+            input,
+            norm,
+            layout,
+            &tiles,
+            &|panel,
+              Spot {
+                  matrix,
+                  tile,
+                  first,
+                  width,
+              },
+              sums| {
+                let (linear, out) = &targets[matrix];
+                // SAFETY: the panel is filled for every matrix of the layout; each tile's outputs are written by one thread.
+                unsafe {
+                    panel.product(&linear.matrix, tile, first, width, sums);
+                    store(linear, out.get(), tile, first, rows, sums, |old, sum| {
+                        *old = sum
+                    });
+                }
+            },
+        );
+    }
+
+    /// `stream += W x + b`; `input` is `[rows][columns]`, `stream` `[rows][W's rows]`.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    pub fn project_onto(&mut self, input: &[f32], linear: &Linear, stream: &mut [f32]) {
+        let rows = rows_of(input, linear.matrix.columns());
+        assert_eq!(
+            stream.len(),
+            rows * linear.matrix.rows(),
+            "the stream's length"
+        );
+        let layout = Layout::new(linear.matrix.columns(), rows, [&linear.matrix]);
+        let out = Shared(stream.as_mut_ptr());
+        self.multiply(
+            input,
+            None,
+            layout,
+            &[linear.matrix.tile_count()],
+            &|panel,
+              Spot {
+                  tile, first, width, ..
+              },
+              sums| {
+                // SAFETY: as in `project`.
+                unsafe {
+                    panel.product(&linear.matrix, tile, first, width, sums);
+                    store(linear, out.get(), tile, first, rows, sums, |old, sum| {
+                        *old += sum
+                    });
+                }
+            },
+        );
+    }
+
+    /// `out = act(G norm(x)) × (U norm(x))`; `input` is `[rows][columns]`, `out` `[rows][G's rows]`. Biases are not used.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    pub fn gate(
+        &mut self,
+        input: &[f32],
+        norm: &Norm,
+        [gate, up]: [&Linear; 2],
+        kind: Gate,
+        out: &mut [f32],
+    ) {
+        let rows = rows_of(input, gate.matrix.columns());
+        assert!(
+            gate.matrix.rows() == up.matrix.rows() && out.len() == rows * gate.matrix.rows(),
+            "the gate's length"
+        );
+        let layout = Layout::new(gate.matrix.columns(), rows, [&gate.matrix, &up.matrix]);
+        let out = Shared(out.as_mut_ptr());
+        let activate = match kind {
+            Gate::Silu => self.kernels.silu,
+            Gate::GeluTanh => self.kernels.gelu,
+        };
+        self.multiply(
+            input,
+            Some(norm),
+            layout,
+            &[gate.matrix.tile_count()],
+            &|panel,
+              Spot {
+                  tile, first, width, ..
+              },
+              sums| {
+                let mut others = [[0.0; LANES]; WIDEST_GROUP];
+                // SAFETY: as in `project`; both are `width` × 16 sums.
+                unsafe {
+                    panel.product(&gate.matrix, tile, first, width, sums);
+                    panel.product(&up.matrix, tile, first, width, &mut others);
+                    activate(
+                        sums.as_mut_ptr().cast(),
+                        others.as_ptr().cast(),
+                        width * LANES,
+                    );
+                    store(gate, out.get(), tile, first, rows, sums, |old, sum| {
+                        *old = sum
+                    });
+                }
+            },
+        );
+    }
+
+    /// `stream += norm(input)`, row by row.
+    ///
+    /// # Panics
+    /// When lengths do not fit.
+    pub fn norm_onto(&mut self, input: &mut [f32], norm: &Norm, stream: &mut [f32]) {
+        assert!(
+            input.len() == stream.len() && input.len().is_multiple_of(norm.len()),
+            "a norm's length"
+        );
+        assert!(norm.len().is_multiple_of(LANES), "a norm of {}", norm.len());
+        for (row, stream) in input
+            .chunks_exact_mut(norm.len())
+            .zip(stream.chunks_exact_mut(norm.len()))
+        {
+            let at = row.as_mut_ptr();
+            // SAFETY: one row, as long as the norm, a multiple of 16.
+            unsafe { (self.kernels.rms)(norm, at, at) };
+            for (old, value) in stream.iter_mut().zip(row) {
+                *old += *value;
+            }
+        }
+    }
+
+    /// Runs `product` on every tile and group of columns, once the activations are rounded.
+    fn multiply(
+        &mut self,
+        input: &[f32],
+        norm: Option<&Norm>,
+        layout: Layout,
+        tiles: &[usize],
+        product: &Each<'_>,
+    ) {
+        assert!(
+            norm.is_none_or(|norm| norm.len() == layout.inputs),
+            "a norm's length"
+        );
+        assert!(
+            layout.inputs.is_multiple_of(LANES),
+            "{} inputs",
+            layout.inputs
+        );
+        let (kernels, size) = (self.kernels, self.pool.size());
+        let few = layout.rows <= FEW;
+        let bytes = layout.offset(kernels, None);
+        self.scratch.reserve(bytes * size);
+        let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
+        let input = Shared(input.as_ptr().cast_mut());
+        self.pool.run(&|place: Place<'_>| {
+            // SAFETY: `scratch` has one panel for each thread. With few rows each fills its own; with many all fill the first, each other
+            // rows, and each has the row of f32 before its own panel to itself.
+            unsafe {
+                let own = scratch.get().add(bytes * place.index);
+                let (panel, share) = if few {
+                    (own, 0..layout.rows)
+                } else {
+                    (scratch.get(), place.share(layout.rows))
+                };
+                layout.fill(kernels, input.get(), norm, share, panel, own.cast());
+                let panel = Panel {
+                    layout,
+                    at: panel,
+                    kernels,
+                };
+                if few {
+                    for (matrix, count) in tiles.iter().enumerate() {
+                        panel.tiles(matrix, place.share(*count), product);
+                    }
+                } else {
+                    place.meet();
+                    panel.bites(&next, tiles, product);
+                }
+            }
+        });
+    }
+
+    /// Attention of `[rows]` new positions; see [`Attention`] for shapes. Queries and keys are normed and turned in place, and keys and values are put
+    /// into the cache.
+    ///
+    /// # Panics
+    /// When lengths do not fit, the cache is full, or the tables do not cover the positions.
+    pub fn attend(
+        &mut self,
+        attention: &Attention<'_>,
+        cache: &mut KvCache,
+        [queries, keys]: [&mut [f32]; 2],
+        values: &[f32],
+        out: &mut [f32],
+    ) {
+        let Attention {
+            layer,
+            heads,
+            kv_heads,
+            head,
+            ..
+        } = *attention;
+        let rows = rows_of(queries, heads * head);
+        assert!(
+            rows > 0
+                && heads.is_multiple_of(kv_heads)
+                && head.is_multiple_of(LANES)
+                && head <= WIDEST,
+            "heads of {head}"
+        );
+        assert!(
+            keys.len() == rows * kv_heads * head
+                && values.len() == keys.len()
+                && out.len() == queries.len(),
+            "lengths of the streams"
+        );
+        assert!(
+            cache.fits(attention, rows) && attention.rope.width() <= head,
+            "a cache or tables of another shape"
+        );
+        assert!(
+            attention
+                .norms
+                .is_none_or(|(q, k)| q.len() == head && k.len() == head),
+            "a head's norm"
+        );
+        let plan = Plan::new(attention, self.kernels.queries, rows);
+        self.parts.reserve(plan.part_bytes(head));
+        let mut streams = Streams {
+            queries: queries.as_mut_ptr(),
+            keys: keys.as_mut_ptr(),
+            values: values.as_ptr(),
+            out: out.as_mut_ptr(),
+            cache: cache.raw(layer),
+            parts: self.parts.as_mut_ptr().cast(),
+        };
+        let streams = Shared(&raw mut streams);
+        let (kernels, next) = (self.kernels, AtomicUsize::new(0));
+        let units = heads + 2 * kv_heads;
+        self.pool.run(&|place: Place<'_>| {
+            // SAFETY: the streams have the lengths checked above; each unit, block and part is one thread's, and all units are placed before
+            // the first block is read.
+            unsafe {
+                let streams = *streams.get();
+                for unit in place.share(rows * units) {
+                    (kernels.place)(attention, streams, unit / units, unit % units);
+                }
+                place.meet();
+                if plan.apart {
+                    plan.parts(attention, kernels, streams, place);
+                } else {
+                    plan.wholes(attention, kernels, streams, &next);
+                }
+            }
+        });
+    }
+
+    /// Reads all of `bytes` on all threads, and gives a number that depends on them: what memory can do, to compare a product with.
+    pub fn sweep(&mut self, bytes: &[u8]) -> f32 {
+        let (kernels, at, len) = (
+            self.kernels,
+            Shared(bytes.as_ptr().cast_mut()),
+            bytes.len() / 256,
+        );
+        let total = AtomicUsize::new(0);
+        self.pool.run(&|place: Place<'_>| {
+            let share = place.share(len);
+            // SAFETY: each thread reads its share of whole blocks of 256 bytes.
+            let sum =
+                unsafe { (kernels.sweep)(at.get().add(share.start * 256), share.len() * 256) };
+            total.fetch_add(sum as usize, Ordering::Relaxed);
+        });
+        total.into_inner() as f32
+    }
+}
+
+fn rows_of(input: &[f32], columns: usize) -> usize {
+    assert!(
+        columns > 0 && !input.is_empty() && input.len().is_multiple_of(columns),
+        "{} values in rows of {columns}",
+        input.len()
+    );
+    input.len() / columns
+}
+
+/// Puts sums where they belong, with the bias.
+///
+/// # Safety
+/// `out` is `[rows][the matrix' rows]`, and nobody else has this tile.
+unsafe fn store(
+    linear: &Linear,
+    out: *mut f32,
+    tile: usize,
+    first: usize,
+    rows: usize,
+    sums: &[[f32; LANES]; WIDEST_GROUP],
+    put: impl Fn(&mut f32, f32),
+) {
+    let outputs = linear.matrix.rows();
+    let start = tile * LANES;
+    let count = LANES.min(outputs - start);
+    let bias = linear.bias.as_ref().map(|bias| &bias[start..start + count]);
+    for (row, sums) in (first..rows).zip(sums) {
+        // SAFETY: `count` values of one row of the output, by the caller's promise.
+        let to = unsafe { std::slice::from_raw_parts_mut(out.add(row * outputs + start), count) };
+        match bias {
+            None => to
+                .iter_mut()
+                .zip(sums)
+                .for_each(|(old, sum)| put(old, *sum)),
+            Some(bias) => to
+                .iter_mut()
+                .zip(sums)
+                .zip(bias)
+                .for_each(|((old, sum), bias)| put(old, sum + bias)),
+        }
+    }
+}

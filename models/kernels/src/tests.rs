@@ -1,0 +1,454 @@
+//! Products and attention against a plain calculation in f64, on every instruction set, and the bits that must not depend on company.
+
+use proptest::prelude::*;
+
+use crate::{Attention, Format, Gate, Isa, KvCache, Linear, Matrix, Norm, Pairs, Rope, Team};
+
+const FORMATS: [Format; 11] = [
+    Format::F32,
+    Format::F16,
+    Format::BF16,
+    Format::Q4_0,
+    Format::Q4_1,
+    Format::Q5_0,
+    Format::Q5_1,
+    Format::Q8_0,
+    Format::Q4_K,
+    Format::Q5_K,
+    Format::Q6_K,
+];
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// Between -1 and 1.
+    fn real(&mut self) -> f32 {
+        self.next() as f32 / (1_u64 << 30) as f32 - 1.0
+    }
+
+    fn reals(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.real()).collect()
+    }
+}
+
+/// Blocks of a format: any bits for weights and sub-scales, and for each f16 scale what `scale` says.
+fn blocks(
+    format: Format,
+    count: usize,
+    dice: &mut Dice,
+    mut scale: impl FnMut(&mut Dice) -> f32,
+) -> Vec<u8> {
+    let (_, size) = format.block();
+    let mut out = Vec::new();
+    for _ in 0..count {
+        let mut block: Vec<u8> = (0..size).map(|_| dice.next() as u8).collect();
+        let places: &[usize] = match format {
+            Format::F32 => {
+                block.copy_from_slice(&scale(dice).to_le_bytes());
+                &[]
+            }
+            Format::BF16 => {
+                block.copy_from_slice(&half::bf16::from_f32(scale(dice)).to_le_bytes());
+                &[]
+            }
+            Format::Q4_1 | Format::Q5_1 | Format::Q4_K | Format::Q5_K => &[0, 2],
+            Format::Q6_K => &[208],
+            _ => &[0],
+        };
+        for place in places {
+            block[*place..place + 2]
+                .copy_from_slice(&half::f16::from_f32(scale(dice)).to_le_bytes());
+        }
+        out.extend(block);
+    }
+    out
+}
+
+fn linear(format: Format, rows: usize, columns: usize, dice: &mut Dice) -> Linear {
+    let count = rows * columns / format.block().0;
+    let data = blocks(format, count, dice, |dice| dice.real() * 0.05);
+    Linear {
+        matrix: Matrix::pack(format, rows, columns, &data).unwrap(),
+        bias: None,
+    }
+}
+
+fn exact(linear: &Linear, input: &[f32]) -> Vec<f64> {
+    let columns = linear.matrix.columns();
+    let mut row = vec![0.0; columns];
+    let mut out = Vec::new();
+    for input in input.chunks(columns) {
+        for index in 0..linear.matrix.rows() {
+            linear.matrix.row(index, &mut row);
+            let sum: f64 = row
+                .iter()
+                .zip(input)
+                .map(|(w, x)| f64::from(*w) * f64::from(*x))
+                .sum();
+            out.push(
+                sum + linear
+                    .bias
+                    .as_ref()
+                    .map_or(0.0, |bias| f64::from(bias[index])),
+            );
+        }
+    }
+    out
+}
+
+/// Inputs that are rounded to themselves: whole numbers up to 127, of which there is one in each block of 32.
+fn whole_inputs(columns: usize, rows: usize, dice: &mut Dice) -> Vec<f32> {
+    (0..columns * rows)
+        .map(|at| {
+            if at % 32 == 5 {
+                127.0
+            } else {
+                (dice.next() % 255) as f32 - 127.0
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_integer_part_is_exact_on_every_instruction_set() {
+    for format in FORMATS.into_iter().filter(|format| format.block().0 > 1) {
+        let mut dice = Dice(7);
+        for (rows, columns) in [(16, 256), (24, 512), (40, 768)] {
+            // Scales of 2^-8 and 0 leave whole sums below 2^24 on a grid of 2^-8: every order of adding gives the same f32.
+            let count = rows * columns / format.block().0;
+            let data = blocks(format, count, &mut dice, |dice| {
+                [0.0, 1.0 / 256.0][dice.next() as usize % 2]
+            });
+            let linear = Linear {
+                matrix: Matrix::pack(format, rows, columns, &data).unwrap(),
+                bias: None,
+            };
+            for batch in [1, 2, 3, 8, 12, 13, 30] {
+                let input = whole_inputs(columns, batch, &mut dice);
+                let wanted: Vec<f32> = exact(&linear, &input)
+                    .into_iter()
+                    .map(|value| value as f32)
+                    .collect();
+                for isa in Isa::all() {
+                    let mut out = vec![0.0; batch * rows];
+                    Team::new(2, isa).project(&input, None, [(&linear, &mut out)]);
+                    let worst = out
+                        .iter()
+                        .zip(&wanted)
+                        .map(|(a, b)| (a - b).abs())
+                        .fold(0.0, f32::max);
+                    // Q8_1 keeps its d·Σq in f16 as llama.cpp does, and a K-format's sum over 256 with six-bit scales may pass 2^24.
+                    let slack = match format {
+                        Format::Q4_1 | Format::Q5_1 => 1e-3 * 127.0 * 32.0,
+                        Format::Q4_K | Format::Q5_K | Format::Q6_K => 1.0,
+                        _ => 0.0,
+                    };
+                    assert!(
+                        worst <= slack,
+                        "{format:?} {rows}×{columns} batch {batch} {}: {worst}",
+                        isa.name()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn products_agree_with_plain_arithmetic_within_eight_bits() {
+    for format in FORMATS {
+        let mut dice = Dice(11);
+        let (rows, columns) = (72, 1280);
+        let mut linear = linear(format, rows, columns, &mut dice);
+        linear.bias = Some(dice.reals(rows));
+        let input = dice.reals(columns * 5);
+        let wanted = exact(&linear, &input);
+        let size =
+            (wanted.iter().map(|value| value * value).sum::<f64>() / wanted.len() as f64).sqrt();
+        for isa in Isa::all() {
+            let mut out = vec![0.0; wanted.len()];
+            Team::new(2, isa).project(&input, None, [(&linear, &mut out)]);
+            let error = (out
+                .iter()
+                .zip(&wanted)
+                .map(|(a, b)| (f64::from(*a) - b).powi(2))
+                .sum::<f64>()
+                / wanted.len() as f64)
+                .sqrt();
+            assert!(
+                error / size < 0.01,
+                "{format:?} {}: {error} of {size}",
+                isa.name()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_alone_and_among_others_gives_the_same_bits() {
+    for format in FORMATS {
+        let mut dice = Dice(13);
+        let (rows, columns) = (48, 512);
+        let linear = linear(format, rows, columns, &mut dice);
+        let input = dice.reals(columns * 29);
+        for isa in Isa::all() {
+            let mut together = vec![0.0; 29 * rows];
+            Team::new(2, isa).project(&input, None, [(&linear, &mut together)]);
+            let mut team = Team::new(1, isa);
+            for (row, wanted) in input.chunks(columns).zip(together.chunks(rows)) {
+                let mut alone = vec![0.0; rows];
+                team.project(row, None, [(&linear, &mut alone)]);
+                assert_eq!(alone, wanted, "{format:?} {}", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn several_matrices_in_one_step_are_as_each_alone() {
+    let mut dice = Dice(17);
+    let (a, b) = (
+        linear(Format::Q5_0, 64, 256, &mut dice),
+        linear(Format::Q4_K, 32, 256, &mut dice),
+    );
+    let norm = Norm::new(dice.reals(256), 1e-6);
+    for (isa, rows) in Isa::all().flat_map(|isa| [1, 9, 25].map(|rows| (isa, rows))) {
+        let input = dice.reals(256 * rows);
+        let mut team = Team::new(2, isa);
+        let (mut both, mut alone) = (
+            [vec![0.0; 64 * rows], vec![0.0; 32 * rows]],
+            [vec![0.0; 64 * rows], vec![0.0; 32 * rows]],
+        );
+        let [first, second] = &mut both;
+        team.project(&input, Some(&norm), [(&a, first), (&b, second)]);
+        team.project(&input, Some(&norm), [(&a, &mut alone[0])]);
+        team.project(&input, Some(&norm), [(&b, &mut alone[1])]);
+        assert_eq!(both, alone);
+        let mut stream = both[0].clone();
+        team.project_onto(&input, &a, &mut stream);
+        let mut plain = vec![0.0; 64 * rows];
+        team.project(&input, None, [(&a, &mut plain)]);
+        assert!(
+            stream
+                .iter()
+                .zip(&both[0])
+                .zip(&plain)
+                .all(|((sum, old), new)| *sum == old + new)
+        );
+    }
+}
+
+#[test]
+fn the_gate_is_silu_or_gelu_of_one_times_the_other() {
+    let mut dice = Dice(19);
+    let (gate, up) = (
+        linear(Format::F32, 48, 64, &mut dice),
+        linear(Format::F32, 48, 64, &mut dice),
+    );
+    let norm = Norm::new(vec![1.0; 64], 0.0);
+    let input = dice.reals(64 * 3);
+    let mut normed = input.clone();
+    for row in normed.chunks_mut(64) {
+        let scale = (row.iter().map(|x| x * x).sum::<f32>() / 64.0).sqrt();
+        row.iter_mut().for_each(|x| *x /= scale);
+    }
+    let (g, u) = (exact(&gate, &normed), exact(&up, &normed));
+    for (isa, kind) in Isa::all().flat_map(|isa| [(isa, Gate::Silu), (isa, Gate::GeluTanh)]) {
+        let mut out = vec![0.0; 48 * 3];
+        Team::new(2, isa).gate(&input, &norm, [&gate, &up], kind, &mut out);
+        for ((out, g), u) in out.iter().zip(&g).zip(&u) {
+            let active = match kind {
+                Gate::Silu => g / (1.0 + (-g).exp()),
+                Gate::GeluTanh => {
+                    0.5 * g * (1.0 + (0.797_884_560_8 * (g + 0.044_715 * g.powi(3))).tanh())
+                }
+            };
+            assert!(
+                (f64::from(*out) - active * u).abs() < 1e-4,
+                "{kind:?} {}",
+                isa.name()
+            );
+        }
+    }
+}
+
+/// A layer of attention, as it would be written on a blackboard.
+struct Board {
+    heads: usize,
+    kv_heads: usize,
+    head: usize,
+    window: Option<usize>,
+}
+
+impl Board {
+    fn rope(&self, positions: usize) -> Rope {
+        let pairs = self.head / 2;
+        let angles = (0..pairs)
+            .map(|pair| 10_000_f64.powf(-(pair as f64) / pairs as f64))
+            .collect();
+        let mut rope = Rope::new(angles, Pairs::Halves, 1.0, positions);
+        rope.cover(positions);
+        rope
+    }
+
+    /// Runs the rows in the given portions and gives all results.
+    fn run(
+        &self,
+        isa: Isa,
+        threads: usize,
+        [q, k, v]: [&[f32]; 3],
+        portions: &[usize],
+    ) -> Vec<f32> {
+        let rows: usize = portions.iter().sum();
+        let rope = self.rope(rows);
+        let mut cache = KvCache::new(1, self.kv_heads, self.head, rows).unwrap();
+        let mut team = Team::new(threads, isa);
+        let (wide, narrow) = (self.heads * self.head, self.kv_heads * self.head);
+        let mut out = vec![0.0; rows * wide];
+        let mut from = 0;
+        for portion in portions {
+            let end = from + portion;
+            let (mut queries, mut keys) = (
+                q[from * wide..end * wide].to_vec(),
+                k[from * narrow..end * narrow].to_vec(),
+            );
+            let attention = Attention {
+                layer: 0,
+                heads: self.heads,
+                kv_heads: self.kv_heads,
+                head: self.head,
+                from,
+                window: self.window,
+                scale: 1.0 / (self.head as f32).sqrt(),
+                rope: &rope,
+                norms: None,
+            };
+            let values = &v[from * narrow..end * narrow];
+            team.attend(
+                &attention,
+                &mut cache,
+                [&mut queries, &mut keys],
+                values,
+                &mut out[from * wide..end * wide],
+            );
+            from = end;
+        }
+        out
+    }
+
+    /// In f64, with keys and values rounded to f16.
+    fn wanted(&self, [q, k, v]: [&[f32]; 3], rows: usize) -> Vec<f64> {
+        let half = |x: f32| f64::from(half::f16::from_f32(x).to_f32());
+        let turn = |x: &[f32], position: usize| -> Vec<f32> {
+            let pairs = self.head / 2;
+            let mut out = x.to_vec();
+            for pair in 0..pairs {
+                let angle = position as f64 * 10_000_f64.powf(-(pair as f64) / pairs as f64);
+                let (sin, cos) = (angle.sin() as f32, angle.cos() as f32);
+                (out[pair], out[pair + pairs]) = (
+                    x[pair] * cos - x[pair + pairs] * sin,
+                    x[pair] * sin + x[pair + pairs] * cos,
+                );
+            }
+            out
+        };
+        let one = |x: &'_ [f32], heads: usize, row: usize, head: usize| {
+            x[(row * heads + head) * self.head..][..self.head].to_vec()
+        };
+        let mut out = Vec::new();
+        for (row, head) in (0..rows).flat_map(|row| (0..self.heads).map(move |head| (row, head))) {
+            let kv = head / (self.heads / self.kv_heads);
+            let query = turn(&one(q, self.heads, row, head), row);
+            let floor = self
+                .window
+                .map_or(0, |window| (row + 1).saturating_sub(window));
+            let weights: Vec<f64> = (floor..=row)
+                .map(|at| {
+                    let key = turn(&one(k, self.kv_heads, at, kv), at);
+                    let dot: f64 = query
+                        .iter()
+                        .zip(&key)
+                        .map(|(a, b)| f64::from(*a) * half(*b))
+                        .sum();
+                    (dot / (self.head as f64).sqrt()).exp()
+                })
+                .collect();
+            let total: f64 = weights.iter().sum();
+            for value in 0..self.head {
+                let mixed: f64 = weights
+                    .iter()
+                    .zip(floor..)
+                    .map(|(weight, at)| weight * half(one(v, self.kv_heads, at, kv)[value]))
+                    .sum();
+                out.push(mixed / total);
+            }
+        }
+        out
+    }
+}
+
+#[test]
+fn attention_is_what_the_blackboard_says_however_it_is_cut() {
+    let mut dice = Dice(23);
+    let boards = [
+        (3, 1, 32, None),
+        (14, 2, 64, None),
+        (4, 4, 48, Some(40)),
+        (8, 1, 128, Some(150)),
+    ];
+    for (heads, kv_heads, head, window) in boards {
+        let board = Board {
+            heads,
+            kv_heads,
+            head,
+            window,
+        };
+        let rows = 300;
+        let [q, k, v] = [heads, kv_heads, kv_heads].map(|count| dice.reals(rows * count * head));
+        let streams = [&q[..], &k[..], &v[..]];
+        let wanted = board.wanted(streams, rows);
+        for isa in Isa::all() {
+            let whole = board.run(isa, 2, streams, &[rows]);
+            let worst = whole
+                .iter()
+                .zip(&wanted)
+                .map(|(a, b)| (f64::from(*a) - b).abs())
+                .fold(0.0, f64::max);
+            assert!(
+                worst < 2e-5,
+                "{heads} heads of {head} on {}: {worst}",
+                isa.name()
+            );
+            let mut portions = vec![130, 1, 5, 60, 8, 9];
+            portions.extend(std::iter::repeat_n(
+                1,
+                rows - portions.iter().sum::<usize>(),
+            ));
+            assert!(
+                board.run(isa, 1, streams, &portions) == whole,
+                "{heads} heads of {head} on {}: not the same bits",
+                isa.name()
+            );
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn bytes_that_are_no_matrix_are_refused(rows in 0_usize..40, columns in 0_usize..600, len in 0_usize..4000) {
+        for format in FORMATS {
+            let (block, size) = format.block();
+            let fits = rows > 0 && columns > 0 && columns % block == 0 && len == rows * (columns / block) * size;
+            prop_assert_eq!(Matrix::pack(format, rows, columns, &vec![0; len]).is_ok(), fits);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The graph on our kernels: the same blueprint as candle's graph, fused steps, no allocation a token. Computes on the processor's threads.
+
+mod layer;
+mod state;
+mod weights;
+
+use cloister_kernels::{Isa, Linear, Norm, Team};
+
+use self::layer::Layer;
+pub(crate) use self::state::State;
+use self::weights::Weights;
+use super::graph::Want;
+use super::rope::Frequencies;
+use super::{Blueprint, Part};
+use crate::watch::Watch;
+use crate::{Gguf, ModelError};
+
+/// Values that the kernels take at a time; every width of a model is a multiple of it.
+const LANES: usize = 16;
+/// The widest head of the kernels.
+const WIDEST_HEAD: usize = 256;
+
+/// What keeps the kernels from computing this file, if anything does.
+pub(super) fn obstacle(gguf: &Gguf<'_>, plan: &Blueprint) -> Option<String> {
+    let widths = [
+        ("hidden width", plan.hidden),
+        ("feed-forward width", plan.feed_forward),
+        ("head", plan.head),
+    ];
+    if let Some((what, width)) = widths.iter().find(|(_, width)| width % LANES != 0) {
+        return Some(format!(
+            "its {what} of {width} is not a multiple of {LANES}"
+        ));
+    }
+    if plan.head > WIDEST_HEAD {
+        return Some(format!("its heads of {} are too wide", plan.head));
+    }
+    let unknown = gguf
+        .tensors()
+        .find(|tensor| weights::format(tensor.dtype()).is_none());
+    unknown.map(|tensor| format!("`{}` is {:?}", tensor.name(), tensor.dtype()))
+}
+
+/// A model's weights in tiles. Immutable: what changes is in the [`State`].
+pub(crate) struct Decoder {
+    plan: Blueprint,
+    embeddings: Linear,
+    layers: Vec<Layer>,
+    norm: Norm,
+    /// None where the embeddings serve as head.
+    head: Option<Linear>,
+    everywhere: Frequencies,
+    nearby: Option<Frequencies>,
+    isa: Isa,
+    threads: usize,
+}
+
+impl Decoder {
+    /// Takes every tensor of the file.
+    ///
+    /// # Errors
+    /// What is missing, left over or of the wrong shape.
+    pub(super) fn load(
+        gguf: &Gguf<'_>,
+        plan: Blueprint,
+        threads: usize,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
+        let mut weights = Weights::new(gguf, watch);
+        let vocabulary = weights.rows("token_embd.weight")?;
+        let embeddings = weights.linear("token_embd", vocabulary, plan.hidden, Part::Absent)?;
+        let head = match weights.has("output.weight") {
+            true => Some(weights.linear("output", vocabulary, plan.hidden, Part::Absent)?),
+            false => None,
+        };
+        let factors = match weights.has("rope_freqs.weight") {
+            true => weights.vector("rope_freqs.weight", plan.head / 2)?,
+            false => Vec::new(),
+        };
+        let layers = (0..plan.layers)
+            .map(|index| Layer::load(&mut weights, &plan, index))
+            .collect::<Result<_, _>>()?;
+        let norm = weights.norm("output_norm", plan.hidden, plan.epsilon)?;
+        weights.finish()?;
+        let frequencies =
+            |rotary, factors: &[f32]| Frequencies::new(rotary, plan.head, plan.pairs, factors);
+        Ok(Self {
+            embeddings,
+            layers,
+            norm,
+            head,
+            everywhere: frequencies(plan.rotary, &factors),
+            nearby: plan.local.map(|local| frequencies(local.rotary, &[])),
+            isa: Isa::detect(),
+            threads,
+            plan,
+        })
+    }
+
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    pub(super) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Rows of the head: logits a position.
+    pub(super) fn vocabulary(&self) -> usize {
+        self.embeddings.matrix.rows()
+    }
+
+    /// Positions the model was trained for.
+    pub(super) fn context(&self) -> usize {
+        self.plan.context
+    }
+
+    /// Bytes of weights that one token reads; of the embeddings only one row, unless they are the head.
+    pub(super) fn bytes_per_token(&self) -> usize {
+        let layers: usize = self.layers.iter().map(Layer::bytes).sum();
+        layers.saturating_add(self.head().matrix.bytes())
+    }
+
+    fn head(&self) -> &Linear {
+        self.head.as_ref().unwrap_or(&self.embeddings)
+    }
+
+    /// Memory for at most `limit` positions.
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`].
+    pub(super) fn state(&self, limit: usize) -> Result<State, ModelError> {
+        let team = Team::new(self.threads, self.isa);
+        State::new(
+            &self.plan,
+            team,
+            limit,
+            &self.everywhere,
+            self.nearby.as_ref(),
+        )
+    }
+
+    /// See `Graph::forward`.
+    pub(super) fn forward(
+        &self,
+        tokens: &[u32],
+        state: &mut State,
+        want: Want,
+        logits: &mut Vec<f32>,
+        mut after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        let mut step = state.begin(&self.plan, tokens.len())?;
+        self.embed(tokens, step.stream());
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer.forward(&self.plan, index, &mut step);
+            after_layer(index.saturating_add(1), self.plan.layers)?;
+        }
+        let rows = match want {
+            Want::Nothing => 0,
+            Want::Last => 1,
+            Want::Every => tokens.len(),
+        };
+        logits.resize(rows.saturating_mul(self.vocabulary()), 0.0);
+        step.logits(rows, &self.norm, self.head(), logits);
+        state.advance(tokens.len());
+        Ok(())
+    }
+
+    fn embed(&self, tokens: &[u32], stream: &mut [f32]) {
+        #[expect(clippy::cast_possible_truncation, reason = "activations are f32")]
+        let scale = self.plan.embedding_scale as f32;
+        for (token, row) in tokens.iter().zip(stream.chunks_exact_mut(self.plan.hidden)) {
+            self.embeddings.matrix.row(*token as usize, row);
+            if scale != 1.0 {
+                row.iter_mut().for_each(|value| *value *= scale);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What one session holds: threads, keys and values, tables of angles, and the memory that a step computes in. Owns all of it.
+
+use cloister_kernels::{KvCache, Linear, Norm, Rope, Team};
+
+use crate::ModelError;
+use crate::arch::Blueprint;
+use crate::arch::rope::Frequencies;
+
+/// Everything that changes while a model reads.
+pub(crate) struct State {
+    pub(super) team: Team,
+    pub(super) cache: KvCache,
+    pub(super) everywhere: Rope,
+    pub(super) nearby: Option<Rope>,
+    pub(super) activations: Activations,
+    len: usize,
+    limit: usize,
+}
+
+/// Activations of one step, `[rows][width]` each. Their memory stays from step to step.
+#[derive(Default)]
+pub(super) struct Activations {
+    pub(super) stream: Vec<f32>,
+    pub(super) queries: Vec<f32>,
+    pub(super) keys: Vec<f32>,
+    pub(super) values: Vec<f32>,
+    pub(super) mixed: Vec<f32>,
+    pub(super) gated: Vec<f32>,
+    /// What a norm comes after; empty without such norms.
+    pub(super) apart: Vec<f32>,
+}
+
+/// One forward under way: the state, and where its rows stand.
+pub(super) struct Step<'s> {
+    pub(super) state: &'s mut State,
+    pub(super) from: usize,
+}
+
+impl State {
+    pub(super) fn new(
+        plan: &Blueprint,
+        team: Team,
+        limit: usize,
+        everywhere: &Frequencies,
+        nearby: Option<&Frequencies>,
+    ) -> Result<Self, ModelError> {
+        let cache = KvCache::new(plan.layers, plan.kv_heads, plan.head, limit)
+            .ok_or(ModelError::Positions { positions: limit })?;
+        Ok(Self {
+            team,
+            cache,
+            everywhere: everywhere.tables(limit),
+            nearby: nearby.map(|frequencies| frequencies.tables(limit)),
+            activations: Activations::default(),
+            len: 0,
+            limit,
+        })
+    }
+
+    /// Positions held.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The most positions that can be held.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Forgets all but the first `len` positions.
+    pub(crate) fn rewind(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Counts `more` positions as held.
+    pub(super) fn advance(&mut self, more: usize) {
+        self.len = self.len.saturating_add(more);
+    }
+
+    /// Makes room for `rows` more positions.
+    ///
+    /// # Errors
+    /// [`ModelError::ContextFull`].
+    pub(super) fn begin(&mut self, plan: &Blueprint, rows: usize) -> Result<Step<'_>, ModelError> {
+        let end = self.len.saturating_add(rows);
+        if end > self.limit {
+            return Err(ModelError::ContextFull {
+                tokens: end,
+                context: self.limit,
+            });
+        }
+        self.everywhere.cover(end);
+        if let Some(nearby) = &mut self.nearby {
+            nearby.cover(end);
+        }
+        self.activations.resize(plan, rows);
+        let from = self.len;
+        Ok(Step { state: self, from })
+    }
+}
+
+impl Activations {
+    fn resize(&mut self, plan: &Blueprint, rows: usize) {
+        let size =
+            |buffer: &mut Vec<f32>, width: usize| buffer.resize(rows.saturating_mul(width), 0.0);
+        let (wide, narrow) = (
+            plan.heads.saturating_mul(plan.head),
+            plan.kv_heads.saturating_mul(plan.head),
+        );
+        size(&mut self.stream, plan.hidden);
+        size(&mut self.queries, wide);
+        size(&mut self.keys, narrow);
+        size(&mut self.values, narrow);
+        size(&mut self.mixed, wide);
+        size(&mut self.gated, plan.feed_forward);
+        size(&mut self.apart, plan.hidden);
+    }
+}
+
+impl Step<'_> {
+    pub(super) fn stream(&mut self) -> &mut [f32] {
+        &mut self.state.activations.stream
+    }
+
+    /// Logits of the last `rows` rows.
+    pub(super) fn logits(&mut self, rows: usize, norm: &Norm, head: &Linear, logits: &mut [f32]) {
+        let State {
+            team, activations, ..
+        } = &mut *self.state;
+        let from = activations
+            .stream
+            .len()
+            .saturating_sub(rows.saturating_mul(norm.len()));
+        let stream = activations.stream.get(from..).unwrap_or_default();
+        if !stream.is_empty() {
+            team.project(stream, Some(norm), [(head, logits)]);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The two ways to compute a model: our kernels on the processor, or candle's tensors on any device. Which one is decided once, at loading.
+
+use candle_core::Device;
+use cloister_kernels::Isa;
+
+use super::{Blueprint, Cache, Decoder, cpu};
+use crate::watch::Watch;
+use crate::{Gguf, ModelError};
+
+/// What computes a loaded model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// Our kernels, on the processor.
+    Kernels {
+        /// The instruction set they were chosen for.
+        isa: Isa,
+        /// Threads of a session.
+        threads: usize,
+    },
+    /// candle's tensors.
+    Candle {
+        /// Why not the kernels.
+        why: String,
+    },
+}
+
+/// A model's weights, ready to compute.
+pub(crate) enum Graph {
+    Kernels(Box<cpu::Decoder>),
+    Candle(Box<Decoder>, String),
+}
+
+/// What one session remembers: keys, values and memory to compute in.
+pub(crate) enum Memory {
+    Kernels(Box<cpu::State>),
+    Candle(Cache),
+}
+
+/// Which positions' logits are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Want {
+    Nothing,
+    Last,
+    Every,
+}
+
+impl Graph {
+    /// Our kernels, or candle on the processor where they do not know the file.
+    pub(crate) fn on_processor(
+        gguf: &Gguf<'_>,
+        threads: usize,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
+        let plan = Blueprint::read(gguf)?;
+        match cpu::obstacle(gguf, &plan) {
+            None => cpu::Decoder::load(gguf, plan, threads, watch)
+                .map(|decoder| Self::Kernels(Box::new(decoder))),
+            Some(why) => Self::on_device(gguf, &Device::Cpu, why, watch),
+        }
+    }
+
+    /// candle on a device; `why` says why not the kernels.
+    pub(crate) fn on_device(
+        gguf: &Gguf<'_>,
+        device: &Device,
+        why: String,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
+        let decoder = Decoder::load(gguf, device, watch)?;
+        Ok(Self::Candle(Box::new(decoder), why))
+    }
+
+    pub(crate) fn backend(&self) -> Backend {
+        match self {
+            Self::Kernels(decoder) => Backend::Kernels {
+                isa: decoder.isa(),
+                threads: decoder.threads(),
+            },
+            Self::Candle(_, why) => Backend::Candle { why: why.clone() },
+        }
+    }
+
+    /// Rows of the head: logits a position.
+    pub(crate) fn vocabulary(&self) -> usize {
+        match self {
+            Self::Kernels(decoder) => decoder.vocabulary(),
+            Self::Candle(decoder, _) => decoder.vocabulary(),
+        }
+    }
+
+    /// Positions the model was trained for.
+    pub(crate) fn context(&self) -> usize {
+        match self {
+            Self::Kernels(decoder) => decoder.context(),
+            Self::Candle(decoder, _) => decoder.context(),
+        }
+    }
+
+    /// Bytes of weights that one token reads.
+    pub(crate) fn bytes_per_token(&self) -> Option<usize> {
+        match self {
+            Self::Kernels(decoder) => Some(decoder.bytes_per_token()),
+            Self::Candle(..) => None,
+        }
+    }
+
+    /// Memory for at most `limit` positions, empty.
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`].
+    pub(crate) fn memory(&self, limit: usize) -> Result<Memory, ModelError> {
+        Ok(match self {
+            Self::Kernels(decoder) => Memory::Kernels(Box::new(decoder.state(limit)?)),
+            Self::Candle(decoder, _) => Memory::Candle(decoder.cache(limit)),
+        })
+    }
+
+    /// Reads `tokens` behind what `memory` holds, and writes the wanted positions' logits into `logits`, one row of the vocabulary each. `after_layer` is
+    /// told how many of how many layers are done, so that a long prompt can be interrupted within a chunk.
+    ///
+    /// # Errors
+    /// [`ModelError::ContextFull`]; [`ModelError::TokenRange`]; what `after_layer` says. The memory then holds what it held before.
+    pub(crate) fn forward(
+        &self,
+        tokens: &[u32],
+        memory: &mut Memory,
+        want: Want,
+        logits: &mut Vec<f32>,
+        after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
+    ) -> Result<(), ModelError> {
+        logits.clear();
+        self.check(tokens)?;
+        match (self, memory) {
+            (Self::Kernels(decoder), Memory::Kernels(state)) => {
+                decoder.forward(tokens, state, want, logits, after_layer)
+            }
+            (Self::Candle(decoder, _), Memory::Candle(cache)) => {
+                decoder.read(tokens, cache, want, logits, after_layer)
+            }
+            _ => Err(ModelError::NothingRead),
+        }
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<(), ModelError> {
+        let vocabulary = self.vocabulary();
+        match tokens.iter().find(|token| **token as usize >= vocabulary) {
+            Some(token) => Err(ModelError::TokenRange {
+                token: *token,
+                vocabulary,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Memory {
+    /// Positions held.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Kernels(state) => state.len(),
+            Self::Candle(cache) => cache.len(),
+        }
+    }
+
+    /// The most positions that can be held.
+    pub(crate) fn limit(&self) -> usize {
+        match self {
+            Self::Kernels(state) => state.limit(),
+            Self::Candle(cache) => cache.limit(),
+        }
+    }
+
+    /// Forgets all but the first `len` positions.
+    pub(crate) fn rewind(&mut self, len: usize) {
+        match self {
+            Self::Kernels(state) => state.rewind(len),
+            Self::Candle(cache) => cache.rewind(len),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The model that is measured: from a file that may be pinned nowhere, or the home's default; and what its header tells.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use cloister_models::{Backend, DeviceChoice, Engine, Gguf, ModelDigest, ModelName, Pin, Verified};
+
+use super::super::{Desk, models};
+use crate::cli::{self, BenchEngine};
+use crate::disk;
+use crate::failure::{Failure, Kind};
+use crate::home::Home;
+
+/// A model ready to run, and how it came to be.
+pub(super) struct Model {
+    pub(super) engine: Engine,
+    pub(super) file: String,
+    pub(super) facts: Facts,
+    /// From the closed file to the first token's turn: read, hash, load.
+    pub(super) load: Duration,
+}
+
+/// What the header tells.
+pub(super) struct Facts {
+    /// Architecture, size and the writer's name for the mix of types.
+    pub(super) kind: String,
+    /// Bytes of all tensors.
+    pub(super) size: u64,
+    /// Elements of all tensors.
+    pub(super) params: u64,
+    /// Bytes of the tensors that each token reads whole: all but an embedding table that is not the head too.
+    pub(super) token_bytes: u64,
+}
+
+impl Model {
+    /// What computes, as the rows name it, and on how many threads.
+    pub(super) fn backend(&self) -> (String, usize) {
+        match self.engine.backend() {
+            Backend::Kernels { isa, threads } => (format!("kernels, {}", isa.name()), threads),
+            Backend::Candle { .. } => ("candle".to_owned(), available_threads()),
+        }
+    }
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// candle makes its own pool, as large as the machine or `RAYON_NUM_THREADS`, so another number cannot be had.
+fn device(options: &cli::Bench) -> Result<DeviceChoice, Failure> {
+    match (options.engine, options.threads) {
+        (BenchEngine::Kernels, None) => Ok(DeviceChoice::Cpu),
+        (BenchEngine::Kernels, Some(threads)) => Ok(DeviceChoice::Threads(usize::from(threads))),
+        (BenchEngine::Candle, None) => Ok(DeviceChoice::Candle),
+        (BenchEngine::Candle, Some(threads)) if usize::from(threads) == available_threads() => {
+            Ok(DeviceChoice::Candle)
+        }
+        (BenchEngine::Candle, Some(threads)) => Err(Failure::new(
+            Kind::Usage,
+            format!("candle chooses its threads itself, `{threads}` cannot be asked for"),
+        )
+        .hint("leave -t out".to_owned())),
+    }
+}
+
+/// The named file, else the home's default model.
+pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Model, Failure> {
+    let device = device(options)?;
+    let (pin, file) = match options.model.as_deref() {
+        Some(file) => (pin_of(file, desk)?, file.to_owned()),
+        None => {
+            let pin = home.pin(None, home.roots()?.admin())?;
+            let file = home.models().join(format!("{}.gguf", pin.name().as_str()));
+            (pin, file)
+        }
+    };
+    let started = Instant::now();
+    let verified = verified(&pin, &file, desk)?;
+    let engine = Engine::load(&verified, device, &mut desk.screen.stage("loading"))?;
+    let load = started.elapsed();
+    desk.screen.say(
+        "model",
+        format!("{}, sha256 {}", file.display(), engine.sha256()),
+    );
+    let facts = Facts::of(&Gguf::parse(verified.bytes())?)?;
+    Ok(Model {
+        engine,
+        file: file.to_string_lossy().into_owned(),
+        facts,
+        load,
+    })
+}
+
+/// A pin for what the file holds now. It protects nothing; with it a file without a pin takes the same way as one that has one.
+fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
+    let bytes = models::read(file, desk)?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let name = ModelName::parse("measured")?;
+    Ok(Pin::new(name, ModelDigest::of(&bytes), length, None)?)
+}
+
+fn verified(pin: &Pin, file: &Path, desk: &Desk) -> Result<Verified, Failure> {
+    let reader = File::open(file).map_err(|e| disk::failed("read the model", file, &e))?;
+    let mut stage = desk.screen.stage("hashing");
+    Ok(pin.read(reader, |done| stage.at(done, pin.bytes(), "bytes"))?)
+}
+
+impl Facts {
+    fn of(gguf: &Gguf<'_>) -> Result<Facts, Failure> {
+        let bytes = |range: std::ops::Range<usize>| u64::try_from(range.len()).unwrap_or(u64::MAX);
+        let tied = gguf.tensor("output.weight").is_none();
+        let (mut size, mut params, mut token_bytes) = (0_u64, 0_u64, 0_u64);
+        for tensor in gguf.tensors() {
+            let elements = tensor.dims().iter().map(|dim| *dim as u64).product();
+            size = size.saturating_add(bytes(tensor.range()));
+            params = params.saturating_add(elements);
+            if tied || tensor.name() != "token_embd.weight" {
+                token_bytes = token_bytes.saturating_add(bytes(tensor.range()));
+            }
+        }
+        Ok(Facts {
+            kind: kind(gguf)?,
+            size,
+            params,
+            token_bytes,
+        })
+    }
+}
+
+/// As llama.cpp describes a model: `qwen2 1.5B Q4_K - Medium`.
+fn kind(gguf: &Gguf<'_>) -> Result<String, Failure> {
+    let architecture = gguf.str("general.architecture")?;
+    let size = gguf.find::<&str>("general.size_label")?.unwrap_or("?B");
+    let mix = match gguf.find::<u32>("general.file_type")? {
+        Some(number) => mix(number),
+        None => "unknown",
+    };
+    Ok(format!("{architecture} {size} {mix}"))
+}
+
+/// `general.file_type`, by llama.cpp's numbers and in its words.
+fn mix(number: u32) -> &'static str {
+    match number {
+        0 => "all F32",
+        1 => "F16",
+        2 => "Q4_0",
+        3 => "Q4_1",
+        7 => "Q8_0",
+        8 => "Q5_0",
+        9 => "Q5_1",
+        10 => "Q2_K - Medium",
+        11 => "Q3_K - Small",
+        12 => "Q3_K - Medium",
+        13 => "Q3_K - Large",
+        14 => "Q4_K - Small",
+        15 => "Q4_K - Medium",
+        16 => "Q5_K - Small",
+        17 => "Q5_K - Medium",
+        18 => "Q6_K",
+        32 => "BF16",
+        _ => "unknown",
+    }
+}
