@@ -241,19 +241,6 @@ pub(crate) fn origin(effect: &Effect) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_that_are_left_out_are_counted() {
-        let row = |n: usize| cells(&vec!["x".to_owned(); n]);
-        assert!(row(COLUMNS).ends_with("x | x"));
-        assert!(row(COLUMNS + 1).ends_with("x | and 1 more column"));
-        assert!(row(COLUMNS + 2).ends_with("x | and 2 more columns"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
@@ -304,6 +291,14 @@ mod tests {
         let args = json!({"chart": "bar"});
         let look = Look::new(&cage, &effects);
         look.pages(args.as_object().unwrap(), "why", &manifest).diff
+    }
+
+    #[test]
+    fn columns_that_are_left_out_are_counted() {
+        let row = |n: usize| cells(&vec!["x".to_owned(); n]);
+        assert!(row(COLUMNS).ends_with("x | x"));
+        assert!(row(COLUMNS + 1).ends_with("x | and 1 more column"));
+        assert!(row(COLUMNS + 2).ends_with("x | and 2 more columns"));
     }
 
     #[test]
