@@ -1,13 +1,24 @@
 """The one question: what answers it, what does not, and what becomes of things that nobody was asked about."""
+import hashlib
+import json
 import re
+import shutil
 import time
 
-from home import DONE, FAILED, RENAME, REFUSED, Case, letters, plain_home, snapshot
+from home import DONE, FAILED, INTEGRITY, RENAME, REFUSED, Case, letters, make_home, plain_home, snapshot
 from terminal import END_OF_INPUT
 
 QUESTION = r"\[y\]es.*: "
 ENTRY = r"q[0-9a-f]{10}"
 SETTLED = 1.0  # seconds in which a program that took an answer would be done
+
+
+def terms(effect):
+    """The digest that the ledger keeps of one effect, made anew from its description; names and paths in it are plain."""
+    change = effect["change"]
+    moved = {"op": change["op"], "path": change["to"], "from": change["from"]}
+    whole = {"from_ground": None} | effect | {"change": moved}
+    return "sha256:" + hashlib.sha256(json.dumps([whole], sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class Asked(Case):
@@ -122,6 +133,57 @@ class Waiting(Asked):
         self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
         self.assertRegex(self.home.must("audit", "show").out, f"about to throw away `{self.entry}`\n")
         self.assert_sound(self.home)
+
+    def test_words_edited_in_quarantine_are_not_asked_about(self):
+        """The place and the bytes are as recorded; what the question would show is not."""
+        description = self.home.path / "quarantine" / self.entry / "effect.json"
+        made = json.loads(description.read_text(encoding="utf-8"))
+        entries = self.home.entries()
+        for edit in ({"sources": ["b.xlsx"]}, {"name": str(self.work.resolve() / "b.txt")}, {"ground": "/"}, {"tool": "text.read"}):
+            with self.subTest(edit):
+                self.assertNotEqual(made | edit, made)
+                description.write_text(json.dumps(made | edit), encoding="utf-8")
+                run = self.home.call("quarantine", "release", self.entry)
+                self.assert_code(run, INTEGRITY)
+                self.assertIn(f"`{self.entry}` in quarantine is not what the ledger says was made", run.err)
+        self.assertEqual(self.home.entries(), entries)
+        self.assert_code(self.home.call("quarantine", "discard", self.entry), DONE)
+        self.assertEqual([e["body"] for e in self.home.entries() if e["kind"] == "discard"], [{"id": self.entry}])
+
+    def test_a_torn_line_is_not_believed(self):
+        """Whoever edits the description can also write an entry that fits it, but not sign it; without its end it is no tampering."""
+        description = self.home.path / "quarantine" / self.entry / "effect.json"
+        effect = json.loads(description.read_text(encoding="utf-8"))
+        ledger = self.home.ledger / "entries.jsonl"
+        fits = next(line for line in ledger.read_text(encoding="utf-8").splitlines() if '"kind":"effects"' in line)
+        (change,) = json.loads(fits)["body"]["changes"]
+        self.assertEqual(change["terms"], terms(effect))
+        path = json.dumps(effect["change"]["to"])
+        self.assertIn(path, fits)
+        effect["change"]["to"] = effect["change"]["to"].replace("b.txt", "c/b.txt")
+        description.write_text(json.dumps(effect), encoding="utf-8")
+        fits = fits.replace(path, json.dumps(effect["change"]["to"])).replace(change["terms"], terms(effect))
+        with ledger.open("a", encoding="utf-8") as file:
+            file.write(fits)
+        run = self.home.call("quarantine", "release", self.entry)
+        self.assert_code(run, INTEGRITY)
+        self.assertIn("is not what the ledger says was made", run.err)
+
+    def test_a_ledger_that_does_not_verify_is_not_believed(self):
+        """Every signature in another home's ledger holds, and it says that this was made; but not under our admin."""
+        other = make_home(self.folder / "other")
+        self.assert_code(other.run(self.work, RENAME, unattended=()), REFUSED)
+        (theirs,) = (other.path / "quarantine").iterdir()
+        for part in ("ledger", "quarantine"):
+            shutil.rmtree(self.home.path / part)
+            shutil.copytree(other.path / part, self.home.path / part)
+        for command in ("release", "discard"):
+            run = self.home.call("--json", "quarantine", command, theirs.name)
+            self.assert_code(run, INTEGRITY)
+            self.assertIn("under another admin's key", run.doc["error"]["message"])
+        self.assertEqual(self.listed(), [theirs.name])
+        self.assertEqual(self.home.entries(), other.entries())
+        self.assert_code(other.call("quarantine", "release", theirs.name), REFUSED)  # at home there is only nobody to ask
 
     def test_it_is_listed_and_shown_and_released_by_a_person_alone(self):
         self.assertEqual(self.listed(), [self.entry])

@@ -81,29 +81,19 @@ pub(crate) fn effects(effects: &Effects) -> Body {
 
 pub(crate) fn change(effect: &Effect) -> Change {
     let text = |p: &std::path::Path| p.to_string_lossy().into_owned();
-    let after = Some(effect.digest());
-    match effect.change() {
-        Op::Create { path } => Change {
-            op: ChangeOp::Create,
-            path: text(path),
-            to: None,
-            before: None,
-            after,
-        },
-        Op::Replace { path, before } => Change {
-            op: ChangeOp::Replace,
-            path: text(path),
-            to: None,
-            before: Some(*before),
-            after,
-        },
-        Op::Move { from, to } => Change {
-            op: ChangeOp::Move,
-            path: text(from),
-            to: Some(text(to)),
-            before: after,
-            after,
-        },
+    let (digest, terms) = (Some(effect.digest()), effect.hash());
+    let (op, path, to, before) = match effect.change() {
+        Op::Create { path } => (ChangeOp::Create, path, None, None),
+        Op::Replace { path, before } => (ChangeOp::Replace, path, None, Some(*before)),
+        Op::Move { from, to } => (ChangeOp::Move, from, Some(text(to)), digest),
+    };
+    Change {
+        op,
+        path: text(path),
+        to,
+        before,
+        after: digest,
+        terms,
     }
 }
 

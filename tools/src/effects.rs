@@ -106,6 +106,11 @@ impl Effect {
         &self.sources
     }
 
+    /// The [`Effects::hash`] that it would have alone. The ledger keeps it with each change, so that one of several can be known again later.
+    pub fn hash(&self) -> Digest {
+        hash(std::slice::from_ref(self))
+    }
+
     pub(crate) fn is_move(&self) -> bool {
         matches!(self.change, Change::Move { .. })
     }
@@ -202,11 +207,7 @@ impl Effects {
     /// SHA-256 over the canonical JSON (RFC 8785) of what would change: every field of every [`Effect`], names and granted
     /// folders too.
     pub fn hash(&self) -> Digest {
-        let terms: Vec<_> = self.effects.iter().map(Effect::terms).collect();
-        // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
-        let bytes = serde_json_canonicalizer::to_vec(&terms)
-            .unwrap_or_else(|_| format!("{terms:?}").into_bytes());
-        Digest::of(bytes)
+        hash(&self.effects)
     }
 
     /// Let them go, if `consent` is a yes to exactly these by somebody. Otherwise they come back with the reason.
@@ -245,6 +246,14 @@ impl Effects {
             },
         ))
     }
+}
+
+fn hash(effects: &[Effect]) -> Digest {
+    let terms: Vec<_> = effects.iter().map(Effect::terms).collect();
+    // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
+    let bytes = serde_json_canonicalizer::to_vec(&terms)
+        .unwrap_or_else(|_| format!("{terms:?}").into_bytes());
+    Digest::of(bytes)
 }
 
 /// Who answered.
@@ -342,7 +351,11 @@ mod tests {
 
     #[test]
     fn the_hash_covers_every_field() {
-        let hash = |effect| Effects::gather([effect]).unwrap().hash();
+        let hash = |effect: Effect| {
+            let alone = effect.hash();
+            assert_eq!(Effects::gather([effect]).unwrap().hash(), alone);
+            alone
+        };
         let edits: [fn(&mut Effect); 11] = [
             |e| e.id = "q2".into(),
             |e| e.call = "$2".into(),

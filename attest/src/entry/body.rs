@@ -234,6 +234,8 @@ pub struct Change {
     /// Digest after, when there will be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Digest>,
+    /// The hash of an `effects` entry with this change alone: it covers all that is shown of it, also what is not named here.
+    pub terms: Digest,
 }
 
 /// What would change, as shown to the person.

@@ -1,7 +1,7 @@
 //! What becomes of a thing in quarantine after its session has ended. A release and a discard are each a short session of their own;
 //! a release has the same question and the same records as in a run.
 
-use cloister_attest::{Body, Change, ENTRIES_FILE, Entry};
+use cloister_attest::{AttestError, Body, Change, ENTRIES_FILE, Entry, Files, Verdict, verify};
 use cloister_tools::{Effects, Quarantine, Released};
 use serde_json::Map;
 
@@ -65,7 +65,7 @@ pub(crate) fn discard(
     journal.close(told)
 }
 
-/// What waits must be what the ledger says was made: its place, its bytes, and what it would replace.
+/// What waits must be what the ledger says was made, to the last word that the question shows of it: `effect.json` may have been edited.
 fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
     let recorded = made(home)?;
     match effects
@@ -85,12 +85,32 @@ fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
     }
 }
 
-/// Every change that some session made and recorded.
+/// Every change that some session made and recorded, in a ledger that the verifier finds nothing changed in.
 fn made(home: &Home) -> Result<Vec<Change>, Failure> {
-    let text = disk::text(&home.ledger().join(ENTRIES_FILE))?;
-    let changes = text
-        .lines()
-        .filter_map(|line| Entry::parse(line.as_bytes()).ok())
+    let folder = home.ledger();
+    let path = folder.join(ENTRIES_FILE);
+    let entries = disk::read(&path)?;
+    let (checkpoint, others) = disk::others(&folder)?;
+    let files = Files {
+        entries: entries.as_slice(),
+        checkpoint,
+        others,
+    };
+    let report =
+        verify(files, &home.roots()?, None).map_err(|e| disk::failed("read", &path, &e))?;
+    if let Verdict::Tampered {
+        file, byte, what, ..
+    } = report.verdict()
+    {
+        let (file, byte, what) = (file.clone(), *byte, what.clone());
+        return Err(AttestError::Tampered { file, byte, what }.into());
+    }
+    // A torn last line is no tampering, and no entry either: only what was verified is believed.
+    let verified = usize::try_from(report.entries()).map_err(Failure::failed)?;
+    let changes = entries
+        .split(|byte| *byte == b'\n')
+        .take(verified)
+        .filter_map(|line| Entry::parse(line).ok())
         .filter_map(|entry| match entry.body {
             Body::Effects(recorded) => Some(recorded.changes),
             _ => None,
