@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 use crate::ModelError;
 use crate::tokenizer::Tokenizer;
 
+mod calls;
+
+pub use calls::{Begun, Callable};
+
 /// What a constraint may cost. Reaching one refuses the constraint, or ends the decoding that it guards.
 struct Limits {
     /// Text of a schema, regular expression or Lark grammar, bytes. 256 KiB: our largest tool catalogue needs 20 KiB.

@@ -1,6 +1,6 @@
 //! From logits to a token: greedy, or a draw under temperature, top-k, min-p and top-p. Pure over the numbers it is given.
 //!
-//! Only free text is drawn; whatever decides is chosen greedily under a mask (see `decode`).
+//! Free text is drawn, and so is what `write` writes under a mask; whatever decides is chosen greedily under a mask (see `decode`).
 
 /// How free text is drawn. The default is greedy without penalty, so that equal prompts give equal answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +52,18 @@ impl Sampler {
     /// A token for these logits, given what was written so far; none when no logit is a finite number.
     #[must_use]
     pub fn draw(&mut self, logits: &[f32], written: &[u32]) -> Option<u32> {
-        let mut candidates = finite(logits);
+        self.draw_among((0..).zip(logits.iter().copied()), written)
+    }
+
+    /// One of these candidates (token, logit), given what was written so far; none when no logit is a finite number.
+    /// Every rule of the sampling applies to the candidates alone: to what a grammar allows, if they are that.
+    #[must_use]
+    pub fn draw_among(
+        &mut self,
+        candidates: impl IntoIterator<Item = (u32, f32)>,
+        written: &[u32],
+    ) -> Option<u32> {
+        let mut candidates = finite(candidates);
         penalize(&mut candidates, written, self.sampling.repetition_penalty);
         if self.sampling.temperature <= 0.0 {
             return likeliest(candidates);
@@ -93,9 +104,9 @@ pub(crate) fn likeliest(candidates: impl IntoIterator<Item = (u32, f32)>) -> Opt
     best.map(|(token, _)| token)
 }
 
-fn finite(logits: &[f32]) -> Vec<(u32, f32)> {
-    (0..)
-        .zip(logits.iter().copied())
+fn finite(candidates: impl IntoIterator<Item = (u32, f32)>) -> Vec<(u32, f32)> {
+    candidates
+        .into_iter()
         .filter(|(_, logit)| logit.is_finite())
         .collect()
 }
@@ -194,6 +205,19 @@ mod tests {
         assert_eq!(drawn(Sampling { top_k: 2, ..hot }), [1, 3]);
         assert_eq!(drawn(Sampling { top_p: 0.01, ..hot }), [1]);
         assert_eq!(drawn(Sampling { min_p: 0.5, ..hot }), [0, 1, 3]);
+    }
+
+    #[test]
+    fn a_draw_among_candidates_narrows_them_and_nothing_else() {
+        let hot = Sampling {
+            temperature: 5.0,
+            top_k: 1,
+            ..Sampling::default()
+        };
+        for seed in 0..50 {
+            let mut sampler = Sampler::new(Sampling { seed, ..hot });
+            assert_eq!(sampler.draw_among([(0, 1.0), (4, -2.0)], &[]), Some(0));
+        }
     }
 
     #[test]

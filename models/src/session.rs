@@ -4,9 +4,10 @@ use crate::ModelError;
 use crate::arch::{Memory, Want};
 use crate::decode::{self, Decoded, Forward, Mark, Weight, log_probability, shared};
 use crate::engine::Engine;
-use crate::grammar::Constraint;
+use crate::grammar::{Constraint, Matcher};
 use crate::sampler::{Sampler, Sampling};
 use crate::watch::{Progress, Watch, tell};
+use crate::write::{self, Hear, Writing, Written};
 
 /// What is computed at once.
 struct Limits {
@@ -206,6 +207,26 @@ impl<'e> Session<'e> {
         let tokenizer = self.engine.tokenizer();
         let decoded = decode::answer(self, tokenizer, limit, Sampler::new(sampling), watch)?;
         Ok(self.counted(decoded))
+    }
+
+    /// Writes under a constraint if there is one, freely otherwise, and tells each token as it is written. As [`Session::choose`], all of
+    /// it is part of the session. A matcher that writing ended before its constraint was satisfied is of no further use.
+    ///
+    /// # Errors
+    /// As [`Session::choose`].
+    pub fn write(
+        &mut self,
+        matcher: Option<&mut Matcher>,
+        writing: &Writing,
+        hear: &mut Hear<'_>,
+        watch: &mut dyn Watch,
+    ) -> Result<Written, ModelError> {
+        self.read(&[], watch)?;
+        let tokenizer = self.engine.tokenizer();
+        let written = write::write(self, tokenizer, matcher, writing, hear, watch)?;
+        self.tally.forced = self.tally.forced.saturating_add(written.forced);
+        self.tally.sampled = self.tally.sampled.saturating_add(written.sampled);
+        Ok(written)
     }
 
     fn counted(&mut self, decoded: Decoded) -> Decoded {
