@@ -26,7 +26,7 @@ pub use digest::Digest;
 pub use entry::Entry;
 pub use entry::body::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent, ConsentAnswer, ConsentBy, Decision,
-    DecisionKind, Effects, FileState, Interrupted, Note, Plan, Recovery, Refusal, Release,
+    DecisionKind, Discard, Effects, FileState, Interrupted, Note, Plan, Recovery, Refusal, Release,
     Released, Request, Resource, SessionEnd, SessionStart, Step, Torn, Unended,
 };
 pub use error::AttestError;

@@ -2,7 +2,7 @@
 import json
 import shutil
 
-from home import (BIN, DONE, FAILED, PROJECT, SOUND, TAMPERED, UNATTESTED, Case, flip, letters, plain_home)
+from home import (BIN, DONE, FAILED, INTEGRITY, PROJECT, SOUND, TAMPERED, UNATTESTED, Case, flip, letters, plain_home)
 from test_story import told
 
 NO_ROOTS = 3
@@ -55,6 +55,15 @@ class Tools(Case):
         said = plain_home().must("--json", "tools", "inspect", BIN.parent / "tools/text/tool.wasm").doc
         self.assertEqual(said["name"], "text")
         self.assertTrue(said["functions"])
+
+    def test_a_component_that_does_not_compile_is_not_vouched_for(self):
+        tool = self.folder / "text"
+        shutil.copytree(BIN.parent / "tools/text", tool)
+        (tool / "tool.wasm").write_bytes(b"\0asm no component")
+        run = plain_home().call("tools", "inspect", tool / "tool.wasm")
+        self.assert_code(run, INTEGRITY)
+        self.assert_clear(run, "text")
+        self.assertNotIn("cannot", run.out)
 
     def test_the_pinned_tools_are_verified(self):
         self.assertTrue(plain_home().must("--json", "tools", "verify").doc["verified"])

@@ -1,12 +1,24 @@
 """The one question: what answers it, what does not, and what becomes of things that nobody was asked about."""
+import hashlib
+import json
+import re
+import shutil
 import time
 
-from home import DONE, RENAME, REFUSED, Case, letters, plain_home, snapshot
+from home import DONE, FAILED, INTEGRITY, RENAME, REFUSED, Case, letters, make_home, plain_home, snapshot
 from terminal import END_OF_INPUT
 
 QUESTION = r"\[y\]es.*: "
 ENTRY = r"q[0-9a-f]{10}"
 SETTLED = 1.0  # seconds in which a program that took an answer would be done
+
+
+def terms(effect):
+    """The digest that the ledger keeps of one effect, made anew from its description; names and paths in it are plain."""
+    change = effect["change"]
+    moved = {"op": change["op"], "path": change["to"], "from": change["from"]}
+    whole = {"from_ground": None} | effect | {"change": moved}
+    return "sha256:" + hashlib.sha256(json.dumps([whole], sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 class Asked(Case):
@@ -30,6 +42,7 @@ class Question(Asked):
         with self.asked() as terminal:
             terminal.expect(r"model  ")
             terminal.press("y\r")
+            terminal.expect(re.escape(f"  in {self.work.resolve()}") + r"\s+b\.txt  moved from ")
             terminal.expect(QUESTION)
             time.sleep(SETTLED)
             self.assert_untouched(self.work, self.before)
@@ -87,13 +100,101 @@ class Waiting(Asked):
             terminal.press(key + "\r")
             return terminal.wait()
 
+    def test_a_release_that_fails_after_it_was_announced_is_accounted_for(self):
+        """Something stands in the place by the time the person says yes: nothing changes, and the ledger says how it went."""
+        with self.home.at_terminal(self.work, "quarantine", "release", self.entry) as terminal:
+            terminal.expect(QUESTION)
+            (self.work / "b.txt").write_text("somebody was here first", encoding="utf-8")
+            before = snapshot(self.work)
+            terminal.press("y\r")
+            self.assertEqual(terminal.wait(), FAILED, terminal.seen)
+        self.assert_untouched(self.work, before)
+        self.assertEqual(self.listed(), [self.entry])
+        *_, announced, said, end = self.home.entries()
+        self.assertEqual([announced["kind"], said["kind"], end["kind"]], ["release", "interrupted", "session-end"])
+        self.assertEqual(said["body"], {"stage": "release", "reason": "failed"})
+        self.assert_sound(self.home)
+        self.assertNotIn("never said how", self.home.verify().out)
+
+    def test_a_refused_release_prints_one_document(self):
+        run = self.home.call("--json", "quarantine", "release", self.entry)
+        self.assert_code(run, REFUSED)
+        doc = run.doc
+        self.assertEqual((doc["consent"]["by"], doc["consent"]["answer"]), ("nobody", "unasked"))
+        self.assertEqual((doc["released"], [q["id"] for q in doc["quarantined"]]), ([], [self.entry]))
+        self.assertEqual((doc["error"]["exit"], doc["answer"]), (REFUSED, doc["error"]["message"]))
+        self.assertEqual(doc["session"], self.home.entries()[-1]["session"])
+        self.assertEqual(self.home.call("--json", "quarantine", "release", "q0123456789").doc["error"]["exit"], FAILED)
+
+    def test_what_a_cut_off_call_left_is_discarded_without_a_change(self):
+        (self.home.path / "quarantine" / self.entry / "effect.json").write_text("{", encoding="utf-8")
+        self.assert_code(self.home.call("quarantine", "discard", self.entry), DONE)
+        self.assertEqual([e["body"] for e in self.home.entries() if e["kind"] == "discard"], [{"id": self.entry}])
+        self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
+        self.assertRegex(self.home.must("audit", "show").out, f"about to throw away `{self.entry}`\n")
+        self.assert_sound(self.home)
+
+    def test_words_edited_in_quarantine_are_not_asked_about(self):
+        """The place and the bytes are as recorded; what the question would show is not."""
+        description = self.home.path / "quarantine" / self.entry / "effect.json"
+        made = json.loads(description.read_text(encoding="utf-8"))
+        entries = self.home.entries()
+        for edit in ({"sources": ["b.xlsx"]}, {"name": str(self.work.resolve() / "b.txt")}, {"ground": "/"}, {"tool": "text.read"}):
+            with self.subTest(edit):
+                self.assertNotEqual(made | edit, made)
+                description.write_text(json.dumps(made | edit), encoding="utf-8")
+                run = self.home.call("quarantine", "release", self.entry)
+                self.assert_code(run, INTEGRITY)
+                self.assertIn(f"`{self.entry}` in quarantine is not what the ledger says was made", run.err)
+        self.assertEqual(self.home.entries(), entries)
+        self.assert_code(self.home.call("quarantine", "discard", self.entry), DONE)
+        self.assertEqual([e["body"] for e in self.home.entries() if e["kind"] == "discard"], [{"id": self.entry}])
+
+    def test_a_torn_line_is_not_believed(self):
+        """Whoever edits the description can also write an entry that fits it, but not sign it; without its end it is no tampering."""
+        description = self.home.path / "quarantine" / self.entry / "effect.json"
+        effect = json.loads(description.read_text(encoding="utf-8"))
+        ledger = self.home.ledger / "entries.jsonl"
+        fits = next(line for line in ledger.read_text(encoding="utf-8").splitlines() if '"kind":"effects"' in line)
+        (change,) = json.loads(fits)["body"]["changes"]
+        self.assertEqual(change["terms"], terms(effect))
+        path = json.dumps(effect["change"]["to"])
+        self.assertIn(path, fits)
+        effect["change"]["to"] = effect["change"]["to"].replace("b.txt", "c/b.txt")
+        description.write_text(json.dumps(effect), encoding="utf-8")
+        fits = fits.replace(path, json.dumps(effect["change"]["to"])).replace(change["terms"], terms(effect))
+        with ledger.open("a", encoding="utf-8") as file:
+            file.write(fits)
+        run = self.home.call("quarantine", "release", self.entry)
+        self.assert_code(run, INTEGRITY)
+        self.assertIn("is not what the ledger says was made", run.err)
+
+    def test_a_ledger_that_does_not_verify_is_not_believed(self):
+        """Every signature in another home's ledger holds, and it says that this was made; but not under our admin."""
+        other = make_home(self.folder / "other")
+        self.assert_code(other.run(self.work, RENAME, unattended=()), REFUSED)
+        (theirs,) = (other.path / "quarantine").iterdir()
+        for part in ("ledger", "quarantine"):
+            shutil.rmtree(self.home.path / part)
+            shutil.copytree(other.path / part, self.home.path / part)
+        for command in ("release", "discard"):
+            run = self.home.call("--json", "quarantine", command, theirs.name)
+            self.assert_code(run, INTEGRITY)
+            self.assertIn("under another admin's key", run.doc["error"]["message"])
+        self.assertEqual(self.listed(), [theirs.name])
+        self.assertEqual(self.home.entries(), other.entries())
+        self.assert_code(other.call("quarantine", "release", theirs.name), REFUSED)  # at home there is only nobody to ask
+
     def test_it_is_listed_and_shown_and_released_by_a_person_alone(self):
         self.assertEqual(self.listed(), [self.entry])
         self.assertRegex(self.home.must("quarantine", "list").out, ENTRY + r" +b\.txt")
         shown = self.home.must("quarantine", "diff", self.entry).out
         self.assertIn("b.txt", shown)
-        self.assertIn("files.rename", shown)
-        self.assert_code(self.home.call("quarantine", "release", self.entry), REFUSED)
+        self.assertIn("files.rename, its content unchanged", shown)
+        self.assertIn(f"  {self.work.resolve() / 'b.txt'}\n", shown)
+        refused = self.home.call("quarantine", "release", self.entry)
+        self.assert_code(refused, REFUSED)
+        self.assertIn("`release of b.txt` is refused: there was nobody to ask", refused.err)
         self.assertEqual(self.release("n"), REFUSED)
         self.assert_untouched(self.work, self.before)
         self.assertEqual(self.listed(), [self.entry])
@@ -106,11 +207,18 @@ class Waiting(Asked):
         (self.work / "b.txt").rename(self.work / "a.txt")
         self.assert_code(self.home.run(self.work, RENAME, unattended=()), REFUSED)
         (second,) = self.listed()
-        self.assert_code(self.home.call("quarantine", "discard", second), DONE)
+        thrown = self.home.call("--json", "quarantine", "discard", second)
+        self.assert_code(thrown, DONE)
+        self.assertEqual((thrown.doc["discarded"], thrown.doc["quarantined"]), (second, []))
+        said, end = self.home.entries()[-2:]
+        self.assertEqual((said["kind"], said["session"], end["body"]["outcome"]), ("discard", thrown.doc["session"], "done"))
+        made = [entry["body"]["changes"] for entry in self.home.entries() if entry["kind"] == "effects"]
+        self.assertEqual(said["body"], {"id": second, "change": made[-1][0]})
         self.assertEqual(self.listed(), [])
         for command in ("diff", "release", "discard"):
             gone = self.home.call("quarantine", command, second)
             self.assert_code(gone, 1)
             self.assert_clear(gone, second)
+        self.assertEqual(self.home.entries()[-1], end)  # what is not there began no session
         self.assert_untouched(self.work, self.before)
         self.assert_sound(self.home)

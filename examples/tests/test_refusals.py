@@ -1,8 +1,12 @@
 """What must not run, does not: each with its exit code, a sentence that names the culprit, and nothing released."""
 import hashlib
 import json
+import shutil
+import subprocess
+import unittest
 
-from home import DONE, INTEGRITY, MODEL, REFUSED, Case, Tpm, attested_home, flip, invoices, make_home, plain_home, snapshot, tpm_wanted
+from home import (AGENT, DONE, INTEGRITY, MODEL, NO_PLAN, PROJECT, REFUSED, REPORT, Case, Tpm, attested_home, flip, invoices, make_home,
+                  plain_home, snapshot, tpm_wanted)
 
 
 class Refusal(Case):
@@ -96,3 +100,68 @@ class MissingTpm(Refusal):
         else:
             self.assert_code(run, REFUSED, INTEGRITY)
         self.assertNotEqual(home.verify().code, 0, json.dumps(run.doc))
+
+
+class Replacing(Refusal):
+    """A file in the writable folder, and nobody at the terminal."""
+
+    ORDER = f"Replace {REPORT} with the total amount by region of invoices-2025-01.xlsx"
+
+    def setUp(self):
+        super().setUp()
+        report = self.work / REPORT
+        report.parent.mkdir(exist_ok=True)
+        report.write_bytes(b"somebody's work")
+        self.before = snapshot(self.work)
+
+    def test_a_question_about_a_file_does_not_replace_it(self):
+        home = self.plain()
+        for question in (f"How many rows does {REPORT} have?", "What is the total revenue in reports/other.xlsx?",
+                         f"Is {REPORT} correct about the total amount of Q4?"):
+            with self.subTest(question):
+                run = home.run(self.work, question)
+                self.assert_code(run, NO_PLAN)
+                self.assertIn("file:read", run.err)
+                self.assert_nothing_happened(home)
+
+    def test_no_rule_alone_replaces_a_file(self):
+        home = self.plain()
+        run = home.run(self.work, self.ORDER)
+        self.assert_code(run, REFUSED)
+        self.assertIn("unattended.replace", run.err)
+        self.assertEqual([waiting["path"] for waiting in run.doc["quarantined"]], [REPORT])
+        self.assertEqual((run.doc["consent"]["by"], run.doc["consent"]["answer"]), ("nobody", "unasked"))
+        self.assert_nothing_happened(home)
+
+    def test_it_does_where_the_signed_settings_say_so(self):
+        """The twin of the refusal above."""
+        policy = self.folder / "policy"
+        shutil.copytree(PROJECT / "policies/rules", policy)
+        settings = json.loads((policy / "settings.json").read_text(encoding="utf-8"))
+        settings["unattended"] |= {"agents": [AGENT], "replace": True}
+        (policy / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        home = make_home(self.folder / "home", policy=policy)
+        run = home.run(self.work, self.ORDER)
+        self.assert_code(run, DONE)
+        self.assertEqual([file["path"] for file in run.doc["released"]], [REPORT])
+        self.assert_sound(home)
+
+
+def may_mount():
+    return subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode == 0
+
+
+@unittest.skipUnless(shutil.which("unshare") and may_mount(), "no mount namespace may be made here")
+class SecondMount(Refusal):
+    def test_the_home_is_not_granted_through_a_second_mount(self):
+        home = self.plain()
+        alias = self.work / "reports"
+        alias.mkdir()
+        for inside in ("", "keys", "ledger"):
+            with self.subTest(inside):
+                mounted = ("unshare", "-rm", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", str(home.path / inside), str(alias))
+                run = home.run(self.work, wrap=mounted)
+                self.assertNotEqual(run.code, DONE, str(run))
+                self.assert_clear(run, "reports")
+                self.assertEqual(run.doc["plan"], None)
+        self.assert_nothing_happened(home)

@@ -54,6 +54,18 @@ class NotPossible(Told):
         self.assert_sound(self.home)
 
 
+class InWords(Told):
+    def test_an_answer_without_a_tool_says_that_no_file_was_read(self):
+        manifest = self.work / "manifest.json"
+        said = json.loads(manifest.read_text(encoding="utf-8")) | {"capabilities": []}  # with nothing granted no tool is offered
+        manifest.write_text(json.dumps(said), encoding="utf-8")
+        self.before = snapshot(self.work)
+        doc = self.ends("What is a pivot table?", DONE)
+        self.assertEqual(doc["answer_from"], "model")
+        self.assertIn("no file was read", doc["answer"])
+        self.assertEqual(doc["read"], [])
+
+
 class Plan(Told):
     def test_it_says_what_would_be_done_and_runs_nothing(self):
         doc = self.ends(RENAME, DONE, "plan")

@@ -20,6 +20,15 @@ pub struct Bundle {
     cases: Vec<CaseFile>,
 }
 
+/// What becomes of a new content for a file that exists, where no person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacing {
+    /// It waits in quarantine for a person.
+    Waits,
+    /// It is released as a new file would be.
+    Released,
+}
+
 /// `bundle.toml`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +94,15 @@ impl Bundle {
             .iter()
             .flat_map(|file| file.run(&self.rego, &self.settings))
             .collect()
+    }
+
+    /// What becomes of a file that would be replaced where a rule answers and no person: the setting `unattended.replace`.
+    #[must_use]
+    pub fn replacing(&self) -> Replacing {
+        match self.settings.pointer("/unattended/replace") {
+            Some(Value::Bool(true)) => Replacing::Released,
+            _ => Replacing::Waits,
+        }
     }
 
     /// The bundle's name.

@@ -3,7 +3,7 @@
 use crate::bundle::Bundle;
 use crate::call::Call;
 use crate::decision::{Decision, Refusal, Rule};
-use crate::grants::Grants;
+use crate::grants::{Grants, Op};
 use crate::manifest::Manifest;
 use crate::rego::{Outcome, Said};
 use crate::request::{CallView, GrantsView, Input, Kind, Request, SessionView};
@@ -44,7 +44,7 @@ impl Bundle {
         };
         // The rules come first: where both forbid, theirs is the better sentence.
         said.extend(ceiling(call, grants, now));
-        Verdict::of(said)
+        answerable(call, Verdict::of(said))
     }
 
     /// Whether a session of this manifest may run with nobody to ask.
@@ -120,6 +120,21 @@ pub(crate) fn call_input<'a>(
         session: Some(SessionView::of(session)),
         now: Some(now),
     })
+}
+
+/// A question is put when effects are to be released. A call that changes nothing has none, so nobody would ever be asked: that refuses.
+fn answerable(call: &Call, verdict: Verdict) -> Verdict {
+    let changes = call.resources().iter().any(|r| r.op != Op::Read);
+    if verdict.decision != Outcome::Ask || changes {
+        return verdict;
+    }
+    let reason = format!(
+        "{} ({}), but it changes nothing that a person could look at first",
+        verdict.reason, verdict.rule
+    );
+    let mut said = verdict.said;
+    said.push(Said::forbid("builtin.question", reason));
+    Verdict::of(said)
 }
 
 /// What no rule can lift.

@@ -24,7 +24,7 @@ mod session;
 mod shipped;
 mod verdict;
 
-pub use bundle::Bundle;
+pub use bundle::{Bundle, Replacing};
 pub use call::{Argument, Call, Resource};
 pub use cases::CaseResult;
 pub use decision::{Answer, Decision, Permit, Question, Refusal, ReleaseTerms, Rule};

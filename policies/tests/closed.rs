@@ -80,13 +80,13 @@ fn bundle(rules: &str) -> Result<Bundle, PolicyError> {
 fn judged(rules: &str) -> (Decision, Negotiated) {
     let bundle = bundle(rules).unwrap();
     let negotiated = bundle.negotiate(
-        &manifest(r#"{"name": "file:read", "paths": ["/f"]}"#),
+        &manifest(r#"{"name": "file:write", "paths": ["/f"]}"#),
         &session(),
         NOW,
     );
     (
         bundle.judge(
-            call("t.f", Op::Read, "/f/a"),
+            call("t.f", Op::Write, "/f/a"),
             &negotiated.grants,
             &session(),
             NOW,
@@ -378,6 +378,26 @@ fn a_strict_bundle_wants_a_tpm() {
             .attestation(&manifest(""), AttestationKind::Tpm2Hardware)
             .is_ok()
     );
+}
+
+#[test]
+fn a_question_about_a_call_that_changes_nothing_forbids() {
+    let asks = r#"verdict := {"decision": "ask", "rule": "look", "reason": "look first"}"#;
+    let bundle = bundle(asks).unwrap();
+    let granted =
+        r#"{"name": "file:read", "paths": ["/f"]}, {"name": "file:write", "paths": ["/f"]}"#;
+    let grants = bundle.negotiate(&manifest(granted), &session(), NOW).grants;
+    let decided = |op| bundle.judge(call("t.f", op, "/f/a"), &grants, &session(), NOW);
+    let Decision::Forbid(refusal) = decided(Op::Read) else {
+        panic!("nobody would ever be asked")
+    };
+    assert_eq!(refusal.rule, "builtin.question");
+    assert!(
+        refusal.reason.starts_with("look first (look)"),
+        "{}",
+        refusal.reason
+    );
+    assert!(matches!(decided(Op::Write), Decision::Ask(_)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The shipped bundle loads, and every one of its rules is shown by a case.
 
-use cloister_policies::{Bundle, shipped, shipped_for_agents};
+use cloister_policies::{Bundle, Replacing, shipped, shipped_for_agents};
 
 #[test]
 fn loads_and_passes() {
@@ -38,4 +38,21 @@ fn every_rule_has_a_case_that_it_decides() {
             );
         }
     }
+}
+
+#[test]
+fn no_file_is_replaced_on_a_rules_word_unless_the_settings_say_so() {
+    let with = |from: &str, to: &str| {
+        let mut files = shipped_for_agents(&["eval-*"]);
+        let settings = files.get_mut("settings.json").unwrap();
+        let text = String::from_utf8(settings.clone()).unwrap();
+        assert!(text.contains(from), "{text}");
+        *settings = text.replace(from, to).into_bytes();
+        Bundle::load(&files).unwrap().replacing()
+    };
+    let setting = r#""replace": false"#;
+    assert_eq!(with(setting, setting), Replacing::Waits);
+    assert_eq!(with(setting, r#""other": false"#), Replacing::Waits);
+    assert_eq!(with(setting, r#""replace": "true""#), Replacing::Waits);
+    assert_eq!(with(setting, r#""replace": true"#), Replacing::Released);
 }

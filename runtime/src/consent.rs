@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
 
-use cloister_policies::{Answer, Rule};
-use cloister_tools::{Consent, Consenter, Effects};
+use cloister_policies::{Answer, Replacing, Rule};
+use cloister_tools::{Change, Consent, Consenter, Effect, Effects};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{QueueSelector, isatty, tcflush};
 
@@ -22,8 +22,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) enum Asking {
     /// A person at this terminal.
     Person(Terminal),
-    /// Nobody, but a rule of the policy lets this manifest run so.
-    Policy(Rule),
+    /// Nobody, but a rule of the policy lets this manifest run so, and the policy says whether that goes for replacing files.
+    Policy(Rule, Replacing),
     /// Nobody: every question is answered with silence, which refuses.
     Nobody,
 }
@@ -104,7 +104,10 @@ pub(crate) fn about(
 ) -> Result<Consent, Failure> {
     let (by, answer) = match asking {
         Asking::Person(terminal) => (Consenter::Person, terminal.ask(pages, interrupt)?),
-        Asking::Policy(rule) => (
+        Asking::Policy(_, replacing) if held(effects, *replacing) => {
+            (Consenter::Nobody, Answer::Unasked)
+        }
+        Asking::Policy(rule, _) => (
             Consenter::Policy {
                 rule: rule.rule.clone(),
             },
@@ -117,6 +120,12 @@ pub(crate) fn about(
         by,
         answer,
     })
+}
+
+/// Whether the policy's word is not enough for these: they replace files, and its settings do not say that they may.
+pub(crate) fn held(effects: &Effects, replacing: Replacing) -> bool {
+    let replaces = |e: &Effect| matches!(e.change(), Change::Replace { .. });
+    replacing == Replacing::Waits && effects.list().iter().any(replaces)
 }
 
 /// Whatever was made of a document's text, the terminal gets nothing but visible characters.

@@ -2,8 +2,8 @@
 
 use cloister_attest::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent as ConsentBody, ConsentAnswer,
-    ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Effects as EffectsBody, FileState,
-    Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody,
+    ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Discard, Effects as EffectsBody,
+    FileState, Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody,
     Released as ReleasedBody, Request, Resource, Step,
 };
 use cloister_policies::{Call, Decision, Permit, Refusal};
@@ -81,29 +81,19 @@ pub(crate) fn effects(effects: &Effects) -> Body {
 
 pub(crate) fn change(effect: &Effect) -> Change {
     let text = |p: &std::path::Path| p.to_string_lossy().into_owned();
-    let after = Some(effect.digest());
-    match effect.change() {
-        Op::Create { path } => Change {
-            op: ChangeOp::Create,
-            path: text(path),
-            to: None,
-            before: None,
-            after,
-        },
-        Op::Replace { path, before } => Change {
-            op: ChangeOp::Replace,
-            path: text(path),
-            to: None,
-            before: Some(*before),
-            after,
-        },
-        Op::Move { from, to } => Change {
-            op: ChangeOp::Move,
-            path: text(from),
-            to: Some(text(to)),
-            before: after,
-            after,
-        },
+    let (digest, terms) = (Some(effect.digest()), effect.hash());
+    let (op, path, to, before) = match effect.change() {
+        Op::Create { path } => (ChangeOp::Create, path, None, None),
+        Op::Replace { path, before } => (ChangeOp::Replace, path, None, Some(*before)),
+        Op::Move { from, to } => (ChangeOp::Move, from, Some(text(to)), digest),
+    };
+    Change {
+        op,
+        path: text(path),
+        to,
+        before,
+        after: digest,
+        terms,
     }
 }
 
@@ -139,6 +129,14 @@ pub(crate) fn released(effects: Digest, files: &[Released]) -> Body {
     Body::Released(ReleasedBody {
         effects,
         files: files.iter().map(state).collect(),
+    })
+}
+
+/// What is about to be thrown away; `change` only where the ledger says that it was made.
+pub(crate) fn discard(id: &str, change: Option<Change>) -> Body {
+    Body::Discard(Discard {
+        id: id.to_owned(),
+        change,
     })
 }
 

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use cloister_policies::Manifest;
 use cloister_tools::names::{Lines, escape};
-use cloister_tools::{Cage, Change, Effect, Effects};
+use cloister_tools::{Cage, Change, Effect, Effects, Ended};
 use serde_json::{Map, Value, json};
 
 use crate::consent::Pages;
+use crate::counted::{counted, counted_in};
 
 /// Rows of a new workbook that are shown: enough to recognise it.
 const ROWS: u64 = 5;
@@ -27,35 +28,36 @@ impl<'a> Look<'a> {
         Look { cage, effects }
     }
 
-    /// The pages of the question. `args` are those of the call that made the effects, `result` what it returned.
-    pub(crate) fn pages(
-        &self,
-        args: &Map<String, Value>,
-        result: &Value,
-        why: &str,
-        manifest: &Manifest,
-    ) -> Pages {
+    /// The pages of the question. `args` are those of the call that made the effects. What the call returned is not shown: it may say anything.
+    pub(crate) fn pages(&self, args: &Map<String, Value>, why: &str, manifest: &Manifest) -> Pages {
         let (created, replaced, moved) = self.counts();
         let mut summary =
             format!("what would change: {created} created, {replaced} replaced, {moved} moved\n");
         let mut diff = String::new();
+        let mut below = None;
         for effect in self.effects.list() {
             let line = line(effect);
+            let folder = effect.folder();
+            if folder.is_some() && folder != below {
+                let shown = escape(folder.as_deref().unwrap_or_default(), Lines::Escape);
+                let _ = writeln!(summary, "  in {shown}"); // effects are by path: once a folder
+            }
+            below = folder;
             let _ = writeln!(summary, "  {line}"); // a String takes everything
             let _ = writeln!(
                 diff,
                 "{line}\n  {}",
                 escape(&effect.path().to_string_lossy(), Lines::Escape)
             );
-            let body = self.body(effect, args, result);
+            let body = self.body(effect, args);
             summary.push_str(&body);
             diff.push_str(&body);
             let _ = writeln!(
                 diff,
-                "  {} bytes, {}, made from {}",
-                effect.bytes(),
+                "  {}, {}, {}",
+                counted(effect.bytes(), "byte"),
                 effect.digest(),
-                sources(effect)
+                origin(effect)
             );
         }
         let _ = write!(summary, "  effects {}", self.effects.hash());
@@ -96,28 +98,50 @@ impl<'a> Look<'a> {
         )
     }
 
-    fn body(&self, effect: &Effect, args: &Map<String, Value>, result: &Value) -> String {
-        if matches!(effect.change(), Change::Move { .. }) {
-            return String::new();
+    fn body(&self, effect: &Effect, args: &Map<String, Value>) -> String {
+        let mut text = String::new();
+        match effect.change() {
+            Change::Move { .. } => return text,
+            Change::Create { .. } => {}
+            // A file that may be replaced is never one to read, so there is nobody who could show it.
+            Change::Replace { .. } => {
+                let _ = writeln!(text, "    its present content is lost, and not shown");
+            }
         }
-        let mut text = self.sheets(effect);
-        if let Some(chart) = args.get("chart").and_then(Value::as_str) {
-            let _ = writeln!(text, "    with a {chart} chart");
+        match (self.sheets(effect), self.rows(effect)) {
+            (Some(sheets), Some(rows)) => {
+                text.push_str(&sheets);
+                // The guest reads no charts back: this is what was asked for, not what was found.
+                if let Some(chart) = args.get("chart").and_then(Value::as_str) {
+                    let _ = writeln!(text, "    asked for a {chart} chart");
+                }
+                text.push_str(&rows);
+            }
+            _ => {
+                let _ = writeln!(
+                    text,
+                    "    its content could not be shown ({} bytes)",
+                    effect.bytes()
+                );
+            }
         }
-        text.push_str(&self.rows(effect, result));
         text
     }
 
+    /// What a function of a guest gives back about the bytes in quarantine, if it can read them.
+    fn inspected(&self, effect: &Effect, function: &str, args: &Value) -> Option<Value> {
+        let nothing = Map::new();
+        let args = args.as_object().unwrap_or(&nothing);
+        let outcome = self.cage.inspect(effect, function, args);
+        let value = outcome.typed().0.cloned();
+        value.filter(|_| *outcome.ended() == Ended::Returned)
+    }
+
     /// Sheets and headings of the bytes in quarantine, as the guest reads them back.
-    fn sheets(&self, effect: &Effect) -> String {
-        let described = self.cage.inspect(
-            effect,
-            "sheet.describe",
-            &Map::from_iter([("files".to_owned(), json!([effect.name()]))]),
-        );
-        let Some(Value::Array(tables)) = described.typed().0 else {
-            return String::new();
-        };
+    fn sheets(&self, effect: &Effect) -> Option<String> {
+        let args = json!({"files": [effect.name()]});
+        let described = self.inspected(effect, "sheet.describe", &args)?;
+        let tables = described.as_array()?;
         let mut text = String::new();
         for table in tables {
             let columns: Vec<String> = table
@@ -138,23 +162,19 @@ impl<'a> Look<'a> {
                 .unwrap_or_default();
             let _ = writeln!(
                 text,
-                "    sheet `{}`, {rows} rows: {}",
+                "    sheet `{}`, {}: {}",
                 escape(name, Lines::Escape),
+                counted(rows, "row"),
                 cells(&columns)
             );
         }
-        text
+        Some(text)
     }
 
-    /// The first rows as they stand in quarantine; where the guest cannot say, those the tool reported.
-    fn rows(&self, effect: &Effect, result: &Value) -> String {
+    /// The first rows as they stand in quarantine.
+    fn rows(&self, effect: &Effect) -> Option<String> {
         let args = json!({"files": [effect.name()], "worksheet": null, "conditions": [], "columns": null, "order": null, "limit": ROWS, "save": null});
-        let read = self.cage.inspect(
-            effect,
-            "sheet.rows",
-            args.as_object().unwrap_or(&Map::new()),
-        );
-        let table = read.typed().0.unwrap_or(result);
+        let table = self.inspected(effect, "sheet.rows", &args)?;
         let rows = table
             .get("rows")
             .and_then(Value::as_array)
@@ -171,7 +191,7 @@ impl<'a> Look<'a> {
                 .collect();
             let _ = writeln!(text, "      {}", cells(&row_cells));
         }
-        text
+        Some(text)
     }
 }
 
@@ -182,11 +202,9 @@ fn cells(all: &[String]) -> String {
         _ => cell.clone(),
     };
     let shown: Vec<String> = all.iter().take(COLUMNS).map(short).collect();
-    let more = all.len().saturating_sub(COLUMNS);
-    let rest = if more == 0 {
-        String::new()
-    } else {
-        format!(" | and {more} more columns")
+    let rest = match all.get(COLUMNS..) {
+        None | Some([]) => String::new(),
+        Some(more) => format!(" | and {}", counted_in(more, "more column")),
     };
     format!("{}{rest}", shown.join(" | "))
 }
@@ -204,15 +222,100 @@ pub(crate) fn line(effect: &Effect) -> String {
     }
 }
 
-fn sources(effect: &Effect) -> String {
+/// What its content came from. A move makes none.
+pub(crate) fn origin(effect: &Effect) -> String {
+    if matches!(effect.change(), Change::Move { .. }) {
+        return "its content unchanged".to_owned();
+    }
     let all: Vec<String> = effect
         .sources()
         .iter()
         .map(|s| escape(s, Lines::Escape))
         .collect();
     if all.is_empty() {
-        "nothing that was read".to_owned()
+        "made without reading a file".to_owned()
     } else {
-        all.join(", ")
+        format!("made from {}", all.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use cloister_policies::{AttestationKind, Bundle, Confinement, Mode, Session, UnixMillis};
+    use cloister_tools::{Catalog, Limits, Moment, Quarantine, Survey};
+
+    use super::*;
+
+    /// A cage without tools: nothing can be read back.
+    fn blind(folder: &Path, manifest: &Manifest) -> Cage {
+        let session = Session {
+            attestation: AttestationKind::None,
+            confinement: Confinement::None,
+            mode: Mode::Attended,
+            person: None,
+            reserved: Vec::new(),
+        };
+        let bundle = Bundle::load(&cloister_policies::shipped()).unwrap();
+        let grants = bundle.negotiate(manifest, &session, UnixMillis(0)).grants;
+        let tools = folder.join("tools");
+        std::fs::create_dir(&tools).unwrap();
+        let moment = Moment {
+            unix_millis: 0,
+            seed: 0,
+        };
+        Cage::new(
+            Arc::new(Catalog::open(&tools, "").unwrap()),
+            Arc::new(Survey::take(&grants, folder, &[]).unwrap()),
+            Arc::new(Quarantine::open(&folder.join("quarantine")).unwrap()),
+            Limits::STANDARD,
+            moment,
+        )
+    }
+
+    fn shown(change: Value) -> String {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().canonicalize().unwrap();
+        let text = br#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 60}"#;
+        let manifest = Manifest::parse(text, &folder).unwrap();
+        let digest = cloister_attest::Digest::of(b"PK");
+        let effect: Effect = serde_json::from_value(json!({
+            "id": "q0123456789", "call": "$1", "tool": "sheet.rows", "name": "r.xlsx", "change": change,
+            "digest": digest, "bytes": 1234, "sources": [], "ground": "/f",
+        }))
+        .unwrap();
+        let effects = Effects::gather([effect]).unwrap();
+        let cage = blind(&folder, &manifest);
+        let args = json!({"chart": "bar"});
+        let look = Look::new(&cage, &effects);
+        look.pages(args.as_object().unwrap(), "why", &manifest).diff
+    }
+
+    #[test]
+    fn columns_that_are_left_out_are_counted() {
+        let row = |n: usize| cells(&vec!["x".to_owned(); n]);
+        assert!(row(COLUMNS).ends_with("x | x"));
+        assert!(row(COLUMNS + 1).ends_with("x | and 1 more column"));
+        assert!(row(COLUMNS + 2).ends_with("x | and 2 more columns"));
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_read_back_are_not_shown_as_the_tool_tells_them() {
+        let diff = shown(json!({"op": "create", "path": "/f/r.xlsx"}));
+        let said = "its content could not be shown (1234 bytes)";
+        assert!(diff.contains(said), "{diff}");
+        assert!(!diff.contains("chart"), "{diff}");
+    }
+
+    #[test]
+    fn a_replacement_says_that_what_is_lost_is_not_shown() {
+        let before = cloister_attest::Digest::of(b"old");
+        let diff = shown(json!({"op": "replace", "path": "/f/r.xlsx", "before": before}));
+        assert!(
+            diff.contains("its present content is lost, and not shown"),
+            "{diff}"
+        );
     }
 }

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod confine;
 mod consent;
+mod counted;
 mod disk;
 mod entries;
 mod failure;

@@ -4,7 +4,9 @@
 //! out; what depends on contents is left open and named.
 
 pub(crate) mod fill;
+mod mood;
 pub(crate) mod offers;
+mod places;
 pub(crate) mod reach;
 
 use cloister_tools::Signature;
@@ -12,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Kind};
 use crate::plan::offers::Offer;
+use crate::plan::places::Save;
 use crate::plan::reach::Reach;
 use crate::slots::{Alternative, Decide, Slot};
 use crate::words::Words;
@@ -83,8 +86,12 @@ pub(crate) fn draft(
 
 /// A path or address that no grant covers is dealt with before anything is planned: the request is refused, and says which.
 fn everything_is_granted(words: &Words, reach: &Reach<'_>) -> Result<(), Failure> {
-    if let Some(path) = words.paths().find(|p| !reach.answers(p, words)) {
-        return Err(not_reachable(path, reach));
+    let unanswered = |path: &&str| !places::answered(words, reach, path);
+    if let Some(path) = words.paths().find(unanswered) {
+        return Err(match places::wanted(words, reach, path) {
+            Some(Save::Taken(place)) => taken(&place),
+            _ => not_reachable(path, reach),
+        });
     }
     let searched = words
         .cue(&["mention", "contain", "find", "search", "hold"])
@@ -96,7 +103,24 @@ fn everything_is_granted(words: &Words, reach: &Reach<'_>) -> Result<(), Failure
     }
 }
 
+/// A file that is there is written over only on a plain word.
+fn taken(place: &str) -> Failure {
+    let message =
+        format!("`{place}` is there already, and the request does not say that it may be replaced");
+    Failure::new(Kind::NoPlan, message)
+        .hint("say `replace` or `overwrite`, or name a file that is not there yet".to_owned())
+}
+
 fn not_reachable(path: &str, reach: &Reach<'_>) -> Failure {
+    if !reach.would_read(path) && reach.would_change(path)
+        || reach.file(path).is_some_and(|f| !f.readable)
+    {
+        let message =
+            format!("`{path}` cannot be read: the manifest grants it for other uses only");
+        return Failure::new(Kind::NoPlan, message).hint(
+            "missing capability: `file:read`; to write the file, say `save … to` it".to_owned(),
+        );
+    }
     if reach.would_read(path) {
         let names: Vec<&str> = reach.readable().map(|f| f.name.as_str()).take(8).collect();
         return Failure::new(

@@ -9,18 +9,25 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::consent;
+use crate::counted::counted;
 use crate::failure::Failure;
 
-/// The document of `cloister run --json` and `cloister plan --json`; field names are the contract of cli.md.
+/// The document of `run`, `plan`, `quarantine release` and `quarantine discard` with `--json`; field names are the contract of cli.md.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) session: String,
     pub(crate) answer: Option<String>,
+    /// `tool`: made from what a tool returned; `model`: the model's own words, for which no file was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) answer_from: Option<&'static str>,
     pub(crate) plan: Option<PlanReport>,
     pub(crate) decisions: Vec<DecisionReport>,
     pub(crate) consent: Option<ConsentReport>,
     pub(crate) released: Vec<ReleasedReport>,
     pub(crate) quarantined: Vec<QuarantinedReport>,
+    /// What was thrown away: its id in quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) discarded: Option<String>,
     pub(crate) refused: Vec<RefusedReport>,
     pub(crate) attestation: String,
     pub(crate) read: Vec<String>,
@@ -149,8 +156,10 @@ impl Report {
         for file in &self.released {
             let _ = writeln!(
                 text,
-                "wrote    {}, {} bytes, sha256 {}",
-                file.path, file.bytes, file.sha256
+                "wrote    {}, {}, sha256 {}",
+                file.path,
+                counted(file.bytes, "byte"),
+                file.sha256
             );
         }
         for waiting in &self.quarantined {

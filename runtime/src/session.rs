@@ -1,9 +1,11 @@
 //! One request, from the person's words to what was released. Each stage takes what the one before made; nothing counts before it is recorded.
 
 mod begin;
+mod journal;
 mod judged;
 pub(crate) mod later;
 mod opened;
+mod settle;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -30,6 +32,9 @@ use begin::Begun;
 pub(crate) use begin::{House, MANIFEST_BYTES};
 use judged::{Step, frozen};
 use opened::Opened;
+
+/// What an answer in words begins with: it may claim anything, also to have read a file.
+const FROM_MODEL: &str = "From the model; no file was read: ";
 
 /// What a person asked for on the command line.
 #[derive(Debug)]
@@ -62,9 +67,8 @@ pub(crate) fn run(
     let begun = Begun::begin(job, house, desk, report)?;
     let (mut opened, model) = begun.into_parts();
     let told = story(job, &mut opened, model, desk, report);
-    let told = told.inspect_err(|failure| opened.stopped(failure));
     report.failed_or_done(&told);
-    opened.close(told)
+    opened.journal.close(told)
 }
 
 fn story(
@@ -74,7 +78,7 @@ fn story(
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    opened.note(entries::request(job.prompt))?;
+    opened.journal.note(entries::request(job.prompt))?;
     let words = Words::read(job.prompt);
     let survey = Arc::clone(&opened.survey);
     let known = survey
@@ -155,10 +159,8 @@ fn carry_out(
     drop(mind); // and its progress bar, before anything is asked
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
-    report.answer = Some(escape(
-        &answer::about(words, &args, &done.value),
-        Lines::Keep,
-    ));
+    report.answer = Some(answer::about(words, &args, &done.value));
+    report.answer_from = Some("tool");
     opened.settle(done, desk, report)
 }
 
@@ -197,8 +199,11 @@ fn in_words(
     }
     let said = mind.answer(job.prompt)?;
     report.tokens = Tokens::from(mind.tally());
-    opened.note(entries::note("answer", "in words, without a tool"))?;
-    report.answer = Some(escape(&said, Lines::Keep));
+    opened
+        .journal
+        .note(entries::note("answer", "in words, without a tool"))?;
+    report.answer = Some(format!("{FROM_MODEL}{}", escape(&said, Lines::Keep)));
+    report.answer_from = Some("model");
     Ok(())
 }
 

@@ -16,6 +16,11 @@ const ENDINGS: [&str; 18] = [
     "odt", "html", "eml", "rtf", "zip",
 ];
 
+/// Short forms behind which a full stop ends no sentence.
+const ABBREVIATED: [&str; 13] = [
+    "no", "nr", "co", "st", "dr", "mr", "mrs", "ms", "vs", "inc", "ltd", "approx", "resp",
+];
+
 /// One word of the request: as typed, without its punctuation; folded for values; stemmed for headings and cues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Word {
@@ -25,6 +30,8 @@ pub(crate) struct Word {
     pub(crate) role: Role,
     /// Whether a sentence or clause ends with it.
     pub(crate) ends: bool,
+    /// What closes a sentence behind it: `.`, `!` or `?`.
+    pub(crate) stop: Option<char>,
 }
 
 /// What a word is before anything else is known.
@@ -46,10 +53,19 @@ impl Words {
     /// Split a request into words.
     pub(crate) fn read(text: &str) -> Words {
         let stemmer = Stemmer::create(Algorithm::English);
-        let words = text
-            .split_whitespace()
-            .filter_map(|raw| word(raw, &stemmer))
-            .collect();
+        let mut words: Vec<Word> = Vec::new();
+        for raw in text.split_whitespace() {
+            match word(raw, &stemmer) {
+                Some(word) => words.push(word),
+                // A mark that stands alone closes the word before it.
+                None => {
+                    if let Some(last) = words.last_mut() {
+                        last.ends |= ends(raw);
+                        last.stop = last.stop.or(stop(raw));
+                    }
+                }
+            }
+        }
         Words {
             text: text.to_owned(),
             words,
@@ -73,6 +89,31 @@ impl Words {
     /// E-mail addresses, hosts and links, in order.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
         self.with_role(Role::Address)
+    }
+
+    /// The sentences, each to be read by itself. A full stop ends one only before a capital, so that "approx. 5" stays whole.
+    pub(crate) fn sentences(&self) -> Vec<Words> {
+        let mut sentences = vec![Vec::new()];
+        for (at, word) in self.words.iter().enumerate() {
+            if let Some(sentence) = sentences.last_mut() {
+                sentence.push(word.clone());
+            }
+            let next = self.words.get(at.saturating_add(1));
+            let capital = next.is_some_and(|w| w.typed.starts_with(char::is_uppercase));
+            let short = word.role == Role::Plain && word.typed.contains('.')
+                || ABBREVIATED.contains(&word.fold.as_str());
+            match word.stop {
+                Some('?' | '!') => sentences.push(Vec::new()),
+                Some(_) if capital && !short => sentences.push(Vec::new()),
+                _ => {}
+            }
+        }
+        let full = sentences.into_iter().filter(|s| !s.is_empty());
+        full.map(|words| Words {
+            text: self.text.clone(),
+            words,
+        })
+        .collect()
     }
 
     fn with_role(&self, role: Role) -> impl Iterator<Item = &str> {
@@ -135,20 +176,35 @@ pub(crate) fn stems(phrase: &str) -> Vec<String> {
 fn word(raw: &str, stemmer: &Stemmer) -> Option<Word> {
     let typed = raw
         .trim_matches(|c: char| "\"'`“”‘’«»()[]{}<>,;:!?".contains(c))
-        .trim_end_matches('.');
+        .trim_end_matches(['.', '？']);
     if typed.is_empty() {
         return None;
     }
     let fold = fold(typed);
     let stem = stemmer.stem(&fold).into_owned();
-    let ends = raw.ends_with(['.', ',', ';', ':', '!', '?']);
     Some(Word {
         role: role(typed),
         typed: typed.to_owned(),
         fold,
         stem,
-        ends,
+        ends: ends(raw),
+        stop: stop(raw),
     })
+}
+
+fn ends(raw: &str) -> bool {
+    raw.ends_with(['.', ',', ';', ':', '!', '?', '？'])
+}
+
+/// The mark that closes a sentence, also within quotes or brackets; a full-width question mark is one.
+fn stop(raw: &str) -> Option<char> {
+    let bare = raw.trim_end_matches(|c: char| "\"'`”’»)]}>".contains(c));
+    let mark = bare.chars().next_back()?;
+    match mark {
+        '.' | '!' | '?' => Some(mark),
+        '？' => Some('?'),
+        _ => None,
+    }
 }
 
 fn fold(word: &str) -> String {
@@ -197,13 +253,13 @@ mod tests {
     #[test]
     fn a_sentence_gives_up_its_paths_and_addresses() {
         let words = Words::read(
-            "Send \"invoices-2025-10.xlsx\" to anna@example.com, then read ../payroll/salaries.xlsx.",
+            "Post \"tides-2024-03.xlsx\" to jo@example.org, then open ../vault/secret.xlsx.",
         );
         assert_eq!(
             words.paths().collect::<Vec<_>>(),
-            ["invoices-2025-10.xlsx", "../payroll/salaries.xlsx"]
+            ["tides-2024-03.xlsx", "../vault/secret.xlsx"]
         );
-        assert_eq!(words.addresses().collect::<Vec<_>>(), ["anna@example.com"]);
+        assert_eq!(words.addresses().collect::<Vec<_>>(), ["jo@example.org"]);
     }
 
     #[test]
@@ -213,18 +269,26 @@ mod tests {
     }
 
     #[test]
+    fn sentences_are_read_apart_but_not_at_a_short_form() {
+        let text = "What did e.g. Anna buy? Sum up approx. 5 rows of Co. X. Save it to a.xlsx. (\"Really?\") Yes ? No";
+        let lengths: Vec<usize> = Words::read(text)
+            .sentences()
+            .iter()
+            .map(|s| s.all().len())
+            .collect();
+        assert_eq!(lengths, [5, 8, 4, 1, 1, 1]);
+    }
+
+    #[test]
     fn headings_are_found_in_any_form_and_values_only_as_they_are() {
-        let words = Words::read("Totals per categories for region North only");
+        let words = Words::read("Yields per categories for orchard Hillside only");
         assert!(words.mention("Category").is_some());
-        assert!(words.literal("north").is_some());
-        assert!(words.literal("Nort").is_none());
+        assert!(words.literal("hillside").is_some());
+        assert!(words.literal("Hillsid").is_none());
     }
 
     #[test]
     fn a_word_inside_a_path_is_no_mention() {
-        assert_eq!(
-            Words::read("save reports/customer.xlsx").mention("customer"),
-            None
-        );
+        assert_eq!(Words::read("save out/grower.xlsx").mention("grower"), None);
     }
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::error::ToolError;
 use crate::limits::BOUNDS;
+use crate::names::{Lines, escape};
 
 /// What happens to which path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +106,11 @@ impl Effect {
         &self.sources
     }
 
+    /// The [`Effects::hash`] that it would have alone. The ledger keeps it with each change, so that one of several can be known again later.
+    pub fn hash(&self) -> Digest {
+        hash(std::slice::from_ref(self))
+    }
+
     pub(crate) fn is_move(&self) -> bool {
         matches!(self.change, Change::Move { .. })
     }
@@ -121,6 +127,14 @@ impl Effect {
             && path
                 .strip_suffix(self.name.as_str())
                 .is_some_and(|before| before.ends_with('/'))
+    }
+
+    /// The folder that the name is relative to, as an absolute path; nothing where the name is absolute itself.
+    pub fn folder(&self) -> Option<String> {
+        let path = self.path().to_string_lossy();
+        let before = path.strip_suffix(self.name.as_str())?;
+        let folder = before.strip_suffix('/')?;
+        Some(if folder.is_empty() { "/" } else { folder }.to_owned())
     }
 
     /// What is agreed to, and hashed: all of it. Taken apart field by field, so that a new field cannot be forgotten here.
@@ -193,11 +207,7 @@ impl Effects {
     /// SHA-256 over the canonical JSON (RFC 8785) of what would change: every field of every [`Effect`], names and granted
     /// folders too.
     pub fn hash(&self) -> Digest {
-        let terms: Vec<_> = self.effects.iter().map(Effect::terms).collect();
-        // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
-        let bytes = serde_json_canonicalizer::to_vec(&terms)
-            .unwrap_or_else(|_| format!("{terms:?}").into_bytes());
-        Digest::of(bytes)
+        hash(&self.effects)
     }
 
     /// Let them go, if `consent` is a yes to exactly these by somebody. Otherwise they come back with the reason.
@@ -223,7 +233,10 @@ impl Effects {
                 });
             }
         };
-        let what = format!("{} effects {}", self.effects.len(), self.hash());
+        let what = match self.effects.as_slice() {
+            [one] => format!("release of {}", escape(&one.name, Lines::Escape)),
+            several => format!("release of {} files", several.len()),
+        };
         Err((
             self,
             Refusal {
@@ -233,6 +246,14 @@ impl Effects {
             },
         ))
     }
+}
+
+fn hash(effects: &[Effect]) -> Digest {
+    let terms: Vec<_> = effects.iter().map(Effect::terms).collect();
+    // Canonical JSON fails on non-finite numbers only; there are none. The fallback is still a function of the same terms.
+    let bytes = serde_json_canonicalizer::to_vec(&terms)
+        .unwrap_or_else(|_| format!("{terms:?}").into_bytes());
+    Digest::of(bytes)
 }
 
 /// Who answered.
@@ -330,7 +351,11 @@ mod tests {
 
     #[test]
     fn the_hash_covers_every_field() {
-        let hash = |effect| Effects::gather([effect]).unwrap().hash();
+        let hash = |effect: Effect| {
+            let alone = effect.hash();
+            assert_eq!(Effects::gather([effect]).unwrap().hash(), alone);
+            alone
+        };
         let edits: [fn(&mut Effect); 11] = [
             |e| e.id = "q2".into(),
             |e| e.call = "$2".into(),
@@ -377,6 +402,35 @@ mod tests {
             let mut named = effect(path, "x");
             named.name = name.into();
             assert_eq!(named.named_truly(), truly, "{name} {path}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_one_file_or_counts_them() {
+        let refused = |paths: &[&str]| {
+            let effects = Effects::gather(paths.iter().map(|p| effect(p, "x"))).unwrap();
+            let silence = answer(&effects, Consenter::Nobody, Answer::Unasked);
+            effects.consent(silence).unwrap_err().1.to_string()
+        };
+        assert_eq!(
+            refused(&["/g/a"]),
+            "`release of /g/a` is refused: there was nobody to ask (builtin.consent)"
+        );
+        assert!(refused(&["/g/a", "/g/b"]).starts_with("`release of 2 files` is refused"));
+        assert!(refused(&["/g/\u{1b}[2J"]).starts_with("`release of /g/\\u{1b}[2J` is"));
+    }
+
+    #[test]
+    fn the_folder_and_the_name_are_the_path() {
+        for (name, path, folder) in [
+            ("a/b.txt", "/g/a/b.txt", Some("/g")),
+            ("b.txt", "/g/a/b.txt", Some("/g/a")),
+            ("b.txt", "/b.txt", Some("/")),
+            ("/g/b.txt", "/g/b.txt", None),
+        ] {
+            let mut named = effect(path, "x");
+            named.name = name.into();
+            assert_eq!(named.folder().as_deref(), folder, "{name} {path}");
         }
     }
 

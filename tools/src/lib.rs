@@ -22,7 +22,7 @@ pub use cloister_cage::{Fault, Limit, Limits, Moment, Used};
 pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
 pub use error::ToolError;
 pub use package::{Example, Package, Pin, lock_text, pin};
-pub use quarantine::{Quarantine, Quarantined};
+pub use quarantine::{Quarantine, Quarantined, Waiting};
 pub use release::{Released, release};
 pub use signature::{Case, Handle, Param, Request, Signature, Type};
 pub use survey::{GrantedFile, Skipped, Survey};

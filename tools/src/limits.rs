@@ -21,6 +21,8 @@ pub(crate) struct Bounds {
     pub(crate) entries: usize,
     /// Levels of folders below a granted folder. Deeper trees are made by programs.
     pub(crate) depth: usize,
+    /// Folders of a home, each known by its inode. A ledger of ten million entries has half of that.
+    pub(crate) own_folders: usize,
     /// Bytes of all inputs of one call together: each is held in memory while it is hashed and read, so that both see the same bytes.
     pub(crate) input_bytes: u64,
     /// Effects in one release. A person reads them.
@@ -40,6 +42,7 @@ pub(crate) const BOUNDS: Bounds = Bounds {
     files: 20_000,
     entries: 500_000,
     depth: 64,
+    own_folders: 100_000,
     input_bytes: 512 << 20,
     effects: 4096,
     effect_bytes: 1 << 20,

@@ -3,13 +3,17 @@
 
 use std::fmt::Write as _;
 
-/// Whether a character can deceive an eye or drive a terminal: controls, bidi, zero-width, separators, tags, private use.
+/// Marks that may stand on one letter: stacked scripts need three, one more is left for who types oddly. Beyond, they reach into other lines.
+const MARKS: usize = 4;
+
+/// Whether a character can deceive an eye or drive a terminal: controls, bidi, zero-width, separators, blanks by another name, tags, private
+/// use.
 pub fn deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{3164}' | '\u{FFA0}' | '\u{FEFF}'
+            '\u{00A0}' | '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{1680}' | '\u{17B4}' | '\u{17B5}' | '\u{202F}' | '\u{205F}' | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{FFA0}' | '\u{FEFF}'
             | '\u{180B}'..='\u{180F}'
-            | '\u{200B}'..='\u{200F}'
+            | '\u{2000}'..='\u{200F}'
             | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
             | '\u{FE00}'..='\u{FE0F}'
@@ -27,16 +31,51 @@ pub fn refusal(name: &str) -> Option<&'static str> {
     if name.chars().any(deceptive) {
         return Some("its name holds invisible or direction-changing characters");
     }
+    if stacked(name).any(|(_, above)| above) {
+        return Some("its name holds marks stacked upon each other");
+    }
     None
 }
 
-/// The text with every deceptive character written as `\u{…}`; line breaks and tabs stay if `lines` says so.
+/// Blanks that spreadsheets and word processors put in by themselves: a heading with one is a heading still.
+pub fn typographic(c: char) -> bool {
+    matches!(c, '\u{00A0}' | '\u{202F}')
+}
+
+/// The characters, each with whether it is a mark beyond those that may stand on one letter.
+fn stacked(text: &str) -> impl Iterator<Item = (char, bool)> {
+    text.chars().scan(0_usize, |run, c| {
+        *run = if mark(c) { run.saturating_add(1) } else { 0 };
+        Some((c, *run > MARKS))
+    })
+}
+
+/// Whether a character stands on the one before it, in the blocks made for that and in the scripts that stack.
+fn mark(c: char) -> bool {
+    matches!(c,
+        '\u{0300}'..='\u{036F}'
+        | '\u{0483}'..='\u{0489}'
+        | '\u{0591}'..='\u{05BD}'
+        | '\u{0610}'..='\u{061A}'
+        | '\u{064B}'..='\u{065F}'
+        | '\u{06D6}'..='\u{06ED}'
+        | '\u{0E31}' | '\u{0E34}'..='\u{0E3A}' | '\u{0E47}'..='\u{0E4E}'
+        | '\u{0EB1}' | '\u{0EB4}'..='\u{0EBC}' | '\u{0EC8}'..='\u{0ECE}'
+        | '\u{0F71}'..='\u{0F84}'
+        | '\u{1AB0}'..='\u{1AFF}'
+        | '\u{1DC0}'..='\u{1DFF}'
+        | '\u{20D0}'..='\u{20FF}'
+        | '\u{302A}'..='\u{302F}'
+        | '\u{FE20}'..='\u{FE2F}')
+}
+
+/// The text with every deceptive character and every mark too many written as `\u{…}`; line breaks and tabs stay if `lines` says so.
 pub fn escape(text: &str, lines: Lines) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for (c, above) in stacked(text) {
         match (c, lines) {
             ('\n' | '\t', Lines::Keep) => out.push(c),
-            _ if deceptive(c) => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
+            _ if above || deceptive(c) => _ = write!(out, "\\u{{{:x}}}", u32::from(c)),
             _ => out.push(c),
         }
     }
@@ -72,5 +111,28 @@ mod tests {
         }
         assert!(refusal("zero\u{200b}width").is_some());
         assert!(refusal("line\nbreak").is_some());
+    }
+
+    #[test]
+    fn blanks_by_another_name_and_stacked_marks_are_not_hidden() {
+        for blank in [
+            '\u{a0}', '\u{2000}', '\u{200a}', '\u{202f}', '\u{2800}', '\u{3000}',
+        ] {
+            assert!(deceptive(blank), "{blank:?}");
+            assert!(refusal(&format!("a{blank}.txt")).is_some(), "{blank:?}");
+        }
+        let stacked = format!("a{}.txt", "\u{301}".repeat(5));
+        assert!(refusal(&stacked).is_some());
+        assert_eq!(
+            escape(&stacked, Lines::Keep),
+            format!("a{}\\u{{301}}.txt", "\u{301}".repeat(4))
+        );
+        for fine in [
+            "e\u{301}te\u{301}.txt",
+            "ที่นี่.txt",
+            "a\u{301}\u{302}\u{303}\u{304}.txt",
+        ] {
+            assert_eq!(refusal(fine), None, "{fine}");
+        }
     }
 }

@@ -163,6 +163,14 @@ impl Package {
         &self.signatures
     }
 
+    /// Compile the component and hold it against what a tool may have.
+    ///
+    /// # Errors
+    /// [`ToolError::Component`] saying what it imports or where it differs from its WIT.
+    pub fn check(&self) -> Result<(), ToolError> {
+        self.component().map(drop)
+    }
+
     /// The component, compiled at the first call in this process (about a second), its imports checked and its type equal to the WIT.
     ///
     /// # Errors
@@ -192,7 +200,7 @@ impl std::fmt::Debug for Package {
 /// [`ToolError::Package`] when its files do not fit together, [`ToolError::Component`] when it imports what no tool may have or differs from its WIT.
 pub fn pin(dir: &Path) -> Result<Pin, ToolError> {
     let package = Package::read(dir)?;
-    package.component()?;
+    package.check()?;
     Ok(package.pin)
 }
 

@@ -13,7 +13,7 @@ use crate::effects::Effect;
 use crate::names::{Lines, escape};
 
 pub(crate) use store::Draft;
-pub use store::Quarantine;
+pub use store::{Quarantine, Waiting};
 
 /// A value that a tool made. It has no `Display`, `Debug`, `Serialize` or `Deref`; it leaves as a digest, as escaped text for eyes, or as a
 /// typed value together with its label.

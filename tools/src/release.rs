@@ -91,7 +91,7 @@ pub(crate) fn perform(
     for one in &staged {
         if one.settle().is_ok() {
             // It is released whether or not its quarantined copy can be removed.
-            let _ = quarantine.discard(one.effect.id());
+            let _ = quarantine.forget(one.effect.id());
         }
     }
     Ok(effects

@@ -12,7 +12,7 @@ use cloister_policies::{Grants, Op, normalise};
 use crate::error::ToolError;
 use crate::ground::Ground;
 use crate::names::{self, Lines, escape};
-use walk::Walk;
+use walk::{Inodes, Walk};
 
 /// One granted file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,11 +76,13 @@ pub struct Survey {
     folders: BTreeSet<PathBuf>,
     skipped: Vec<Skipped>,
     grounds: Vec<Arc<Ground>>,
+    /// Folders that nothing is made in.
+    forbidden: Inodes,
 }
 
 impl Survey {
     /// List what `grants` cover. `folder` is the manifest's absolute folder; `forbidden` are folders that are never granted (cloister's own
-    /// home), also when they lie inside a granted one or are reached by another name.
+    /// home), also when they or a folder in them lie inside a granted one or are reached by another name, as through a second mount.
     ///
     /// Files only: links, pipes, sockets, devices and mounts are left out. A file with a second name (hard link) can be read, but not written
     /// or moved. A granted folder that is not there grants nothing yet.
@@ -92,7 +94,7 @@ impl Survey {
         folder: &Path,
         forbidden: &[PathBuf],
     ) -> Result<Survey, ToolError> {
-        let mut walk = Walk::new(grants, folder, forbidden);
+        let mut walk = Walk::new(grants, folder, forbidden)?;
         for op in [Op::Read, Op::Write, Op::Move] {
             for pattern in grants.patterns(op) {
                 walk.pattern(op, pattern)?;
@@ -117,6 +119,7 @@ impl Survey {
             folders: walk.folders,
             skipped,
             grounds: walk.grounds,
+            forbidden: walk.inodes,
             files,
         })
     }
@@ -186,8 +189,18 @@ impl Survey {
                 .iter()
                 .any(|s| s.path == path.to_string_lossy())
         };
-        (sound && self.grants.covers(op, &path) && self.ground(&path).is_ok() && !skipped())
+        let ground = self.ground(&path).ok()?;
+        (sound && self.grants.covers(op, &path) && !skipped() && !self.is_forbidden(ground, &path))
             .then_some(path)
+    }
+
+    /// Whether a folder between the granted one and what would be made is one of cloister's own, by whatever name.
+    fn is_forbidden(&self, ground: &Ground, path: &Path) -> bool {
+        let between = path.ancestors().skip(1);
+        between
+            .take_while(|p| p.starts_with(ground.path()))
+            .filter_map(|p| rustix::fs::stat(p).ok())
+            .any(|s| self.forbidden.contains(&(s.st_dev, s.st_ino)))
     }
 
     /// The innermost open folder that `path` lies below.

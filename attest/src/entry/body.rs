@@ -29,6 +29,8 @@ pub enum Body {
     Release(Release),
     /// They have been released.
     Released(Released),
+    /// A thing that waits in quarantine is about to be thrown away.
+    Discard(Discard),
     /// Something was refused.
     Refusal(Refusal),
     /// The session was broken off.
@@ -55,6 +57,7 @@ impl Body {
             Self::Consent(_) => "consent",
             Self::Release(_) => "release",
             Self::Released(_) => "released",
+            Self::Discard(_) => "discard",
             Self::Refusal(_) => "refusal",
             Self::Interrupted(_) => "interrupted",
             Self::Note(_) => "note",
@@ -74,6 +77,7 @@ impl Body {
                 | Self::CallIntent(_)
                 | Self::Consent(_)
                 | Self::Release(_)
+                | Self::Discard(_)
         )
     }
 }
@@ -230,6 +234,8 @@ pub struct Change {
     /// Digest after, when there will be one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Digest>,
+    /// The hash of an `effects` entry with this change alone: it covers all that is shown of it, also what is not named here.
+    pub terms: Digest,
 }
 
 /// What would change, as shown to the person.
@@ -309,6 +315,17 @@ pub struct Released {
     pub effects: Digest,
     /// What now stands where.
     pub files: Vec<FileState>,
+}
+
+/// A thing that waits in quarantine is about to be thrown away. What was released stays as it is; nothing else is said by this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discard {
+    /// Its name in quarantine.
+    pub id: String,
+    /// The change that will not be made, as an earlier `effects` entry has it; absent where none has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
 }
 
 /// Something was refused.

@@ -293,13 +293,7 @@ pub(crate) fn story<S: Storage>(ledger: &mut Ledger<S>, now: u64) {
         }),
         Body::Effects(Effects {
             hash: effects,
-            changes: vec![Change {
-                op: ChangeOp::Create,
-                path: "q4.xlsx".to_owned(),
-                to: None,
-                before: None,
-                after: Some(Digest::of("new")),
-            }],
+            changes: vec![created("q4.xlsx")],
         }),
         Body::Consent(Consent {
             effects,
@@ -363,6 +357,25 @@ pub(crate) fn ledger(tpm: &FakeTpm) -> Memory {
         .end("done".to_owned(), (START + 2_001).into())
         .unwrap()
         .into_storage()
+}
+
+fn created(path: &str) -> Change {
+    Change {
+        op: ChangeOp::Create,
+        path: path.to_owned(),
+        to: None,
+        before: None,
+        after: Some(Digest::of("new")),
+        terms: Digest::of("terms"),
+    }
+}
+
+/// What waits as `q1` is about to be thrown away: the file that it would have created, if the ledger knows of one.
+pub(crate) fn discard(path: Option<&str>) -> Body {
+    Body::Discard(Discard {
+        id: "q1".to_owned(),
+        change: path.map(created),
+    })
 }
 
 pub(crate) fn resume(storage: Memory) -> Resumed<Memory> {

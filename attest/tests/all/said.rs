@@ -71,6 +71,7 @@ fn whatever_was_said_is_sound() {
         vec![release(), interrupted()],
         vec![release(), released("effects")],
         vec![refusal()],
+        vec![kit::discard(None)],
     ] {
         assert_eq!(verdict(said.clone()), Verdict::Sound, "{said:?}");
     }

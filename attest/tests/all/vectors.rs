@@ -127,8 +127,13 @@ fn honestly_signed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     unsaid
         .note(Body::Release(Release { effects }), START.into())
         .unwrap();
+    let mut discarded = begin(empty(), 1, tpm, START);
+    for body in [kit::discard(Some("/w/a.txt")), kit::discard(None)] {
+        discarded.note(body, START.into()).unwrap();
+    }
     BTreeMap::from([
         ("bad_other_admin", end(swapped)),
+        ("ok_discard", end(discarded)),
         ("unanchored_release_unsaid", end(unsaid)),
     ])
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Desk;
 use crate::cli;
+use crate::counted::counted_in;
 use crate::disk;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -101,10 +102,8 @@ fn told(entry: &Value) -> String {
         "call-intent" => format!("{} {} is about to run", said("step"), said("tool")),
         "call-outcome" => format!("{} {}", said("step"), said("outcome")),
         "effects" => format!(
-            "would change {} things, effects {}",
-            body.get("changes")
-                .and_then(Value::as_array)
-                .map_or(0, Vec::len),
+            "would change {}, effects {}",
+            counted_in(listed(&body, "changes"), "file"),
             said("hash")
         ),
         "consent" => format!("{} answered {}", said("by"), said("answer")),
@@ -115,6 +114,7 @@ fn told(entry: &Value) -> String {
             said("reason"),
             said("rule")
         ),
+        "discard" => format!("about to throw away `{}`{}", said("id"), place(&body)),
         "session-end" => format!("session ends: {}", said("outcome")),
         other => format!("{other} {body}"),
     };
@@ -125,14 +125,59 @@ fn told(entry: &Value) -> String {
     )
 }
 
-fn released(body: &Value) -> String {
-    let files = body
-        .get("files")
+fn listed<'a>(body: &'a Value, key: &str) -> &'a [Value] {
+    body.get(key)
         .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Where a discarded thing would have gone, if that is known.
+fn place(body: &Value) -> String {
+    let change = body.get("change");
+    let text = |key| change.and_then(|c| c.get(key)).and_then(Value::as_str);
+    match text("to").or(text("path")) {
+        Some(path) => format!(", made for {path}"),
+        None => String::new(),
+    }
+}
+
+fn released(body: &Value) -> String {
+    let files = listed(body, "files").iter();
     files
         .filter_map(|f| f.get("path").and_then(Value::as_str))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn story(kind: &str, body: Value) -> String {
+        let line = told(&json!({"seq": 7, "ts": 0, "kind": kind, "body": body}));
+        line.split_once("Z  ").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn one_change_is_no_plural() {
+        let said = |changes| story("effects", json!({"hash": "sha256:0", "changes": changes}));
+        assert_eq!(said(json!([{}])), "would change 1 file, effects sha256:0");
+        assert_eq!(
+            said(json!([{}, {}])),
+            "would change 2 files, effects sha256:0"
+        );
+    }
+
+    #[test]
+    fn a_discard_names_what_it_was_made_for_where_that_is_known() {
+        let known = json!({"id": "q1", "change": {"op": "move", "path": "/w/a", "to": "/w/b"}});
+        assert_eq!(
+            story("discard", known),
+            "about to throw away `q1`, made for /w/b"
+        );
+        assert_eq!(
+            story("discard", json!({"id": "q1"})),
+            "about to throw away `q1`"
+        );
+    }
 }

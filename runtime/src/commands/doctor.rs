@@ -153,7 +153,7 @@ fn policy(home: &Home) -> Check {
         Ok((bundle, digest)) => ok(
             "policy",
             format!(
-                "`{}` signed, {} cases pass, {digest}",
+                "`{}` signed, cases passed: {}, {digest}",
                 bundle.name(),
                 bundle.test().len()
             ),

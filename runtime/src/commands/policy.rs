@@ -34,7 +34,7 @@ fn check(path: &Path, desk: &Desk) -> Result<(), Failure> {
     let bundle = Bundle::load(&files)?;
     desk.document(&json!({"bundle": bundle.name(), "cases": bundle.test().len()}));
     desk.answer(format!(
-        "`{}` compiles, {} cases pass",
+        "`{}` compiles, cases passed: {}",
         path.display(),
         bundle.test().len()
     ));

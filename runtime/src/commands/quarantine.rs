@@ -1,27 +1,63 @@
 //! `cloister quarantine`: what waits for a person. A release from here is asked about and recorded like any other.
 
+use std::time::Instant;
+
 use cloister_tools::{Effect, Quarantine};
 use serde_json::json;
 
 use super::Desk;
 use crate::cli;
+use crate::counted::counted;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::look;
-use crate::session::later;
+use crate::report::Report;
+use crate::session::{self, later};
 
 pub(crate) fn run(command: &cli::Quarantine, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let quarantine = Quarantine::open(&home.quarantine())?;
     match command {
         cli::Quarantine::List => list(&quarantine, desk),
         cli::Quarantine::Diff { id } => diff(&quarantine.get(id)?, desk),
-        cli::Quarantine::Release { id } => later::release_one(id, home, desk),
-        cli::Quarantine::Discard { id } => {
-            quarantine.discard(id)?;
-            desk.answer(format!("`{id}` was thrown away"));
-            Ok(())
-        }
+        cli::Quarantine::Release { id } => release(id, home, desk),
+        cli::Quarantine::Discard { id } => discard(id, home, desk),
     }
+}
+
+fn release(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    told(desk, |report| {
+        let files = later::release_one(id, home, desk, report)?;
+        let wrote = files.iter().map(|f| {
+            let (path, bytes) = (f.path.display(), counted(f.bytes, "byte"));
+            format!("wrote {path}, {bytes}, {}", f.sha256)
+        });
+        Ok(wrote.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+fn discard(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    told(desk, |report| {
+        later::discard(id, home, desk, report)?;
+        report.discarded = Some(id.to_owned());
+        Ok(format!("`{id}` was thrown away"))
+    })
+}
+
+/// A short session's document is that of a run in which only the end happens, and like there it is printed however it ends.
+fn told(
+    desk: &Desk,
+    act: impl FnOnce(&mut Report) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut report = Report::begun();
+    let ended = act(&mut report).map(|answer| {
+        desk.answer(&answer);
+        report.answer = Some(answer);
+    });
+    report.timing_ms.total = session::millis(started);
+    report.failed_or_done(&ended);
+    desk.document(&json!(report));
+    ended
 }
 
 fn list(quarantine: &Quarantine, desk: &Desk) -> Result<(), Failure> {
@@ -41,12 +77,13 @@ fn diff(effect: &Effect, desk: &Desk) -> Result<(), Failure> {
     let sources: Vec<&str> = effect.sources().iter().map(String::as_str).collect();
     desk.document(&json!({"id": effect.id(), "path": effect.path(), "bytes": effect.bytes(), "sha256": effect.digest().hex(), "sources": sources}));
     desk.answer(look::line(effect));
+    desk.answer(format!("  {}", effect.path().display()));
     desk.answer(format!(
-        "  {} bytes, {}, by {}, made from {}",
-        effect.bytes(),
+        "  {}, {}, by {}, {}",
+        counted(effect.bytes(), "byte"),
         effect.digest(),
         effect.tool(),
-        sources.join(", ")
+        look::origin(effect)
     ));
     Ok(())
 }

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use cloister_attest::Purpose;
+use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Package, Pin, Signature, lock_text, pin};
 use serde_json::json;
 
 use super::Desk;
 use super::init::copy_package;
 use crate::cli;
+use crate::counted::counted_in;
 use crate::failure::Failure;
 use crate::home::Home;
 
@@ -36,14 +38,14 @@ fn described(package: &Package) -> String {
     let functions: Vec<String> = package
         .signatures()
         .iter()
-        .map(|s| format!("  {:<18} {}", s.name(), s.doc()))
+        .map(|s| format!("  {:<18} {}", s.name(), escape(s.doc(), Lines::Escape)))
         .collect();
     format!(
         "{} {}  reads {}\n  {}\n{}",
         package.name(),
-        package.pin().version,
-        package.accepts().join(", "),
-        package.description(),
+        escape(&package.pin().version, Lines::Escape),
+        escape(&package.accepts().join(", "), Lines::Escape),
+        escape(package.description(), Lines::Escape),
         functions.join("\n")
     )
 }
@@ -55,6 +57,8 @@ fn inspect(file: &Path, desk: &Desk) -> Result<(), Failure> {
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let package = Package::read(folder)?;
+    // What is said below of its reach is true of a component that was checked, and of no other.
+    package.check()?;
     desk.document(&json!({"name": package.name(), "wasm": package.pin().wasm, "functions": package.signatures().iter().map(Signature::json_schema).collect::<Vec<_>>()}));
     desk.answer(described(&package));
     desk.answer("  can      touch the files a call hands it, for as long as the call runs");
@@ -85,8 +89,8 @@ fn verify(home: &Home, desk: &Desk) -> Result<(), Failure> {
     catalog.warm()?;
     desk.document(&json!({"verified": true, "lock": digest.to_string()}));
     desk.answer(format!(
-        "{} tools are the pinned ones and match their WIT",
-        catalog.packages().count()
+        "{} as pinned, matching the WIT",
+        counted_in(&catalog.packages().collect::<Vec<_>>(), "tool")
     ));
     Ok(())
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::Draft;
 use super::offers::Offer;
-use super::reach::{Known, Reach};
+use super::reach::Reach;
+use super::{mood, places};
 use crate::failure::{Failure, Kind};
 use crate::slots::{Alternative, Decide, Slot};
 use crate::words::{Role, Words};
@@ -45,20 +46,8 @@ const FILE_CUES: [&str; 14] = [
     "store",
     "chart",
 ];
-/// Words that ask for a move or a new name.
-const MOVES: [&str; 9] = [
-    "move",
-    "rename",
-    "archive",
-    "put",
-    "relocate",
-    "transfer",
-    "file away",
-    "call",
-    "shift",
-];
 /// Words that no search is about.
-const IDLE: [&str; 66] = [
+pub(super) const IDLE: [&str; 66] = [
     "a",
     "an",
     "the",
@@ -199,43 +188,6 @@ pub(crate) fn has_measures(signature: &Signature) -> bool {
         .any(|p| matches!(&p.ty, Type::List(of) if measures(of)))
 }
 
-/// The file that the request wants moved, and where to; only where a word of it asks for a move.
-pub(crate) fn moves<'r>(words: &Words, reach: &'r Reach<'_>) -> Option<(&'r Known, String)> {
-    words.cue(&MOVES)?;
-    let source = words
-        .paths()
-        .filter_map(|p| reach.file(p))
-        .find(|f| f.movable)?;
-    // A file that is there already is no place: two named files are two inputs, and nothing is moved over another.
-    let path = words
-        .paths()
-        .filter(|p| reach.file(p).is_none())
-        .find_map(|p| reach.target(source, p));
-    path.or_else(|| folder(words, reach, source))
-        .map(|to| (source, to))
-}
-
-/// A folder named by a plain word: "into archive", "to the folder old".
-fn folder(words: &Words, reach: &Reach<'_>, source: &Known) -> Option<String> {
-    let announced = |at: usize| {
-        let before = (1..=2).filter_map(|back| words.stem_before(at, back));
-        before
-            .into_iter()
-            .any(|s| ["to", "into", "folder", "in", "under", "directori"].contains(&s))
-    };
-    let plain = words
-        .all()
-        .iter()
-        .enumerate()
-        .filter(|(at, w)| w.role == Role::Plain && announced(*at));
-    let named = plain.filter(|(_, w)| {
-        !IDLE.contains(&w.fold.as_str()) && !["folder", "directory"].contains(&w.fold.as_str())
-    });
-    named
-        .into_iter()
-        .find_map(|(_, w)| reach.target(source, &w.typed))
-}
-
 fn one(
     words: &Words,
     reach: &Reach<'_>,
@@ -248,10 +200,10 @@ fn one(
         (Type::List(_), Some(Handle::Input)) => files(words, reach, offer, decide),
         (_, Some(Handle::Input)) => single(words, reach, offer),
         (_, Some(Handle::Output)) => save(words, reach, offer, decide),
-        (_, Some(Handle::Movable)) => moves(words, reach)
+        (_, Some(Handle::Movable)) => places::moves(words, reach)
             .map(|(f, _)| json!(f.name))
             .ok_or_else(|| unfilled(name)),
-        (_, Some(Handle::Place)) => moves(words, reach)
+        (_, Some(Handle::Place)) => places::moves(words, reach)
             .map(|(_, to)| json!(to))
             .ok_or_else(|| unfilled(name)),
         (Type::Option(of), None) => optional(words, name, of, decide),
@@ -308,28 +260,23 @@ fn single(words: &Words, reach: &Reach<'_>, offer: &Offer) -> Result<Value, Fail
     file.map(|f| json!(f.name)).ok_or_else(|| unfilled("file"))
 }
 
-/// A path that the request names and that no granted file to read has, so that an input is never written over; a plain name in the writable folder where it asks for a file without naming one; else nothing is written.
+/// A path that the request orders to be written; a plain name in the writable folder where it asks for a file without naming one; else nothing
+/// is written.
 fn save(
     words: &Words,
     reach: &Reach<'_>,
     offer: &Offer,
     decide: &mut dyn Decide,
 ) -> Result<Value, Failure> {
-    let path = words
-        .paths()
-        .filter(|p| reach.file(p).is_none_or(|f| !f.readable))
-        .find_map(|p| reach.save(p, words));
-    if let Some(path) = path {
+    if let Some(path) = places::save(words, reach) {
         decide.settled("save", &path);
         return Ok(json!(path));
     }
-    let asked = words.cue(&FILE_CUES).is_some()
-        && words
-            .all()
-            .first()
-            .is_none_or(|w| !["how", "what", "which", "who", "when"].contains(&w.fold.as_str()));
+    let asked = mood::orders(words)
+        .iter()
+        .any(|s| s.words().cue(&FILE_CUES).is_some());
     let folder = reach.only_writable_folder().filter(|_| asked);
-    let name = folder.and_then(|f| unused(reach, words, &f, offer.signature.function()));
+    let name = folder.and_then(|f| unused(reach, &f, offer.signature.function()));
     if let Some(path) = &name {
         decide.settled("save", path);
     }
@@ -337,10 +284,10 @@ fn save(
 }
 
 /// A plain name that no file has yet, so that nothing is replaced that was not named.
-fn unused(reach: &Reach<'_>, words: &Words, folder: &str, stem: &str) -> Option<String> {
+fn unused(reach: &Reach<'_>, folder: &str, stem: &str) -> Option<String> {
     let numbered = (2..100).map(|n| format!("{folder}/{stem}-{n}.xlsx"));
     let mut names = std::iter::once(format!("{folder}/{stem}.xlsx")).chain(numbered);
-    names.find(|p| reach.file(p).is_none() && reach.save(p, words).is_some())
+    names.find(|p| reach.file(p).is_none() && reach.place(p).is_some())
 }
 
 /// An optional choice is made only where the request speaks of it.

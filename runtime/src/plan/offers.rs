@@ -3,8 +3,8 @@
 
 use cloister_tools::{Handle, Signature, Type};
 
-use super::fill;
 use super::reach::{Known, Reach};
+use super::{fill, places};
 use crate::words::{Role, Word, Words};
 
 /// A function with the file endings its tool reads.
@@ -45,7 +45,7 @@ const BEYOND: [(&str, &str, &[&str]); 3] = [
     ),
 ];
 /// Words that ask for a measure of rows, not for the rows.
-const MEASURED: [&str; 15] = [
+pub(super) const MEASURED: [&str; 15] = [
     "how many",
     "how much",
     "number of",
@@ -130,9 +130,7 @@ pub(crate) fn possible<'o>(
         .filter(|o| fits(words, reach, o))
         .collect();
     // Who names a file to write wants it written: functions that cannot write are no answer to that.
-    let saves = words
-        .paths()
-        .any(|p| reach.file(p).is_none() && reach.save(p, words).is_some());
+    let saves = places::save(words, reach).is_some();
     let writers: Vec<&Offer> = found
         .iter()
         .copied()
@@ -194,7 +192,7 @@ fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
 
 /// Moving is offered where the request names a file that may move and a place for it; then reading it is not what is asked.
 fn moves_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
-    let moving = fill::moves(words, reach).is_some();
+    let moving = places::moves(words, reach).is_some();
     offer.has(Handle::Movable) == moving
 }
 

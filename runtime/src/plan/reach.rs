@@ -6,11 +6,6 @@ use cloister_policies::{Grants, Op, normalise};
 
 use crate::words::Words;
 
-/// Stems behind which a new file's name stands.
-const PUT: [&str; 12] = [
-    "as", "to", "into", "in", "name", "call", "save", "write", "make", "creat", "export", "file",
-];
-
 /// A granted file as the planner knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
@@ -73,14 +68,15 @@ impl<'a> Reach<'a> {
             .collect()
     }
 
-    /// The name of a place to write that a word names; a bare file name goes into the one writable folder.
-    pub(crate) fn save(&self, typed: &str, words: &Words) -> Option<String> {
+    /// The name of a place to write that a word could name; a bare file name goes into the one writable folder. Whether the request wants
+    /// anything written there is for [`places`](super::places) to say.
+    pub(crate) fn place(&self, typed: &str) -> Option<String> {
         if self.covers(Op::Write, typed) {
             return Some(typed.strip_prefix("./").unwrap_or(typed).to_owned());
         }
         let folder = self
             .only_writable_folder()
-            .filter(|_| !typed.contains('/') && introduced(words, typed))?;
+            .filter(|_| !typed.contains('/'))?;
         Some(format!("{folder}/{typed}")).filter(|p| self.covers(Op::Write, p))
     }
 
@@ -107,21 +103,14 @@ impl<'a> Reach<'a> {
         })
     }
 
-    /// Whether anything granted answers to a path in the request.
-    pub(crate) fn answers(&self, typed: &str, words: &Words) -> bool {
-        let moved = || {
-            words
-                .paths()
-                .filter_map(|p| self.file(p))
-                .filter(|f| f.movable)
-                .any(|f| self.target(f, typed).is_some())
-        };
-        self.file(typed).is_some() || self.save(typed, words).is_some() || moved()
-    }
-
     /// Whether a missing file would have been readable here.
     pub(crate) fn would_read(&self, typed: &str) -> bool {
         self.covers(Op::Read, typed) || self.covers(Op::Move, typed)
+    }
+
+    /// Whether a file may be written or moved here, so that only reading it is missing.
+    pub(crate) fn would_change(&self, typed: &str) -> bool {
+        self.covers(Op::Write, typed) || self.file(typed).is_some()
     }
 
     fn covers(&self, op: Op, typed: &str) -> bool {
@@ -131,16 +120,4 @@ impl<'a> Reach<'a> {
     fn path(&self, typed: &str) -> Option<PathBuf> {
         normalise(&self.folder.join(typed))
     }
-}
-
-/// Whether a word before a file name says that something is to be put there: "as x.xlsx", "save it to x.xlsx".
-fn introduced(words: &Words, typed: &str) -> bool {
-    let at = words.all().iter().position(|w| w.typed == typed);
-    let before = |at: usize| {
-        (1..=2)
-            .filter_map(|back| words.stem_before(at, back))
-            .any(|s| PUT.contains(&s))
-            .then_some(())
-    };
-    at.and_then(before).is_some()
 }

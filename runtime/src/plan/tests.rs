@@ -15,21 +15,23 @@ use super::offers::{Offer, possible};
 use super::reach::{Known, Reach};
 use super::*;
 
+mod changes;
+
 const FOLDER: &str = "/home/anna/work";
 /// Two kinds to read, one folder to write, two to move between.
 const OFFICE: [(&str, &[&str]); 3] = [
     ("file:read", &["*.xlsx", "notes/*.txt", "inbox/*.txt"]),
     ("file:write", &["reports"]),
-    ("file:move", &["inbox", "archive"]),
+    ("file:move", &["inbox", "binder"]),
 ];
 const FILES: [&str; 7] = [
-    "invoices-2025-10.xlsx",
-    "invoices-2025-11.xlsx",
+    "tides-2024-03.xlsx",
+    "tides-2024-04.xlsx",
     "rent.xlsx",
     "notes/boiler.txt",
     "notes/garden.txt",
-    "inbox/scan-001.txt",
-    "inbox/scan-002.txt",
+    "inbox/page-001.txt",
+    "inbox/page-002.txt",
 ];
 
 /// Picks the wanted value of a slot, else the first; keeps what it was asked.
@@ -202,12 +204,12 @@ fn with_nothing_granted_there_is_only_an_answer() {
 #[test]
 fn named_files_are_taken_as_they_are() {
     let (draft, script) = drafted(
-        "Total amount per customer in invoices-2025-10.xlsx and rent.xlsx",
+        "Total depth per station in tides-2024-03.xlsx and rent.xlsx",
         &[("tool", "sheet.summarize")],
     );
     assert_eq!(
         draft.args["files"],
-        json!(["invoices-2025-10.xlsx", "rent.xlsx"])
+        json!(["tides-2024-03.xlsx", "rent.xlsx"])
     );
     assert!(script.offered("files").is_empty());
 }
@@ -215,14 +217,14 @@ fn named_files_are_taken_as_they_are() {
 #[test]
 fn every_granted_file_is_one_choice_beside_a_group_that_a_word_picks_out() {
     let wanted = [("tool", "sheet.summarize"), ("files", "every granted file")];
-    let (draft, script) = drafted("Total amount per customer of all invoices", &wanted);
+    let (draft, script) = drafted("Total depth per station of all tides", &wanted);
     assert_eq!(
         script.offered("files"),
-        ["files named invoices", "every granted file"]
+        ["files named tides", "every granted file"]
     );
     assert_eq!(draft.args["files"], json!(FILES[..3]));
     let (draft, _) = drafted(
-        "Total amount per customer of all invoices",
+        "Total depth per station of all tides",
         &[("tool", "sheet.summarize")],
     );
     assert_eq!(draft.args["files"], json!(FILES[..2]));
@@ -234,8 +236,7 @@ fn a_path_outside_the_grants_is_refused_alike_whether_it_exists_and_before_any_c
     let not_here = concat!(env!("CARGO_MANIFEST_DIR"), "/Nothing.toml");
     assert!(Path::new(here).exists() && !Path::new(not_here).exists());
     let refused = |path: &str| {
-        let failure =
-            plan(&format!("Summarize {path} per customer"), &mut Unasked).expect_err(path);
+        let failure = plan(&format!("Summarize {path} per station"), &mut Unasked).expect_err(path);
         assert_eq!(failure.kind(), Kind::Refused, "{path}: {failure}");
         (
             failure.message().replace(path, "…"),
@@ -246,7 +247,7 @@ fn a_path_outside_the_grants_is_refused_alike_whether_it_exists_and_before_any_c
     let others = [
         not_here,
         "/etc/passwd",
-        "../payroll/salaries.xlsx",
+        "../vault/secret.xlsx",
         "~/secret.xlsx",
         "notes/../../rent.xlsx",
         "/home/anna/work/../rent.xlsx",
@@ -258,7 +259,7 @@ fn a_path_outside_the_grants_is_refused_alike_whether_it_exists_and_before_any_c
 
 #[test]
 fn one_path_outside_among_granted_ones_refuses_the_request() {
-    let request = "Total amount in rent.xlsx and /srv/payroll/salaries.xlsx";
+    let request = "Total depth in rent.xlsx and /srv/vault/secret.xlsx";
     assert_eq!(
         plan(request, &mut Unasked).unwrap_err().kind(),
         Kind::Refused
@@ -268,7 +269,7 @@ fn one_path_outside_among_granted_ones_refuses_the_request() {
 #[test]
 fn a_missing_file_where_reading_is_granted_is_no_refusal() {
     // A bare name could also be one to write, so it may come to a plan that saves there; never to one that reads it.
-    if let Ok(Intent::Call(draft)) = plan("Total amount in rnet.xlsx", &mut Script::default()) {
+    if let Ok(Intent::Call(draft)) = plan("Total depth in rnet.xlsx", &mut Script::default()) {
         assert_ne!(draft.args.get("files"), Some(&json!(["rnet.xlsx"])));
     }
     let failure = plan("Which words are in notes/cellar.txt?", &mut Unasked).unwrap_err();
@@ -279,7 +280,7 @@ fn a_missing_file_where_reading_is_granted_is_no_refusal() {
 #[test]
 fn an_address_is_no_plan() {
     for request in [
-        "Total of rent.xlsx for anna@example.com",
+        "Total of rent.xlsx for jo@example.org",
         "Put rent.xlsx on https://example.com/upload",
         "Copy rent.xlsx from www.example.com",
     ] {
@@ -295,7 +296,7 @@ fn a_missing_capability_is_named() {
         ("Delete rent.xlsx", "file:delete"),
         ("Please erase the old notes", "file:delete"),
         ("Send rent.xlsx to my landlord", "network:outbound"),
-        ("Could you email the invoices", "network:outbound"),
+        ("Could you email the tides", "network:outbound"),
         ("Print rent.xlsx", "process:run"),
     ] {
         let failure = failure(request);
@@ -307,10 +308,10 @@ fn a_missing_capability_is_named() {
 #[test]
 fn nothing_is_ever_moved_onto_a_file_that_is_there() {
     for request in [
-        "Move inbox/scan-001.txt to inbox/scan-002.txt",
-        "Rename inbox/scan-001.txt to scan-002.txt",
-        "Rename inbox/scan-001.txt inbox/scan-002.txt",
-        "Move inbox/scan-001.txt over inbox/scan-001.txt",
+        "Move inbox/page-001.txt to inbox/page-002.txt",
+        "Rename inbox/page-001.txt to page-002.txt",
+        "Rename inbox/page-001.txt inbox/page-002.txt",
+        "Move inbox/page-001.txt over inbox/page-001.txt",
     ] {
         let mut script = Script {
             wanted: &[("tool", "files.move")],
@@ -337,20 +338,20 @@ fn nothing_is_ever_moved_onto_a_file_that_is_there() {
 #[test]
 fn a_file_gets_another_name_or_another_folder() {
     let (draft, _) = drafted(
-        "Rename inbox/scan-001.txt to inbox/letter-bank.txt",
+        "Rename inbox/page-001.txt to inbox/chapter-two.txt",
         &[("tool", "files.rename")],
     );
     assert_eq!(draft.signature.name(), "files.rename");
-    assert_eq!(draft.args["file"], "inbox/scan-001.txt");
-    assert_eq!(draft.args["to"], "inbox/letter-bank.txt");
+    assert_eq!(draft.args["file"], "inbox/page-001.txt");
+    assert_eq!(draft.args["to"], "inbox/chapter-two.txt");
     for request in [
-        "Move inbox/scan-002.txt to archive/",
-        "Move scan-002.txt into the archive folder",
+        "Move inbox/page-002.txt to binder/",
+        "Move page-002.txt into the binder folder",
     ] {
         let (draft, _) = drafted(request, &[("tool", "files.move")]);
         assert_eq!(draft.signature.name(), "files.move", "{request}");
-        assert_eq!(draft.args["file"], "inbox/scan-002.txt");
-        assert_eq!(draft.args["to"], "archive/scan-002.txt");
+        assert_eq!(draft.args["file"], "inbox/page-002.txt");
+        assert_eq!(draft.args["to"], "binder/page-002.txt");
     }
 }
 
@@ -361,18 +362,18 @@ fn a_place_to_write_comes_from_the_request_or_is_the_one_writable_folder() {
         drafted(request, &wanted).0.args["save"].clone()
     };
     assert_eq!(
-        save("Total per customer, save it to reports/q4.xlsx"),
+        save("Total per station, save it to reports/q4.xlsx"),
         "reports/q4.xlsx"
     );
     assert_eq!(
-        save("Total per customer, save it as q4.xlsx"),
+        save("Total per station, save it as q4.xlsx"),
         "reports/q4.xlsx"
     );
     assert_eq!(
-        save("Create a workbook with the total per customer"),
+        save("Create a workbook with the total per station"),
         "reports/summarize.xlsx"
     );
-    assert_eq!(save("Total amount per customer"), Value::Null);
+    assert_eq!(save("Total depth per station"), Value::Null);
 }
 
 #[test]
@@ -385,7 +386,7 @@ fn of_two_writable_folders_none_is_chosen_for_the_person() {
         wanted: &[("tool", "sheet.summarize")],
         ..Script::default()
     };
-    let request = "Create a workbook with the total per customer";
+    let request = "Create a workbook with the total per station";
     let Ok(Intent::Call(draft)) = plan_under(&two, request, &mut script) else {
         panic!("no draft");
     };
@@ -403,15 +404,12 @@ fn a_chart_is_drawn_only_where_the_request_speaks_of_one() {
             .collect();
         (draft.args["chart"].clone(), offered)
     };
+    assert_eq!(chart("Total depth per station"), (Value::Null, Vec::new()));
     assert_eq!(
-        chart("Total amount per customer"),
-        (Value::Null, Vec::new())
-    );
-    assert_eq!(
-        chart("Total amount per customer with a bar chart"),
+        chart("Total depth per station with a bar chart"),
         (json!("bar"), Vec::new())
     );
-    let (picked, offered) = chart("Total amount per customer with a chart");
+    let (picked, offered) = chart("Total depth per station with a chart");
     assert_eq!(picked, "pie");
     assert_eq!(offered, ["bar", "line", "pie"]);
 }
@@ -427,14 +425,14 @@ fn words_to_look_for_stand_in_the_request() {
 
 /// Pieces of requests: ordinary ones, paths inside and outside, and what has no business in a sentence.
 /// Words and paths of a request, separated by bars.
-const ORDINARY: &str = "move|move|move|rename|rename|save|create|to|into|in|as|and|of|the|total|per|customer|summarize|list|files|\
-    find|mention|copy|chart|bar|folder|archive|inbox|reports|invoices|delete|what|every|dates|\
+const ORDINARY: &str = "move|move|move|archive|rename|rename|save|create|to|into|in|as|and|of|the|total|per|station|summarize|list|files|\
+    find|mention|copy|chart|bar|folder|binder|inbox|reports|tides|delete|what|every|dates|\
     \"late fee\"|5|read";
-const PATHS: &str = "invoices-2025-10.xlsx|rent.xlsx|./rent.xlsx|notes/boiler.txt|boiler.txt|inbox/scan-001.txt|\
-    scan-001.txt|scan-002.txt|SCAN-001.TXT|reports/q4.xlsx|q4.xlsx|archive/|archive/new.txt|\
-    inbox/new.txt|reports/|inbox/|./archive|../x.xlsx|/etc/passwd|~/a.txt|reports/../../x.xlsx|\
-    archive/../../new.txt|/home/anna/work/rent.xlsx|/home/anna/work/reports/a.xlsx|\
-    reports//b.xlsx|..|reports/./c.xlsx|archive/../inbox/scan-002.txt|\\\\host\\share\\a.xlsx|\
+const PATHS: &str = "tides-2024-03.xlsx|rent.xlsx|./rent.xlsx|notes/boiler.txt|boiler.txt|inbox/page-001.txt|\
+    page-001.txt|page-002.txt|PAGE-001.TXT|reports/q4.xlsx|q4.xlsx|binder/|binder/new.txt|\
+    inbox/new.txt|reports/|inbox/|./binder|../x.xlsx|/etc/passwd|~/a.txt|reports/../../x.xlsx|\
+    binder/../../new.txt|/home/anna/work/rent.xlsx|/home/anna/work/reports/a.xlsx|\
+    reports//b.xlsx|..|reports/./c.xlsx|binder/../inbox/page-002.txt|\\\\host\\share\\a.xlsx|\
     reports/\u{202e}xslx.exe.xlsx|reports/a\u{0}b.xlsx|http://example.com|a@example.com";
 
 fn piece() -> impl Strategy<Value = String> {
@@ -455,7 +453,12 @@ fn request() -> impl Strategy<Value = String> {
         ),
         0..9,
     );
-    sentence.prop_map(|parts| parts.into_iter().map(|(word, gap)| word + gap).collect())
+    // Moves are ordered at the beginning; elsewhere the word is only mentioned.
+    let begins = prop::sample::select(vec!["", "", "", "move ", "please rename "]);
+    (begins, sentence).prop_map(|(begins, parts)| {
+        let rest: String = parts.into_iter().map(|(word, gap)| word + gap).collect();
+        format!("{begins}{rest}")
+    })
 }
 
 /// Everything that a draft names, held against the grants as the door would: what it reads and moves is known, what it makes is covered.

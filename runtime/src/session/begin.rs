@@ -13,6 +13,7 @@ use cloister_policies::{
 use cloister_tools::{Cage, Catalog, Limits, Moment, Quarantine, Survey};
 use zeroize::Zeroizing;
 
+use super::journal::Journal;
 use super::{Job, Opened, refused};
 use crate::clock;
 use crate::commands::policy::folder_of;
@@ -29,10 +30,10 @@ use crate::trust::Trust;
 /// A manifest is read up to here, bytes: more than judgement takes, so that it is the one to say that it is too long.
 pub(crate) const MANIFEST_BYTES: u64 = 1 << 20;
 /// How long a release from quarantine may take from question to answer, milliseconds: an hour, as for a manifest's usual `ttl_seconds`.
-const RELEASE_MILLIS: u64 = 3_600_000;
+const SHORT_MILLIS: u64 = 3_600_000;
 
-/// What a release from quarantine asks the policy with: it grants nothing.
-const RELEASE_MANIFEST: &[u8] =
+/// What a command on quarantine asks the policy with: it grants nothing.
+const SHORT_MANIFEST: &[u8] =
     br#"{"agent": "quarantine", "version": "1", "capabilities": [], "ttl_seconds": 3600}"#;
 
 /// The signed parts of a home, opened.
@@ -91,7 +92,7 @@ impl Begun {
         allowed_model(&terms.negotiated.grants, &pin)?;
         let model = hashed(&house.home, &pin, desk, report)?;
         in_time(&terms.negotiated.grants)?;
-        let asking = asking(job.mode, terms.unattended.as_ref());
+        let asking = asking(job.mode, terms.unattended.as_ref(), &house.bundle);
         // What can fail is done before the first entry: from there on the ledger says how the session ended.
         let survey = Survey::take(
             &terms.negotiated.grants,
@@ -110,14 +111,13 @@ impl Begun {
         let mut opened = Opened {
             quarantine: Arc::new(quarantine),
             survey: Arc::new(survey),
-            ledger,
+            journal: Journal::new(ledger),
             grants: negotiated.grants,
             folder,
             session,
             asking,
             manifest,
             house,
-            stage: "begin",
         };
         for skipped in opened.survey.skipped() {
             desk.screen
@@ -126,7 +126,7 @@ impl Begun {
         for refusal in &negotiated.refused {
             desk.screen.say("refused", refusal);
             report.refused.push(RefusedReport::of(refusal));
-            opened.note(entries::refusal(refusal))?;
+            opened.journal.note(entries::refusal(refusal))?;
         }
         Ok(Begun { opened, model })
     }
@@ -221,9 +221,9 @@ fn hashed(home: &Home, pin: &Pin, desk: &Desk, report: &mut Report) -> Result<Ve
     Ok(model)
 }
 
-fn asking(mode: Mode, rule: Option<&Rule>) -> Asking {
+fn asking(mode: Mode, rule: Option<&Rule>, bundle: &Bundle) -> Asking {
     match (mode, rule) {
-        (Mode::Unattended, Some(rule)) => Asking::Policy(rule.clone()),
+        (Mode::Unattended, Some(rule)) => Asking::Policy(rule.clone(), bundle.replacing()),
         _ => Terminal::find().map_or(Asking::Nobody, Asking::Person),
     }
 }
@@ -252,11 +252,7 @@ fn first_entry(
         weights: Digest::from_bytes(*model.sha256().bytes()),
         until: terms.negotiated.grants.until().0,
     };
-    let user = terms
-        .session
-        .person
-        .clone()
-        .unwrap_or_else(|| "unknown".to_owned());
+    let user = account();
     let unattended = terms.unattended.as_ref().map(|r| r.rule.clone());
     let (ledger, session) = write_first(
         house,
@@ -320,7 +316,7 @@ fn write_first(
 
 /// A cage for looking at what waits: it reaches quarantine and nothing else, for it is granted nothing.
 pub(crate) fn looking_cage(house: &House) -> Result<(Cage, Manifest), Failure> {
-    let nothing = Manifest::parse(RELEASE_MANIFEST, house.home.root())?;
+    let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let session = Session {
         attestation: AttestationKind::None,
         confinement: confine::this_process(),
@@ -348,30 +344,35 @@ pub(crate) fn looking_cage(house: &House) -> Result<(Cage, Manifest), Failure> {
     Ok((cage, nothing))
 }
 
-/// Begin the short session of a release from quarantine: no manifest, no model at work; the grants were judged when the effects were made.
-pub(crate) fn for_release(house: &House, desk: &Desk) -> Result<Ledger<LedgerFolder>, Failure> {
+/// Begin the short session of a command on quarantine: no manifest, no model at work; the grants were judged when the effects were made.
+pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<Journal, Failure> {
     let mut trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
-    let nothing = Manifest::parse(RELEASE_MANIFEST, house.home.root())?;
+    report.attestation = trust.attestation().name().to_owned();
+    let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let accepted = house.bundle.attestation(&nothing, trust.kind());
-    accepted.map_err(|refusal| refused(&refusal).hint(trust.reason().map(str::to_owned)))?;
+    accepted.map_err(|refusal| {
+        report.refused.push(RefusedReport::of(&refusal));
+        refused(&refusal).hint(trust.reason().map(str::to_owned))
+    })?;
     let who = SessionOf {
         agent: "quarantine",
         version: "-",
         model: "-",
         manifest: Digest::ZERO,
         weights: Digest::ZERO,
-        until: clock::millis().saturating_add(RELEASE_MILLIS),
+        until: clock::millis().saturating_add(SHORT_MILLIS),
     };
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    write_first(
-        house,
-        &who,
-        &mut trust,
-        &confine::told(&confine::this_process()),
-        user,
-        None,
-    )
-    .map(|(ledger, _)| ledger)
+    let user = account();
+    let confinement = confine::told(&confine::this_process());
+    let (ledger, session) = write_first(house, &who, &mut trust, &confinement, user, None)?;
+    report.session = session;
+    Ok(Journal::new(ledger))
+}
+
+/// The account that runs this, for the ledger: its name, or its number where the environment names nobody.
+fn account() -> String {
+    let named = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| format!("user number {}", rustix::process::getuid().as_raw()))
 }
 
 fn this_binary() -> Result<Digest, Failure> {

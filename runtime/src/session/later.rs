@@ -1,11 +1,11 @@
-//! A release from quarantine after its session has ended: a short session of its own, with the same question and the same records.
+//! What becomes of a thing in quarantine after its session has ended. A release and a discard are each a short session of their own;
+//! a release has the same question and the same records as in a run.
 
-use cloister_attest::{Body, Digest, ENTRIES_FILE, Entry};
-use cloister_tools::{Effects, Quarantine, release};
-use serde_json::{Map, Value};
+use cloister_attest::{AttestError, Body, Change, ENTRIES_FILE, Entry, Files, Verdict, verify};
+use cloister_tools::{Effects, Quarantine, Released};
+use serde_json::Map;
 
-use super::begin;
-use crate::clock;
+use super::{begin, settle};
 use crate::commands::Desk;
 use crate::consent::{self, Asking, Terminal};
 use crate::disk;
@@ -13,55 +13,61 @@ use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::look::Look;
+use crate::report::Report;
+
+/// What the question says where a run would say what the call does.
+const WHY: &str = "It was made in an earlier session and waits in quarantine since.";
 
 /// Ask about one entry and let it go.
-pub(crate) fn release_one(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+pub(crate) fn release_one(
+    id: &str,
+    home: &Home,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<Vec<Released>, Failure> {
     let house = begin::House::open(home)?;
     let quarantine = Quarantine::open(&home.quarantine())?;
     let effects = Effects::gather([quarantine.get(id)?])?;
     as_recorded(home, &effects)?;
     let (cage, nothing) = begin::looking_cage(&house)?;
-    let why = "It was made in an earlier session and waits in quarantine since.";
-    let pages = Look::new(&cage, &effects).pages(&Map::new(), &Value::Null, why, &nothing);
-    let mut ledger = begin::for_release(&house, desk)?;
-    let told = (|| -> Result<(), Failure> {
-        ledger.note(entries::effects(&effects), clock::for_ledger())?;
-        let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
-        let consent = consent::about(&effects, &pages, &asking, desk.screen.interrupt())?;
-        ledger.note(entries::consent(&consent), clock::for_ledger())?;
-        let hash: Digest = effects.hash();
-        let granted = effects.consent(consent).map_err(|(_, refusal)| {
-            super::refused(&refusal).hint("it still waits in quarantine".to_owned())
-        })?;
-        let recorded = ledger.record(entries::release(hash), clock::for_ledger(), granted)?;
-        let released = release(&quarantine, recorded)?;
-        ledger.note(entries::released(hash, &released), clock::for_ledger())?;
-        for file in &released {
-            desk.answer(format!(
-                "wrote {}, {} bytes, {}",
-                file.path.display(),
-                file.bytes,
-                file.sha256
-            ));
-        }
-        Ok(())
-    })();
-    let outcome = told.as_ref().map_or_else(|f| f.kind().word(), |()| "done");
-    let closed = ledger.end(outcome.to_owned(), clock::for_ledger());
-    told.and(closed.map(drop).map_err(Failure::from))
+    let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
+    let ask = |effects: &Effects| {
+        let pages = Look::new(&cage, effects).pages(&Map::new(), WHY, &nothing);
+        consent::about(effects, &pages, &asking, desk.screen.interrupt())
+    };
+    let mut journal = begin::short(&house, desk, report)?;
+    let told = settle::settle(effects, ask, &quarantine, &mut journal, report);
+    journal.close(told)
 }
 
-/// What waits must be what the ledger says was made: its place, its bytes, and what it would replace.
+/// Throw one entry away, once that is recorded.
+pub(crate) fn discard(
+    id: &str,
+    home: &Home,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let house = begin::House::open(home)?;
+    let quarantine = Quarantine::open(&home.quarantine())?;
+    let waiting = quarantine.waiting(id)?;
+    let change = waiting.effect().map(entries::change);
+    let known = match change {
+        Some(change) => made(home)?.into_iter().find(|made| *made == change),
+        None => None,
+    };
+    let mut journal = begin::short(&house, desk, report)?;
+    let told = (|| -> Result<(), Failure> {
+        journal.enter("discard");
+        let recorded = journal.record(entries::discard(id, known), waiting)?;
+        // A crash from now on leaves it waiting, or a folder without a sound description, which is not listed.
+        Ok(quarantine.discard(recorded)?)
+    })();
+    journal.close(told)
+}
+
+/// What waits must be what the ledger says was made, to the last word that the question shows of it: `effect.json` may have been edited.
 fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
-    let text = disk::text(&home.ledger().join(ENTRIES_FILE))?;
-    let changes = text
-        .lines()
-        .filter_map(|line| Entry::parse(line.as_bytes()).ok())
-        .filter_map(|entry| match entry.body {
-            Body::Effects(recorded) => Some(recorded.changes),
-            _ => None,
-        });
-    let recorded: Vec<_> = changes.flatten().collect();
+    let recorded = made(home)?;
     match effects
         .list()
         .iter()
@@ -77,4 +83,37 @@ fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
         )
         .hint("discard it and run the request again".to_owned())),
     }
+}
+
+/// Every change that some session made and recorded, in a ledger that the verifier finds nothing changed in.
+fn made(home: &Home) -> Result<Vec<Change>, Failure> {
+    let folder = home.ledger();
+    let path = folder.join(ENTRIES_FILE);
+    let entries = disk::read(&path)?;
+    let (checkpoint, others) = disk::others(&folder)?;
+    let files = Files {
+        entries: entries.as_slice(),
+        checkpoint,
+        others,
+    };
+    let report =
+        verify(files, &home.roots()?, None).map_err(|e| disk::failed("read", &path, &e))?;
+    if let Verdict::Tampered {
+        file, byte, what, ..
+    } = report.verdict()
+    {
+        let (file, byte, what) = (file.clone(), *byte, what.clone());
+        return Err(AttestError::Tampered { file, byte, what }.into());
+    }
+    // A torn last line is no tampering, and no entry either: only what was verified is believed.
+    let verified = usize::try_from(report.entries()).map_err(Failure::failed)?;
+    let changes = entries
+        .split(|byte| *byte == b'\n')
+        .take(verified)
+        .filter_map(|line| Entry::parse(line).ok())
+        .filter_map(|entry| match entry.body {
+            Body::Effects(recorded) => Some(recorded.changes),
+            _ => None,
+        });
+    Ok(changes.flatten().collect())
 }

@@ -4,31 +4,30 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cloister_attest::{Body, Digest, Ledger};
+use cloister_attest::Digest;
 use cloister_models::{Engine, ModelError};
 use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
+use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
     Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
-    Survey, release,
+    Survey,
 };
 use serde_json::Value;
 
+use super::journal::Journal;
 use super::judged::{Judged, Permits, Step};
+use super::settle;
 use super::{House, millis, refused};
 use crate::clock;
 use crate::commands::Desk;
 use crate::consent::{self, Asking};
-use crate::disk::LedgerFolder;
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::look::Look;
 use crate::mind::Example;
 use crate::plan::Draft;
 use crate::plan::offers::Offer;
-use crate::report::{
-    ConsentReport, DecisionReport, PlanReport, QuarantinedReport, RefusedReport, ReleasedReport,
-    Report,
-};
+use crate::report::{DecisionReport, PlanReport, RefusedReport, Report};
 use crate::screen::Stage;
 use crate::words::Words;
 
@@ -45,8 +44,7 @@ pub(crate) struct Opened {
     pub(crate) survey: Arc<Survey>,
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
-    pub(crate) ledger: Ledger<LedgerFolder>,
-    pub(crate) stage: &'static str,
+    pub(crate) journal: Journal,
 }
 
 /// What a call gave back, still carrying where it came from.
@@ -60,11 +58,6 @@ pub(crate) struct Performed {
 }
 
 impl Opened {
-    pub(crate) fn note(&mut self, body: Body) -> Result<(), Failure> {
-        self.ledger.note(body, clock::for_ledger())?;
-        Ok(())
-    }
-
     pub(crate) fn offers(&self) -> Vec<Offer> {
         let each = self.house.catalog.packages();
         each.flat_map(|p| {
@@ -109,7 +102,7 @@ impl Opened {
         report: &mut Report,
         load: impl FnOnce(&mut Stage) -> Result<Engine, ModelError>,
     ) -> Result<Engine, Failure> {
-        self.stage = "load";
+        self.journal.enter("load");
         let started = std::time::Instant::now();
         let catalog = Arc::clone(&self.house.catalog);
         // A component that does not compile is reported by the call that needs it.
@@ -119,7 +112,7 @@ impl Opened {
         drop(stage);
         drop(warming);
         report.timing_ms.load = report.timing_ms.load.saturating_add(millis(started));
-        self.stage = "plan";
+        self.journal.enter("plan");
         Ok(engine?)
     }
 
@@ -135,7 +128,7 @@ impl Opened {
                 .map_err(Failure::failed)?
                 .as_bytes(),
         );
-        self.note(entries::plan(hash, &reports))?;
+        self.journal.note(entries::plan(hash, &reports))?;
         report.plan = Some(PlanReport {
             hash: hash.to_string(),
             steps: reports,
@@ -203,7 +196,7 @@ impl Opened {
             self.house
                 .bundle
                 .judge(call, &self.grants, &self.session, clock::for_policy());
-        self.note(entries::decision(&step.id, &decision))?;
+        self.journal.note(entries::decision(&step.id, &decision))?;
         report.decisions.push(DecisionReport {
             step: step.id,
             decision: decision.name(),
@@ -275,7 +268,7 @@ impl Opened {
         desk: &Desk,
         report: &mut Report,
     ) -> Result<Performed, Failure> {
-        self.stage = "tool";
+        self.journal.enter("tool");
         desk.screen.interrupt().check()?;
         let Judged { step, permit } = judged;
         let (terms, rule, reason) = (
@@ -291,15 +284,12 @@ impl Opened {
             .map(|p| p.pin().wasm)
             .unwrap_or(self.house.tools);
         let started = std::time::Instant::now();
-        let recorded = self.ledger.record(
-            entries::intent(&permit, component),
-            clock::for_ledger(),
-            permit,
-        )?;
+        let intent = entries::intent(&permit, component);
+        let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let outcome = self.cage(report).run(recorded);
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
-        self.note(entries::outcome(
+        self.journal.note(entries::outcome(
             &step.id,
             &ended(outcome.ended()),
             outcome.digest(),
@@ -360,75 +350,26 @@ impl Opened {
         if effects.is_empty() {
             return Ok(());
         }
-        self.stage = "consent";
-        for effect in effects.list() {
-            report.quarantined.push(QuarantinedReport {
-                id: effect.id().to_owned(),
-                path: effect.name().to_owned(),
-            });
-        }
-        self.note(entries::effects(&effects))?;
         let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
-        let pages = Look::new(&self.cage(report), &effects).pages(
-            &done.step.args,
-            &done.value,
-            &why,
-            &self.manifest,
-        );
-        let freely = matches!(done.terms, ReleaseTerms::Freely);
-        if freely || !matches!(self.asking, Asking::Person(_)) {
-            desk.screen.say("effects", &pages.summary); // the question shows them by itself
-        }
-        let consent = if freely {
-            consent::free(&effects, &done.rule)
-        } else {
-            consent::about(&effects, &pages, &self.asking, desk.screen.interrupt())?
-        };
-        report.consent = Some(ConsentReport::of(&consent));
-        self.note(entries::consent(&consent))?;
-        match effects.consent(consent) {
-            Ok(granted) => self.let_go(granted, report),
-            Err((_, refusal)) => {
-                self.note(entries::refusal(&refusal))?;
-                Err(refused(&refusal).hint(
-                    "what was made waits in quarantine: `cloister quarantine list`".to_owned(),
-                ))
+        let held = consent::held(&effects, self.house.bundle.replacing());
+        let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
+        let someone = matches!(self.asking, Asking::Person(_));
+        let cage = self.cage(report);
+        let ask = |effects: &Effects| {
+            let pages = Look::new(&cage, effects).pages(&done.step.args, &why, &self.manifest);
+            if freely || !someone {
+                desk.screen.say("effects", &pages.summary); // the question shows them by itself
             }
-        }
-    }
-
-    /// Record, then release: beside, synced, renamed, folder synced; then say what stands where.
-    fn let_go(
-        &mut self,
-        granted: cloister_tools::Release,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        self.stage = "release";
-        let hash = granted.effects().hash();
-        let names: BTreeMap<PathBuf, String> = granted
-            .effects()
-            .list()
-            .iter()
-            .map(|e| (e.path().to_owned(), e.name().to_owned()))
-            .collect();
-        let recorded = self
-            .ledger
-            .record(entries::release(hash), clock::for_ledger(), granted)?;
-        let released = release(&self.quarantine, recorded)?;
-        self.note(entries::released(hash, &released))?;
-        report.quarantined.clear();
-        report.released = released
-            .iter()
-            .map(|r| ReleasedReport {
-                path: names
-                    .get(&r.path)
-                    .cloned()
-                    .unwrap_or_else(|| r.path.display().to_string()),
-                sha256: r.sha256.hex(),
-                bytes: r.bytes,
-            })
-            .collect();
-        Ok(())
+            if freely {
+                return Ok(consent::free(effects, &done.rule));
+            }
+            if held && !someone {
+                desk.screen.say("waits", "a file would be replaced, which only a person may allow: the policy's setting `unattended.replace` is not true");
+            }
+            consent::about(effects, &pages, &self.asking, desk.screen.interrupt())
+        };
+        let journal = &mut self.journal;
+        settle::settle(effects, ask, &self.quarantine, journal, report).map(drop)
     }
 
     fn sentence(&self, step: &Step) -> String {
@@ -437,31 +378,6 @@ impl Opened {
             .catalog
             .signature(&step.tool)
             .map_or_else(|| step.tool.clone(), |s| s.sentence(&args))
-    }
-
-    /// Say in the ledger why the story stopped. Where the ledger itself failed there is nothing left to say it with.
-    pub(crate) fn stopped(&mut self, failure: &Failure) {
-        let body = match failure.kind() {
-            Kind::Interrupted => entries::interrupted(self.stage, "signal"),
-            // A release that was announced is accounted for, however it failed.
-            kind if self.stage == "release" => entries::interrupted(self.stage, kind.word()),
-            // The failure's own words may hold a tool's, and with them a document's; the ledger keeps contents as digests only.
-            kind => entries::note(
-                "stopped",
-                &format!("in stage {}: {}", self.stage, kind.word()),
-            ),
-        };
-        drop(self.note(body));
-    }
-
-    /// End the session with a checkpoint; the story's own failure comes first.
-    pub(crate) fn close(self, told: Result<(), Failure>) -> Result<(), Failure> {
-        let outcome = match &told {
-            Ok(()) => "done",
-            Err(failure) => failure.kind().word(),
-        };
-        let closed = self.ledger.end(outcome.to_owned(), clock::for_ledger());
-        told.and(closed.map(drop).map_err(Failure::from))
     }
 }
 
@@ -482,7 +398,7 @@ fn tell(desk: &Desk, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
 }
 
 fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure> {
-    let detail = outcome.escaped();
+    let detail = escape(&outcome.escaped(), Lines::Escape);
     match outcome.ended() {
         Ended::Returned => Ok(outcome.typed().0.cloned().unwrap_or(Value::Null)),
         Ended::Failed(_) => Err(

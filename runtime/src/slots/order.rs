@@ -127,39 +127,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_largest() {
-        let words = Words::read("Save the five largest invoices by net amount, largest first");
+    fn a_number_beside_a_ranking_word_is_the_limit() {
+        let words = Words::read("Note the eight lowest batches by net weight, lowest first");
         assert_eq!(
             (direction(&words), limit(&words, &[])),
-            (Some("largest-first"), Some(5))
+            (Some("smallest-first"), Some(8))
         );
         assert_eq!(
             order(&words, &sample(), &mut First).unwrap().unwrap()["column"],
-            "Net amount"
+            "Net weight"
         );
     }
 
     #[test]
     fn the_number_may_stand_before_its_noun() {
-        let words = Words::read("Show the three items with the lowest price");
+        let words = Words::read("Show the three hives with the lowest moisture");
         assert_eq!(limit(&words, &[]), Some(3));
     }
 
     #[test]
     fn one_best_and_all_sorted() {
         assert_eq!(
-            limit(&Words::read("Which customer bought the most?"), &[]),
+            limit(&Words::read("Which grower lost the most?"), &[]),
             Some(1)
         );
-        assert_eq!(
-            limit(&Words::read("All customers, highest first"), &[]),
-            None
-        );
-        assert_eq!(direction(&Words::read("at least 5 nights")), None);
+        assert_eq!(limit(&Words::read("All growers, highest first"), &[]), None);
+        assert_eq!(direction(&Words::read("at least 5 crates")), None);
     }
 
     #[test]
     fn no_ranking_word_no_limit() {
-        assert_eq!(limit(&Words::read("the 12 invoices of May"), &[]), None);
+        assert_eq!(limit(&Words::read("the 12 batches of May"), &[]), None);
     }
 }

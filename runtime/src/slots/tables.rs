@@ -1,5 +1,6 @@
 //! What `describe` found in the granted files, as typed choices. Text from documents enters the planner here and nowhere else.
 
+use cloister_tools::names;
 use serde::Deserialize;
 
 /// A heading or value longer than this is no choice a person would recognise, characters.
@@ -115,7 +116,7 @@ impl Column {
 pub(crate) fn is_choice(text: &str) -> bool {
     !text.trim().is_empty()
         && text.chars().count() <= LONGEST_CHOICE
-        && cloister_tools::names::refusal(text).is_none()
+        && names::refusal(&text.replace(names::typographic, " ")).is_none()
 }
 
 #[cfg(test)]
@@ -126,14 +127,18 @@ pub(crate) fn sample() -> Columns {
         values: values.iter().map(|v| (*v).into()).collect(),
     };
     Columns(vec![
-        column("Invoice", Kind::Text, &[]),
+        column("Batch", Kind::Text, &[]),
         column("Date", Kind::Date, &[]),
-        column("Customer", Kind::Text, &["Alder Tools", "Birch & Son"]),
-        column("Region", Kind::Text, &["East", "North", "South", "West"]),
-        column("Net amount", Kind::Number, &[]),
-        column("Tax", Kind::Number, &[]),
-        column("Status", Kind::Text, &["open", "paid"]),
-        column("Approved", Kind::Text, &["yes", "no"]),
+        column("Grower", Kind::Text, &["Alder Farm", "Birch & Son"]),
+        column(
+            "Orchard",
+            Kind::Text,
+            &["Cliff", "Hillside", "Meadow", "Terrace"],
+        ),
+        column("Net weight", Kind::Number, &[]),
+        column("Loss", Kind::Number, &[]),
+        column("Grade", Kind::Text, &["fresh", "stored"]),
+        column("Inspected", Kind::Text, &["yes", "no"]),
     ])
 }
 
@@ -147,5 +152,6 @@ mod tests {
             assert!(!is_choice(bad), "{bad:?}");
         }
         assert!(is_choice("Montant (€)"));
+        assert!(is_choice("Montant\u{a0}HT"));
     }
 }

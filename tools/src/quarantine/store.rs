@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use cloister_attest::Digest;
+use cloister_attest::{Digest, Recorded};
 use sha2::{Digest as _, Sha256};
 
 use crate::effects::Effect;
@@ -79,17 +79,38 @@ impl Quarantine {
         Ok(effect)
     }
 
-    /// Forget one effect and its bytes.
+    /// Whatever is there under this id, to be thrown away: an effect, or what a call that was cut off left.
     ///
     /// # Errors
-    /// [`ToolError::NotQuarantined`] or [`ToolError::Io`].
-    pub fn discard(&self, id: &str) -> Result<(), ToolError> {
-        let folder = self.folder(id)?;
-        if !folder.is_dir() {
+    /// [`ToolError::NotQuarantined`].
+    pub fn waiting(&self, id: &str) -> Result<Waiting, ToolError> {
+        if !self.folder(id)?.is_dir() {
             return Err(ToolError::NotQuarantined {
                 id: escape(id, Lines::Escape),
             });
         }
+        Ok(Waiting {
+            id: id.into(),
+            effect: self.get(id).ok(),
+        })
+    }
+
+    /// Throw away what waits, and its bytes. Takes a recorded thing only:
+    /// ```compile_fail,E0308
+    /// fn unrecorded(quarantine: &cloister_tools::Quarantine, waiting: cloister_tools::Waiting) {
+    ///     let _ = quarantine.discard(waiting);
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ToolError::NotQuarantined`] or [`ToolError::Io`].
+    pub fn discard(&self, waiting: Recorded<Waiting>) -> Result<(), ToolError> {
+        self.forget(&waiting.into_parts().0.id)
+    }
+
+    /// Remove an entry whose fate is in the ledger.
+    pub(crate) fn forget(&self, id: &str) -> Result<(), ToolError> {
+        let folder = self.folder(id)?;
         std::fs::remove_dir_all(&folder).map_err(ToolError::io("remove", &folder))
     }
 
@@ -142,6 +163,25 @@ impl Quarantine {
                 id: escape(id, Lines::Escape),
             })
         }
+    }
+}
+
+/// One thing in quarantine, about to be thrown away. Made only by [`Quarantine::waiting`].
+#[derive(Debug)]
+pub struct Waiting {
+    id: String,
+    effect: Option<Effect>,
+}
+
+impl Waiting {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What would have changed; nothing where no sound description of it is there.
+    pub fn effect(&self) -> Option<&Effect> {
+        self.effect.as_ref()
     }
 }
 

@@ -309,7 +309,7 @@ fn a_release_that_cannot_be_cleaned_up_after_is_still_a_release() {
         file.write_all(bytes)
     });
     assert!(
-        desk.quarantine.discard(effects[0].id()).is_err(),
+        desk.quarantine.forget(effects[0].id()).is_err(),
         "the twin: on its own it is an error"
     );
     assert_eq!(released.unwrap().len(), 2);
@@ -339,10 +339,13 @@ fn ids_that_are_paths_find_nothing() {
             ),
             "{id:?}"
         );
-        assert!(desk.quarantine.discard(id).is_err());
+        assert!(desk.quarantine.waiting(id).is_err());
     }
     assert_eq!(desk.quarantine.get(kept.id()).unwrap(), kept);
-    desk.quarantine.discard(kept.id()).unwrap();
+    let waiting = desk.quarantine.waiting(kept.id()).unwrap();
+    assert_eq!((waiting.id(), waiting.effect()), (kept.id(), Some(&kept)));
+    desk.quarantine.forget(kept.id()).unwrap();
+    assert!(desk.quarantine.waiting(kept.id()).is_err());
     assert!(desk.quarantine.get(kept.id()).is_err());
 }
 
@@ -372,6 +375,8 @@ fn an_entry_edited_to_show_another_name_is_an_integrity_error() {
     );
     assert!(error.is_integrity() && error.hint().unwrap().contains(effect.id()));
     assert!(desk.quarantine.list().unwrap_err().is_integrity());
-    desk.quarantine.discard(effect.id()).unwrap();
+    let waiting = desk.quarantine.waiting(effect.id()).unwrap();
+    assert!(waiting.effect().is_none(), "what it claims is not taken");
+    desk.quarantine.forget(effect.id()).unwrap();
     assert!(desk.quarantine.list().unwrap().is_empty());
 }

@@ -153,6 +153,39 @@ fn cloisters_own_home_is_never_granted() {
     );
 }
 
+/// A link as the forbidden path stands for a second mount: the granted paths do not begin with it, only the inodes are the same.
+#[test]
+fn the_home_and_what_is_in_it_is_not_granted_by_another_name() {
+    let (_temp, dir) = folder();
+    put(&dir.join("home/ledger/tiles/0"), "tile");
+    put(&dir.join("home/keys/roots.json"), "roots");
+    put(&dir.join("a.txt"), "a");
+    let (_other, outside) = folder();
+    let home = outside.join("home");
+    symlink(dir.join("home"), &home).unwrap();
+    for (inside, capability) in [
+        ("home", "file:read"),
+        ("home/keys", "file:read"),
+        ("home/ledger/tiles", "file:move"),
+        ("home/keys/new", "file:write"),
+    ] {
+        let granted = grants(&dir, &[(capability, inside)]);
+        let taken = Survey::take(&granted, &dir, std::slice::from_ref(&home));
+        assert!(
+            matches!(taken, Err(ToolError::Forbidden { .. })),
+            "{inside}: {taken:?}"
+        );
+        assert!(Survey::take(&granted, &dir, &[]).is_ok(), "{inside}");
+    }
+    let all = grants(&dir, &[("file:write", "**/*")]);
+    let survey = Survey::take(&all, &dir, std::slice::from_ref(&home)).unwrap();
+    assert_eq!(names(&survey), ["a.txt"]);
+    assert!(survey.resolve(Handle::Output, "b.txt").is_ok());
+    for name in ["home/b.txt", "home/keys/b.txt", "home/keys/new/b.txt"] {
+        assert!(survey.resolve(Handle::Output, name).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn outputs_and_places_need_a_grant_but_not_a_file() {
     let (_temp, dir) = folder();

@@ -21,7 +21,7 @@ pub(super) struct Walk<'a> {
     grants: &'a Grants,
     folder: &'a Path,
     forbidden: Vec<PathBuf>,
-    forbidden_inodes: BTreeSet<(u64, u64)>,
+    pub(super) inodes: Inodes,
     entries: usize,
     walked: BTreeSet<(PathBuf, bool, usize)>,
     pub(super) files: BTreeMap<PathBuf, GrantedFile>,
@@ -29,6 +29,9 @@ pub(super) struct Walk<'a> {
     pub(super) skipped: BTreeMap<String, &'static str>,
     pub(super) grounds: Vec<Arc<Ground>>,
 }
+
+/// Folders by device and inode: the same under whatever name, also where a second mount shows them.
+pub(super) type Inodes = BTreeSet<(u64, u64)>;
 
 /// How far below its base a pattern can reach.
 #[derive(Clone, Copy)]
@@ -38,20 +41,25 @@ struct Reach {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(grants: &'a Grants, folder: &'a Path, forbidden: &[PathBuf]) -> Walk<'a> {
-        let inode = |p: &PathBuf| rustix::fs::stat(p).ok().map(|s| (s.st_dev, s.st_ino));
-        Walk {
+    /// # Errors
+    /// [`ToolError::TooMany`] when a forbidden folder holds more folders than can be known: what is not known is not kept out.
+    pub(super) fn new(
+        grants: &'a Grants,
+        folder: &'a Path,
+        forbidden: &[PathBuf],
+    ) -> Result<Walk<'a>, ToolError> {
+        Ok(Walk {
             grants,
             folder,
             forbidden: forbidden.to_vec(),
-            forbidden_inodes: forbidden.iter().filter_map(inode).collect(),
+            inodes: inodes(forbidden)?,
             entries: 0,
             walked: BTreeSet::new(),
             files: BTreeMap::new(),
             folders: BTreeSet::new(),
             skipped: BTreeMap::new(),
             grounds: Vec::new(),
-        }
+        })
     }
 
     /// List what one pattern covers, and hold open the folder it stands on.
@@ -130,7 +138,7 @@ impl<'a> Walk<'a> {
     }
 
     fn is_forbidden(&self, path: &Path, stat: &Stat) -> bool {
-        self.forbidden_inodes.contains(&(stat.st_dev, stat.st_ino))
+        self.inodes.contains(&(stat.st_dev, stat.st_ino))
             || self.forbidden.iter().any(|f| path.starts_with(f))
     }
 
@@ -297,6 +305,31 @@ impl<'a> Walk<'a> {
             self.skipped.entry(path).or_insert(reason);
         }
     }
+}
+
+/// The inodes of these folders and of all folders below them.
+fn inodes(roots: &[PathBuf]) -> Result<Inodes, ToolError> {
+    let mut found = Inodes::new();
+    let mut open = roots.to_vec();
+    while let Some(path) = open.pop() {
+        let Ok(stat) = rustix::fs::stat(&path) else {
+            continue; // a folder that is not there yet is nobody's base
+        };
+        if !found.insert((stat.st_dev, stat.st_ino)) {
+            continue;
+        }
+        if found.len() > BOUNDS.own_folders {
+            return Err(ToolError::TooMany {
+                path,
+                what: "folders of its own",
+                limit: BOUNDS.own_folders,
+            });
+        }
+        let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+        let folders = entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
+        open.extend(folders.map(|e| e.path()));
+    }
+    Ok(found)
 }
 
 /// What a pattern's base is.
