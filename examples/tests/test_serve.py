@@ -298,7 +298,7 @@ class Others(Case):
                     next(iter(chunks))
             else:
                 with contextlib.suppress(openai.APITimeoutError):
-                    self.chat(story, max_tokens=2000, timeout=3)
+                    self.chat(story, max_tokens=2000, timeout=0.5)
             self.chat(max_tokens=1)
             after = server().metrics()
             self.assertEqual(after["cloister_serve_jobs_total Left"], before + 1)
