@@ -237,7 +237,8 @@ impl<S: Storage> Resumed<S> {
     /// durable when this returns.
     ///
     /// # Errors
-    /// [`AttestError::Evidence`] when statement, quote, key and ledger do not belong together; [`AttestError::Storage`].
+    /// [`AttestError::Evidence`] when statement, quote, key and ledger do not belong together; [`AttestError::Expired`] when it
+    /// is already too late, which takes nothing but a slow start; [`AttestError::Storage`].
     pub fn begin(
         self,
         key: SessionKey,
@@ -259,6 +260,14 @@ impl<S: Storage> Resumed<S> {
             mut chain,
             recovery,
         } = self;
+        let not_after = start.statement.not_after();
+        if now > not_after {
+            return Err(AttestError::Expired {
+                not_after: not_after.get(),
+                now: now.get(),
+                kind: "session-start",
+            });
+        }
         let entry = Entry {
             att: start.evidence.attestation(),
             session: start.statement.session(),

@@ -202,6 +202,25 @@ fn nothing_new_begins_after_the_session_s_time() {
     ledger.end("done".to_owned(), late).unwrap();
 }
 
+/// It was called evidence that does not fit, as if somebody had tampered.
+#[test]
+fn a_start_that_took_too_long_is_too_late() {
+    let begin = |now: u64| {
+        let resumed = resume(Memory::default());
+        let key = kit::session_key(1);
+        let statement = Statement::new(key.public(), resumed.head(), kit::binding(None));
+        let evidence = Evidence::None {
+            reason: "no TPM".to_owned(),
+        };
+        resumed.begin(key, kit::start(statement, evidence), now.into())
+    };
+    assert!(begin(kit::NOT_AFTER).is_ok());
+    assert!(matches!(
+        begin(kit::NOT_AFTER + 1),
+        Err(AttestError::Expired { .. })
+    ));
+}
+
 #[test]
 fn the_clock_does_not_go_back_in_a_session() {
     let mut ledger = begin_unattested(resume(Memory::default()), 1, START);
