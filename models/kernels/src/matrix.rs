@@ -43,17 +43,7 @@ impl Matrix {
             tiles: Lines::zeroed(0),
         };
         matrix.tiles = Lines::zeroed(matrix.tile_count() * matrix.tile_bytes());
-        let tile_bytes = matrix.tile_bytes();
-        for (tile, rows) in matrix
-            .tiles
-            .bytes_mut()
-            .chunks_exact_mut(tile_bytes)
-            .zip(data.chunks(LANES * row_bytes))
-        {
-            for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
-                pack::row(format, lane, row, tile);
-            }
-        }
+        matrix.fill(row_bytes, data);
         Ok(matrix)
     }
 
@@ -99,6 +89,32 @@ impl Matrix {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.tiles.bytes().len()
+    }
+
+    /// Packs all rows; those of a large matrix on all processors.
+    fn fill(&mut self, row_bytes: usize, data: &[u8]) {
+        const SMALL: usize = 1 << 20; // bytes; packed in less than a millisecond
+        let (format, tile_bytes) = (self.format, self.tile_bytes());
+        let pack = |tiles: &mut [u8], rows: &[u8]| {
+            let rows = rows.chunks(LANES * row_bytes);
+            for (tile, rows) in tiles.chunks_exact_mut(tile_bytes).zip(rows) {
+                for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+                    pack::row(format, lane, row, tile);
+                }
+            }
+        };
+        if self.bytes() < SMALL {
+            return pack(self.tiles.bytes_mut(), data);
+        }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = self.tile_count().div_ceil(threads);
+        let tiles = self.tiles.bytes_mut().chunks_mut(share * tile_bytes);
+        let shares = tiles.zip(data.chunks(share * LANES * row_bytes));
+        std::thread::scope(|scope| {
+            for (tiles, rows) in shares {
+                scope.spawn(move || pack(tiles, rows));
+            }
+        });
     }
 
     pub(crate) fn tile_count(&self) -> usize {

@@ -167,7 +167,7 @@ fn the_integer_part_is_exact_on_every_instruction_set() {
 fn products_agree_with_plain_arithmetic_within_eight_bits() {
     for format in FORMATS {
         let mut dice = Dice(11);
-        let (rows, columns) = (72, 1280);
+        let (rows, columns) = (1512, 1280); // large enough to be packed on several threads
         let mut linear = linear(format, rows, columns, &mut dice);
         linear.bias = Some(dice.reals(rows));
         let input = dice.reals(columns * 5);
