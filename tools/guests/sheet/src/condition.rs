@@ -266,15 +266,15 @@ mod tests {
     }
 
     fn kept(column: &str, comparison: Comparison, literal: &str) -> String {
-        let table = table(TABLE);
-        let test = Test::new(&table, &condition(column, comparison, literal)).unwrap();
-        table
-            .rows
-            .iter()
-            .filter(|row| test.holds(row))
-            .map(|row| row[1].shown())
-            .collect::<Vec<_>>()
-            .join(" ")
+        kept_of(&table(TABLE), &condition(column, comparison, literal))
+    }
+
+    /// The second column of the rows that a condition holds.
+    fn kept_of(table: &Table, condition: &Condition) -> String {
+        let test = Test::new(table, condition).unwrap();
+        let rows = table.rows.iter().filter(|row| test.holds(row));
+        let shown: Vec<_> = rows.map(|row| row[1].shown()).collect();
+        shown.join(" ")
     }
 
     #[test]
@@ -327,14 +327,8 @@ mod tests {
         let mut table = table("Code,N\nA1,1\n7,2\n2025-01-02,3\n,4\nB2,5\n");
         table.columns[0].kind = Kind::Mixed;
         table.rows[1][0] = Cell::number(7.0);
-        let test = Test::new(&table, &condition("Code", Comparison::OneOf, "a1|7.0")).unwrap();
-        let kept: Vec<_> = table
-            .rows
-            .iter()
-            .filter(|r| test.holds(r))
-            .map(|r| r[1].shown())
-            .collect();
-        assert_eq!(kept, ["1", "2"]);
+        let code = condition("Code", Comparison::OneOf, "a1|7.0");
+        assert_eq!(kept_of(&table, &code), "1 2");
     }
 
     #[test]
@@ -351,15 +345,8 @@ mod tests {
             assert_eq!(listed(literal), values, "{literal}");
         }
         let table = table("Name,N\nA|B,1\nA,2\nB,3\nC\\D,4\n");
-        let test = Test::new(&table, &condition("Name", Comparison::OneOf, r"a\|b|c\\d"));
-        let test = test.unwrap();
-        let kept: Vec<_> = table
-            .rows
-            .iter()
-            .filter(|r| test.holds(r))
-            .map(|r| r[1].shown())
-            .collect();
-        assert_eq!(kept, ["1", "4"]);
+        let name = condition("Name", Comparison::OneOf, r"a\|b|c\\d");
+        assert_eq!(kept_of(&table, &name), "1 4");
     }
 
     proptest::proptest! {
