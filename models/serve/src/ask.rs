@@ -21,6 +21,19 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     })
 }
 
+/// What a client wants of a stream besides its content.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+impl StreamOptions {
+    /// Whether the last event tells the usage.
+    pub(crate) fn usage(self) -> Option<()> {
+        self.include_usage.filter(|told| *told).map(|_| ())
+    }
+}
+
 /// How tokens are drawn, under the names that every endpoint uses; `top_k`, `min_p` and `repetition_penalty` go beyond the original.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Drawing {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Asked, Call, Label, Served, Voice, event, usage};
-use crate::ask::{self, Declared, Drawing, Format, OneOrMany};
+use crate::ask::{self, Declared, Drawing, Format, OneOrMany, StreamOptions};
 use crate::dialogue::{self, Content};
 use crate::job::{Choice, Done, Finish, Piece, Prompt, Started, Task, Token, Turn};
 use crate::limits::LIMITS;
@@ -99,11 +99,6 @@ struct Named {
     name: String,
 }
 
-#[derive(Deserialize)]
-struct StreamOptions {
-    include_usage: Option<bool>,
-}
-
 /// Understands a request.
 pub(crate) fn ask(body: &[u8], served: &Served) -> Result<Asked, Refusal> {
     let request: Request = ask::parse(body)?;
@@ -137,12 +132,11 @@ pub(crate) fn ask(body: &[u8], served: &Served) -> Result<Asked, Refusal> {
         stops: ask::stops(request.stop)?,
         likeliest,
     };
-    let told = request.stream_options.and_then(|o| o.include_usage);
     let voice = ChatVoice {
         label: Label::new("chatcmpl-", served),
         started: Started::default(),
         calls: 0,
-        usage: told.filter(|told| *told).map(|_| ()),
+        usage: request.stream_options.and_then(StreamOptions::usage),
     };
     Ok(Asked {
         task,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Asked, Label, Served, Voice, event, usage};
-use crate::ask::{self, Drawing, OneOrMany};
+use crate::ask::{self, Drawing, OneOrMany, StreamOptions};
 use crate::chat::finish;
 use crate::job::{Done, Piece, Prompt, Started, Task, Token, Tools};
 use crate::refusal::Refusal;
@@ -26,11 +26,6 @@ struct Request {
     best_of: Option<u64>,
     #[serde(flatten)]
     drawing: Drawing,
-}
-
-#[derive(Deserialize)]
-struct StreamOptions {
-    include_usage: Option<bool>,
 }
 
 /// Understands a request.
@@ -69,12 +64,11 @@ pub(crate) fn ask(body: &[u8], served: &Served) -> Result<Asked, Refusal> {
         stops: ask::stops(request.stop)?,
         likeliest: likeliest.transpose()?,
     };
-    let told = request.stream_options.and_then(|o| o.include_usage);
     let voice = TextVoice {
         label: Label::new("cmpl-", served),
         started: Started::default(),
         offset: 0,
-        usage: told.filter(|told| *told).map(|_| ()),
+        usage: request.stream_options.and_then(StreamOptions::usage),
     };
     Ok(Asked {
         task,
