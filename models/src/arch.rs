@@ -19,6 +19,7 @@ mod rope;
 mod shelf;
 
 use cache::Cache;
+use cloister_kernels::{Gate, Pairs};
 use decoder::Decoder;
 pub use graph::Backend;
 pub(crate) use graph::{Graph, Memory, Want};
@@ -46,20 +47,6 @@ const LIMITS: Limits = Limits {
 enum Part {
     Present,
     Absent,
-}
-
-/// How rotary pairs are laid out in a head. GGUF stores Llama's projections permuted, so that its pairs are neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pairs {
-    Neighbours,
-    Halves,
-}
-
-/// The gate of the feed-forward part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    Silu,
-    GeluTanh,
 }
 
 /// Rotary positions of one kind of layer.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::Device;
+use cloister_kernels::processors;
 
 use crate::arch::{Backend, Graph};
 use crate::grammar::Vocabulary;
@@ -40,7 +41,7 @@ pub enum DeviceChoice {
 impl DeviceChoice {
     fn load(self, gguf: &Gguf<'_>, watch: &mut dyn Watch) -> Result<Graph, ModelError> {
         let (device, opened) = match self {
-            Self::Cpu => return Graph::on_processor(gguf, threads(), watch),
+            Self::Cpu => return Graph::on_processor(gguf, processors(), watch),
             Self::Threads(threads) => return Graph::on_processor(gguf, threads, watch),
             Self::Candle => ("candle", Ok(Device::Cpu)),
             Self::Cuda => ("cuda", Device::new_cuda(0)),
@@ -52,10 +53,6 @@ impl DeviceChoice {
         })?;
         Graph::on_device(gguf, &opened, format!("`{device}` was asked for"), watch)
     }
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A loaded model. Immutable and `Send`; sessions borrow it.
@@ -157,12 +154,6 @@ impl Engine {
     #[must_use]
     pub fn backend(&self) -> Backend {
         self.graph.backend()
-    }
-
-    /// Bytes of weights that one decoded token reads, where that is known.
-    #[must_use]
-    pub fn bytes_per_token(&self) -> Option<usize> {
-        self.graph.bytes_per_token()
     }
 
     pub(crate) fn graph(&self) -> &Graph {

@@ -19,7 +19,7 @@ mod watch;
 mod write;
 
 pub use arch::Backend;
-pub use cloister_kernels::Isa;
+pub use cloister_kernels::{Isa, processors};
 pub use decode::{Decoded, Forward, Mark, Stop, Weight};
 pub use engine::{DeviceChoice, Engine};
 pub use error::ModelError;

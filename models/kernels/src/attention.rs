@@ -4,6 +4,7 @@
 //! 2018, arXiv:1805.02867; Dao and others 2022, arXiv:2205.14135). A query's result is the same bits whether its chunks ran on one thread or on several, and whether
 //! other queries ran beside it.
 
+use crate::cache::RawCache;
 use crate::norm::Norm;
 use crate::rope::Rope;
 use crate::simd::{LANES, Simd, exp};
@@ -11,76 +12,9 @@ use crate::simd::{LANES, Simd, exp};
 /// Positions of one softmax: two kilobytes of scores for four queries, and short enough to share a long context among threads.
 pub(crate) const CHUNK: usize = 128;
 /// The widest head. Gemma's have 256 values; the buffers of one pass stay in the first-level cache.
-pub(crate) const WIDEST: usize = 256;
+pub const WIDEST: usize = 256;
 /// The most queries of any instruction set in one pass.
 pub(crate) const MOST: usize = 8;
-
-/// Keys and values of one conversation, f16. Memory is taken as positions are used.
-pub struct KvCache {
-    layers: usize,
-    kv_heads: usize,
-    head: usize,
-    capacity: usize,
-    /// `[layer][head][position / 16][value][position % 16]`: sixteen positions side by side, so that their scores are lanes.
-    keys: Vec<u16>,
-    /// `[layer][head][position][value]`.
-    values: Vec<u16>,
-}
-
-impl KvCache {
-    /// Room for `positions`. `None` when that is more than memory can be asked for.
-    #[must_use]
-    pub fn new(layers: usize, kv_heads: usize, head: usize, positions: usize) -> Option<Self> {
-        let capacity = positions.checked_next_multiple_of(CHUNK)?;
-        let size = layers
-            .checked_mul(kv_heads)?
-            .checked_mul(head)?
-            .checked_mul(capacity)?;
-        let zeroed = || vec![0_u16; size];
-        Some(Self {
-            layers,
-            kv_heads,
-            head,
-            capacity,
-            keys: zeroed(),
-            values: zeroed(),
-        })
-    }
-
-    /// Positions there is room for.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    pub(crate) fn fits(&self, attention: &Attention<'_>, rows: usize) -> bool {
-        attention.layer < self.layers
-            && attention.kv_heads == self.kv_heads
-            && attention.head == self.head
-            && attention
-                .from
-                .checked_add(rows)
-                .is_some_and(|end| end <= self.capacity)
-    }
-
-    pub(crate) fn raw(&mut self, layer: usize) -> RawCache {
-        let stride = self.capacity * self.head;
-        let start = layer * self.kv_heads * stride;
-        RawCache {
-            keys: self.keys[start..].as_mut_ptr(),
-            values: self.values[start..].as_mut_ptr(),
-            stride,
-        }
-    }
-}
-
-/// One layer of a cache, shared by the threads of a job.
-#[derive(Clone, Copy)]
-pub(crate) struct RawCache {
-    keys: *mut u16,
-    values: *mut u16,
-    stride: usize,
-}
 
 /// What one layer's attention needs to know besides the activations.
 pub struct Attention<'a> {
@@ -392,39 +326,49 @@ unsafe fn mix<S: Simd, const Q: usize>(
     head: usize,
     mixed: &mut [[f32; WIDEST]; Q],
 ) {
-    let pairs = head / (2 * LANES);
     // SAFETY: `count` rows of `head` values, `head` a multiple of 16 and at most WIDEST.
     unsafe {
-        for pair in 0..pairs {
-            let at = pair * 2 * LANES;
-            let mut sums = [[S::splat(0.0); 2]; Q];
-            for position in 0..count {
-                let row = values.add(position * head + at);
-                let (first, second) = (S::halves(row), S::halves(row.add(LANES)));
-                for q in 0..Q {
-                    let weight = S::splat(*weights[q].as_ptr().add(position));
-                    sums[q] = [
-                        S::fma(weight, first, sums[q][0]),
-                        S::fma(weight, second, sums[q][1]),
-                    ];
-                }
+        let mut at = 0;
+        while at + 2 * LANES <= head {
+            mix_some::<S, Q, 2>(weights, values.add(at), count, head, at, mixed);
+            at += 2 * LANES;
+        }
+        if at < head {
+            mix_some::<S, Q, 1>(weights, values.add(at), count, head, at, mixed);
+        }
+    }
+}
+
+/// `N` × 16 values of each position, those from `at` on, where `values` points in the first row.
+#[inline(always)]
+unsafe fn mix_some<S: Simd, const Q: usize, const N: usize>(
+    weights: &[[f32; CHUNK]; Q],
+    values: *const u16,
+    count: usize,
+    head: usize,
+    at: usize,
+    mixed: &mut [[f32; WIDEST]; Q],
+) {
+    // SAFETY: as promised to `mix`; the values stay inside each row.
+    unsafe {
+        let mut sums = [[S::splat(0.0); N]; Q];
+        for position in 0..count {
+            let row = values.add(position * head);
+            let mut parts = [S::splat(0.0); N];
+            for part in 0..N {
+                parts[part] = S::halves(row.add(part * LANES));
             }
             for q in 0..Q {
-                S::store(mixed[q].as_mut_ptr().add(at), sums[q][0]);
-                S::store(mixed[q].as_mut_ptr().add(at + LANES), sums[q][1]);
+                let weight = S::splat(*weights[q].as_ptr().add(position));
+                for part in 0..N {
+                    sums[q][part] = S::fma(weight, parts[part], sums[q][part]);
+                }
             }
         }
-        if !head.is_multiple_of(2 * LANES) {
-            let at = pairs * 2 * LANES;
-            let mut sums = [S::splat(0.0); Q];
-            for position in 0..count {
-                let value = S::halves(values.add(position * head + at));
-                for q in 0..Q {
-                    sums[q] = S::fma(S::splat(*weights[q].as_ptr().add(position)), value, sums[q]);
-                }
-            }
-            for q in 0..Q {
-                S::store(mixed[q].as_mut_ptr().add(at), sums[q]);
+        for q in 0..Q {
+            for part in 0..N {
+                let to = mixed[q].as_mut_ptr().add(at + part * LANES);
+                S::store(to, sums[q][part]);
             }
         }
     }

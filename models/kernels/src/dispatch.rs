@@ -1,7 +1,7 @@
 //! From an instruction set to its functions: each kernel compiled once with the features it needs. Touches nothing.
 
 use crate::attention::{self, Attention, Block, Streams};
-use crate::dot::{By32, Eights, Fives, Floats, K6, K45, Nibbles, Product};
+use crate::dot::{By32, Eights, Floats, K6, K45, Nibbles, Product};
 use crate::format::{Format, Rounding};
 use crate::isa::Isa;
 use crate::norm::{self, Norm};
@@ -187,13 +187,13 @@ macro_rules! kernels {
                     Format::F32 => by_width::<Floats<{ Format::F32 as usize }>>(width),
                     Format::F16 => by_width::<Floats<{ Format::F16 as usize }>>(width),
                     Format::BF16 => by_width::<Floats<{ Format::BF16 as usize }>>(width),
-                    Format::Q4_0 => by_width::<By32<Nibbles, 0, 0>>(width),
-                    Format::Q4_1 => by_width::<By32<Nibbles, 3, 1>>(width),
-                    Format::Q5_0 => by_width::<By32<Fives, 1, 0>>(width),
-                    Format::Q5_1 => by_width::<By32<Fives, 3, 1>>(width),
+                    Format::Q4_0 => by_width::<By32<Nibbles<0>, 0, 0>>(width),
+                    Format::Q4_1 => by_width::<By32<Nibbles<0>, 3, 1>>(width),
+                    Format::Q5_0 => by_width::<By32<Nibbles<1>, 1, 0>>(width),
+                    Format::Q5_1 => by_width::<By32<Nibbles<1>, 3, 1>>(width),
                     Format::Q8_0 => by_width::<By32<Eights, 2, 0>>(width),
-                    Format::Q4_K => by_width::<K45<Nibbles>>(width),
-                    Format::Q5_K => by_width::<K45<Fives>>(width),
+                    Format::Q4_K => by_width::<K45<Nibbles<0>>>(width),
+                    Format::Q5_K => by_width::<K45<Nibbles<1>>>(width),
                     Format::Q6_K => by_width::<K6>(width),
                 }
             }

@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::panel::{Block32, Block256};
 use crate::simd::{LANES, Simd};
 
-/// How far ahead weights are asked for, in bytes. 4 KiB was best of 1 to 8 on the machines of `ARCHITECTURE.md`.
+/// How far ahead weights are asked for, in bytes: a page. `examples/gemv.rs` measures it; between 1.5 and 8 KiB no other was better for every format.
 const AHEAD: usize = 4096;
 /// From this many columns on arithmetic is the bottleneck, and asking ahead only takes slots.
 const FEW: usize = 8;
@@ -67,73 +67,51 @@ pub(crate) trait Weights {
     );
 }
 
-/// Four bits.
-pub(crate) struct Nibbles;
-/// Four bits and a fifth.
-pub(crate) struct Fives;
+/// Four bits; where `FIFTH` is 1, masks with a fifth follow.
+pub(crate) struct Nibbles<const FIFTH: usize>;
 /// Eight bits with a sign.
 pub(crate) struct Eights;
 
-/// Two halves in two chains of sums, so that one column alone does not wait for each product. `FIFTH` is 1 where masks follow the nibbles.
+/// With one or two columns the products go into two chains of sums, so that none waits for the one before it; this joins them.
 #[inline(always)]
-unsafe fn halves<S: Simd, const M: usize, const FIFTH: usize>(
-    lines: *const u8,
-    q: *const [[i8; 4]; M],
-    sums: &mut [S::Ints; M],
-) {
-    // SAFETY: four lines, eight groups of inputs and, where there are any, eight masks, as the callers promise.
-    unsafe {
-        let mut others = [S::ints(0); M];
-        for line in 0..4 {
-            let bytes = self::line::<S, M>(lines.add(line * 64));
-            let (mut low, mut high) = (S::low(bytes), S::high(bytes));
-            if FIFTH == 1 {
-                low = S::with_one(low, lines.add(256 + line * 8));
-                high = S::with_one(high, lines.add(288 + line * 8));
-            }
-            let (first, second) = (&*q.add(line), &*q.add(line + 4));
-            for m in 0..M {
-                sums[m] = S::dot(sums[m], low, first[m].as_ptr());
-            }
-            for m in 0..M {
-                if M <= 2 {
-                    others[m] = S::dot(others[m], high, second[m].as_ptr());
-                } else {
-                    sums[m] = S::dot(sums[m], high, second[m].as_ptr());
+unsafe fn join<S: Simd, const M: usize>(sums: &mut [S::Ints; M], others: [S::Ints; M]) {
+    if M <= 2 {
+        for m in 0..M {
+            // SAFETY: lane-wise operations only.
+            sums[m] = unsafe { S::add_ints(sums[m], others[m]) };
+        }
+    }
+}
+
+impl<const FIFTH: usize> Weights for Nibbles<FIFTH> {
+    const BYTES: usize = 256 + 64 * FIFTH;
+    #[inline(always)]
+    unsafe fn dot<S: Simd, const M: usize>(
+        lines: *const u8,
+        q: *const [[i8; 4]; M],
+        sums: &mut [S::Ints; M],
+    ) {
+        // SAFETY: four lines, eight groups of inputs and, where there are any, eight masks, as the caller promises.
+        unsafe {
+            let mut others = [S::ints(0); M];
+            for line in 0..4 {
+                let bytes = self::line::<S, M>(lines.add(line * 64));
+                let (mut low, mut high) = (S::low(bytes), S::high(bytes));
+                if FIFTH == 1 {
+                    low = S::with_one(low, lines.add(256 + line * 8));
+                    high = S::with_one(high, lines.add(288 + line * 8));
+                }
+                let (first, second) = (&*q.add(line), &*q.add(line + 4));
+                for m in 0..M {
+                    sums[m] = S::dot(sums[m], low, first[m].as_ptr());
+                }
+                for m in 0..M {
+                    let chain = if M <= 2 { &mut others } else { &mut *sums };
+                    chain[m] = S::dot(chain[m], high, second[m].as_ptr());
                 }
             }
+            join::<S, M>(sums, others);
         }
-        if M <= 2 {
-            for m in 0..M {
-                sums[m] = S::add_ints(sums[m], others[m]);
-            }
-        }
-    }
-}
-
-impl Weights for Nibbles {
-    const BYTES: usize = 256;
-    #[inline(always)]
-    unsafe fn dot<S: Simd, const M: usize>(
-        lines: *const u8,
-        q: *const [[i8; 4]; M],
-        sums: &mut [S::Ints; M],
-    ) {
-        // SAFETY: as promised by the caller.
-        unsafe { halves::<S, M, 0>(lines, q, sums) }
-    }
-}
-
-impl Weights for Fives {
-    const BYTES: usize = 320;
-    #[inline(always)]
-    unsafe fn dot<S: Simd, const M: usize>(
-        lines: *const u8,
-        q: *const [[i8; 4]; M],
-        sums: &mut [S::Ints; M],
-    ) {
-        // SAFETY: as promised by the caller; the masks follow the nibbles.
-        unsafe { halves::<S, M, 1>(lines, q, sums) }
     }
 }
 
@@ -152,18 +130,12 @@ impl Weights for Eights {
                 let bytes = self::line::<S, M>(lines.add(line * 64));
                 let group = &*q.add(line);
                 for m in 0..M {
-                    if M <= 2 && line % 2 == 1 {
-                        others[m] = S::dot_signed(others[m], bytes, group[m].as_ptr());
-                    } else {
-                        sums[m] = S::dot_signed(sums[m], bytes, group[m].as_ptr());
-                    }
+                    let odd = M <= 2 && line % 2 == 1;
+                    let chain = if odd { &mut others } else { &mut *sums };
+                    chain[m] = S::dot_signed(chain[m], bytes, group[m].as_ptr());
                 }
             }
-            if M <= 2 {
-                for m in 0..M {
-                    sums[m] = S::add_ints(sums[m], others[m]);
-                }
-            }
+            join::<S, M>(sums, others);
         }
     }
 }

@@ -6,6 +6,7 @@
 //! same bits. Everything outside this crate calls safe functions of [`Team`].
 
 mod attention;
+mod cache;
 mod dispatch;
 mod dot;
 mod format;
@@ -20,12 +21,15 @@ mod rope;
 mod simd;
 mod team;
 
-pub use attention::{Attention, KvCache};
+pub use attention::{Attention, WIDEST as WIDEST_HEAD};
+pub use cache::KvCache;
 pub use format::{Format, FormatError};
 pub use isa::Isa;
 pub use matrix::Matrix;
 pub use norm::Norm;
+pub use pool::processors;
 pub use rope::{Pairs, Rope};
+pub use simd::LANES;
 pub use team::{Gate, Linear, Team};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::format::{Format, FormatError};
 use crate::lines::Lines;
 use crate::pack;
+use crate::pool::processors;
 use crate::simd::LANES;
 
 /// `[rows, columns]` weights of one format, repacked.
@@ -106,8 +107,7 @@ impl Matrix {
         if self.bytes() < SMALL {
             return pack(self.tiles.bytes_mut(), data);
         }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = self.tile_count().div_ceil(threads);
+        let share = self.tile_count().div_ceil(processors());
         let tiles = self.tiles.bytes_mut().chunks_mut(share * tile_bytes);
         let shares = tiles.zip(data.chunks(share * LANES * row_bytes));
         std::thread::scope(|scope| {

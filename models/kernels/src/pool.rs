@@ -20,6 +20,12 @@ const LIMITS: Limits = Limits {
     threads: 256,
 };
 
+/// How many threads this machine runs at once; 1 where it does not say.
+#[must_use]
+pub fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// What every thread does in one job.
 type Work<'a> = dyn Fn(Place<'_>) + Sync + 'a;
 

@@ -18,8 +18,6 @@ const STEP: usize = 256;
 pub struct Rope {
     per_position: Vec<f64>,
     pub(crate) pairs: Pairs,
-    /// Applied to cosines and sines alike (YaRN, LongRoPE); 1 for most.
-    magnitude: f64,
     cos: Vec<f32>,
     sin: Vec<f32>,
 }
@@ -27,12 +25,11 @@ pub struct Rope {
 impl Rope {
     /// `per_position` are the angles in radians by which each pair turns from one position to the next.
     #[must_use]
-    pub fn new(per_position: Vec<f64>, pairs: Pairs, magnitude: f64, positions: usize) -> Self {
+    pub fn new(per_position: Vec<f64>, pairs: Pairs, positions: usize) -> Self {
         let capacity = per_position.len() * positions.next_multiple_of(STEP);
         Self {
             per_position,
             pairs,
-            magnitude,
             cos: Vec::with_capacity(capacity),
             sin: Vec::with_capacity(capacity),
         }
@@ -48,8 +45,8 @@ impl Rope {
         for position in have..end.next_multiple_of(STEP) {
             for angle in &self.per_position {
                 let (sin, cos) = (position as f64 * angle).sin_cos();
-                self.cos.push((cos * self.magnitude) as f32);
-                self.sin.push((sin * self.magnitude) as f32);
+                self.cos.push(cos as f32);
+                self.sin.push(sin as f32);
             }
         }
     }

@@ -16,8 +16,8 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use scalar::Scalar;
 
-/// Lanes of `Ints` and `Floats`, rows of a tile.
-pub(crate) const LANES: usize = 16;
+/// Lanes of a vector, rows of a tile; every width of a model is a multiple of it.
+pub const LANES: usize = 16;
 
 /// Sixteen lanes of one instruction set.
 ///

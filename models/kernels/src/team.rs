@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::plan::Plan;
 use self::rounded::{Each, Layout, Panel, Spot, WIDEST_GROUP};
-use crate::attention::{Attention, KvCache, Streams, WIDEST};
+use crate::attention::{Attention, Streams, WIDEST};
+use crate::cache::KvCache;
 use crate::dispatch::Kernels;
 use crate::isa::Isa;
 use crate::lines::Lines;
@@ -111,6 +112,7 @@ impl Team {
             (linear, Shared(out.as_mut_ptr()))
         });
         let layout = Layout::new(
+            self.kernels,
             columns,
             rows,
             targets.iter().map(|(linear, _)| &linear.matrix),
@@ -154,7 +156,12 @@ impl Team {
             rows * linear.matrix.rows(),
             "the stream's length"
         );
-        let layout = Layout::new(linear.matrix.columns(), rows, [&linear.matrix]);
+        let layout = Layout::new(
+            self.kernels,
+            linear.matrix.columns(),
+            rows,
+            [&linear.matrix],
+        );
         let out = Shared(stream.as_mut_ptr());
         self.multiply(
             input,
@@ -194,7 +201,12 @@ impl Team {
             gate.matrix.rows() == up.matrix.rows() && out.len() == rows * gate.matrix.rows(),
             "the gate's length"
         );
-        let layout = Layout::new(gate.matrix.columns(), rows, [&gate.matrix, &up.matrix]);
+        let layout = Layout::new(
+            self.kernels,
+            gate.matrix.columns(),
+            rows,
+            [&gate.matrix, &up.matrix],
+        );
         let out = Shared(out.as_mut_ptr());
         let activate = match kind {
             Gate::Silu => self.kernels.silu,
@@ -271,7 +283,7 @@ impl Team {
         );
         let (kernels, size) = (self.kernels, self.pool.size());
         let few = layout.rows <= FEW;
-        let bytes = layout.offset(kernels, None);
+        let bytes = layout.bytes;
         self.scratch.reserve(bytes * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
         let input = Shared(input.as_ptr().cast_mut());

@@ -295,7 +295,7 @@ impl Board {
         let angles = (0..pairs)
             .map(|pair| 10_000_f64.powf(-(pair as f64) / pairs as f64))
             .collect();
-        let mut rope = Rope::new(angles, Pairs::Halves, 1.0, positions);
+        let mut rope = Rope::new(angles, Pairs::Halves, positions);
         rope.cover(positions);
         rope
     }

@@ -4,7 +4,7 @@ mod layer;
 mod state;
 mod weights;
 
-use cloister_kernels::{Isa, Linear, Norm, Team};
+use cloister_kernels::{Isa, LANES, Linear, Norm, Team, WIDEST_HEAD};
 
 use self::layer::Layer;
 pub(crate) use self::state::State;
@@ -14,11 +14,6 @@ use super::rope::Frequencies;
 use super::{Blueprint, Part};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError};
-
-/// Values that the kernels take at a time; every width of a model is a multiple of it.
-const LANES: usize = 16;
-/// The widest head of the kernels.
-const WIDEST_HEAD: usize = 256;
 
 /// What keeps the kernels from computing this file, if anything does.
 pub(super) fn obstacle(gguf: &Gguf<'_>, plan: &Blueprint) -> Option<String> {
@@ -113,12 +108,6 @@ impl Decoder {
     /// Positions the model was trained for.
     pub(super) fn context(&self) -> usize {
         self.plan.context
-    }
-
-    /// Bytes of weights that one token reads; of the embeddings only one row, unless they are the head.
-    pub(super) fn bytes_per_token(&self) -> usize {
-        let layers: usize = self.layers.iter().map(Layer::bytes).sum();
-        layers.saturating_add(self.head().matrix.bytes())
     }
 
     fn head(&self) -> &Linear {

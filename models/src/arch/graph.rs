@@ -96,14 +96,6 @@ impl Graph {
         }
     }
 
-    /// Bytes of weights that one token reads.
-    pub(crate) fn bytes_per_token(&self) -> Option<usize> {
-        match self {
-            Self::Kernels(decoder) => Some(decoder.bytes_per_token()),
-            Self::Candle(..) => None,
-        }
-    }
-
     /// Memory for at most `limit` positions, empty.
     ///
     /// # Errors

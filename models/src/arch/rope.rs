@@ -3,8 +3,9 @@
 //! f32 tables because a rounded angle at position 1000 is off by a third of a radian in f16.
 
 use candle_core::{Device, Tensor};
+use cloister_kernels::{Pairs, Rope};
 
-use super::{Pairs, Rotary};
+use super::Rotary;
 use crate::ModelError;
 
 /// Cosines and sines for a run of positions, each `[positions, head / 2]`.
@@ -38,12 +39,8 @@ impl Frequencies {
     }
 
     /// Tables for our kernels, for up to `limit` positions.
-    pub(super) fn tables(&self, limit: usize) -> cloister_kernels::Rope {
-        let pairs = match self.pairs {
-            Pairs::Halves => cloister_kernels::Pairs::Halves,
-            Pairs::Neighbours => cloister_kernels::Pairs::Neighbours,
-        };
-        cloister_kernels::Rope::new(self.per_position.clone(), pairs, 1.0, limit)
+    pub(super) fn tables(&self, limit: usize) -> Rope {
+        Rope::new(self.per_position.clone(), self.pairs, limit)
     }
 
     /// The table of positions `from..from + count`. Angles are reduced in f64 and rounded once.

@@ -1,6 +1,6 @@
 //! `cloister doctor`: what protects this machine now, what does not, and the command that would. The probes are the ones that `run` uses.
 
-use cloister_models::Isa;
+use cloister_models::{Isa, processors};
 use serde_json::json;
 
 use super::Desk;
@@ -81,7 +81,7 @@ pub(crate) fn run(home: &Home, desk: &Desk) -> Result<u8, Failure> {
 }
 
 fn cpu() -> Check {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors();
     let here: Vec<&str> = Isa::all().map(Isa::name).collect();
     let uses = Isa::detect().name();
     let detail = format!(

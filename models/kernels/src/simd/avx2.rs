@@ -42,15 +42,18 @@ unsafe fn spread(mask: u32) -> __m256i {
     }
 }
 
-/// Lane numbers of both registers.
+/// All bits set in each lane below `count`.
+///
+/// # Safety
+/// The processor has AVX2.
 #[inline(always)]
-unsafe fn lanes() -> [__m256i; 2] {
-    // SAFETY: constants.
+unsafe fn below(count: usize) -> [__m256; 2] {
+    // SAFETY: lane-wise operations on registers.
     unsafe {
-        [
-            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-            _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15),
-        ]
+        let count = _mm256_set1_epi32(count.min(16) as i32);
+        let first = _mm256_cmpgt_epi32(count, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+        let second = _mm256_cmpgt_epi32(count, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15));
+        [_mm256_castsi256_ps(first), _mm256_castsi256_ps(second)]
     }
 }
 
@@ -328,37 +331,21 @@ unsafe impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn keep(a: [__m256; 2], count: usize) -> [__m256; 2] {
         unsafe {
-            let (none, count, lanes) = (
-                _mm256_set1_ps(f32::NEG_INFINITY),
-                _mm256_set1_epi32(count.min(16) as i32),
-                lanes(),
-            );
-            let one = |a, lanes| {
-                _mm256_blendv_ps(
-                    none,
-                    a,
-                    _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, lanes)),
-                )
-            };
-            [one(a[0], lanes[0]), one(a[1], lanes[1])]
+            let (none, below) = (_mm256_set1_ps(f32::NEG_INFINITY), below(count));
+            [
+                _mm256_blendv_ps(none, a[0], below[0]),
+                _mm256_blendv_ps(none, a[1], below[1]),
+            ]
         }
     }
     #[inline(always)]
     unsafe fn drop_first(a: [__m256; 2], count: usize) -> [__m256; 2] {
         unsafe {
-            let (none, count, lanes) = (
-                _mm256_set1_ps(f32::NEG_INFINITY),
-                _mm256_set1_epi32(count.min(16) as i32),
-                lanes(),
-            );
-            let one = |a, lanes| {
-                _mm256_blendv_ps(
-                    a,
-                    none,
-                    _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, lanes)),
-                )
-            };
-            [one(a[0], lanes[0]), one(a[1], lanes[1])]
+            let (none, below) = (_mm256_set1_ps(f32::NEG_INFINITY), below(count));
+            [
+                _mm256_blendv_ps(a[0], none, below[0]),
+                _mm256_blendv_ps(a[1], none, below[1]),
+            ]
         }
     }
     #[inline(always)]

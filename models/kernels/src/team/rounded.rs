@@ -13,55 +13,56 @@ use crate::simd::LANES;
 /// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter.
 const BITE: usize = 2;
 
-/// The roundings that a step's matrices want, and where each lies in a panel.
+/// The roundings that a step's matrices want, and where each lies in a panel: after one row of f32, which the norm needs.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
     pub(super) inputs: usize,
     pub(super) rows: usize,
-    pub(super) wanted: [bool; 3],
+    /// Where each rounding starts; none for those that no matrix wants.
+    starts: [Option<usize>; 3],
+    /// Of the whole panel.
+    pub(super) bytes: usize,
 }
 
-pub(super) const ROUNDINGS: [Rounding; 3] = [Rounding::None, Rounding::By32, Rounding::By256];
+const ROUNDINGS: [Rounding; 3] = [Rounding::None, Rounding::By32, Rounding::By256];
 
 impl Layout {
     pub(super) fn new<'m>(
+        kernels: &Kernels,
         inputs: usize,
         rows: usize,
         matrices: impl IntoIterator<Item = &'m Matrix>,
     ) -> Self {
         let mut wanted = [false; 3];
         for matrix in matrices {
-            assert_eq!(
-                matrix.columns(),
-                inputs,
-                "a matrix with {} columns",
-                matrix.columns()
-            );
+            let columns = matrix.columns();
+            assert_eq!(columns, inputs, "a matrix with {columns} columns");
             wanted[matrix.format().rounding() as usize] = true;
         }
+        // Groups are whole, so the last may be wider than it has rows.
+        let last = rows % kernels.columns;
+        let columns = rows - last + if last > 0 { kernels.width(last) } else { 0 };
+        let mut bytes = (inputs * 4).next_multiple_of(Lines::SIZE);
+        let starts = ROUNDINGS.map(|rounding| {
+            wanted[rounding as usize].then(|| {
+                let start = bytes;
+                let size = columns * column_bytes(rounding, inputs);
+                bytes += size.next_multiple_of(Lines::SIZE);
+                start
+            })
+        });
         Self {
             inputs,
             rows,
-            wanted,
+            starts,
+            bytes,
         }
     }
 
-    /// Bytes of one rounding of all rows; groups are whole, so the last may be wider than it has rows.
-    pub(super) fn bytes(&self, kernels: &Kernels, rounding: Rounding) -> usize {
-        let last = self.rows - self.rows / kernels.columns * kernels.columns;
-        let columns = self.rows - last + if last > 0 { kernels.width(last) } else { 0 };
-        (columns * column_bytes(rounding, self.inputs)).next_multiple_of(Lines::SIZE)
-    }
-
-    /// Where a rounding starts, and with [`None`] where all end: the panel's size, after one row of f32 for the norm.
-    pub(super) fn offset(&self, kernels: &Kernels, before: Option<Rounding>) -> usize {
-        let row = (self.inputs * 4).next_multiple_of(Lines::SIZE);
-        let earlier = ROUNDINGS
-            .into_iter()
-            .take_while(|rounding| Some(*rounding) != before);
-        earlier
-            .filter(|rounding| self.wanted[*rounding as usize])
-            .fold(row, |at, rounding| at + self.bytes(kernels, rounding))
+    /// Where the group that begins with row `first` lies, if that rounding is wanted.
+    fn group(&self, rounding: Rounding, first: usize) -> Option<usize> {
+        let start = self.starts[rounding as usize]?;
+        Some(start + first * column_bytes(rounding, self.inputs))
     }
 
     /// First row and width of each group.
@@ -75,7 +76,7 @@ impl Layout {
     /// Rounds the rows of `share` from `input` into the panel, through `row`, which is this thread's own.
     ///
     /// # Safety
-    /// `input` has all rows; `panel` is as large as [`Layout::offset`] says, and nobody else fills these rows; the instruction set is there.
+    /// `input` has all rows; `panel` is as large as the layout says, and nobody else fills these rows; the instruction set is there.
     pub(super) unsafe fn fill(
         self,
         kernels: &Kernels,
@@ -98,22 +99,16 @@ impl Layout {
                     (kernels.rms)(norm, from, row);
                     from = row.cast_const();
                 }
-                for rounding in ROUNDINGS
-                    .into_iter()
-                    .filter(|rounding| self.wanted[*rounding as usize])
-                {
-                    let start = self.offset(kernels, Some(rounding))
-                        + first * column_bytes(rounding, self.inputs);
-                    (kernels.fill)(
-                        rounding,
-                        from,
-                        self.inputs,
-                        Column {
-                            group: panel.add(start),
+                for rounding in ROUNDINGS {
+                    if let Some(start) = self.group(rounding, first) {
+                        let group = panel.add(start);
+                        let column = Column {
+                            group,
                             of: width,
                             index: in_group,
-                        },
-                    );
+                        };
+                        (kernels.fill)(rounding, from, self.inputs, column);
+                    }
                 }
             }
         }
@@ -138,12 +133,12 @@ impl Panel {
         tile: usize,
         first: usize,
         width: usize,
-        into: &mut [[f32; LANES]],
+        into: &mut [[f32; LANES]; WIDEST_GROUP],
     ) {
         let rounding = matrix.format().rounding();
-        let start = self.layout.offset(self.kernels, Some(rounding))
-            + first * column_bytes(rounding, self.layout.inputs);
-        debug_assert!(into.len() >= width);
+        let Some(start) = self.layout.group(rounding, first) else {
+            unreachable!("the layout was made for this matrix")
+        };
         // SAFETY: as promised by the caller.
         unsafe {
             let tile = matrix.tiles().as_ptr().add(tile * matrix.tile_bytes());

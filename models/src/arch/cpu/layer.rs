@@ -1,11 +1,11 @@
 //! One decoder layer in five steps of the team: q·k·v, attention, output, gate · up, down. Computes on the team, writes to the state.
 
-use cloister_kernels::{Attention, Gate as Kind, Linear, Norm, Team};
+use cloister_kernels::{Attention, Linear, Norm, Team};
 
 use super::state::{Activations, State, Step};
 use super::weights::Weights;
 use crate::ModelError;
-use crate::arch::{Blueprint, Gate, Part};
+use crate::arch::{Blueprint, Part};
 
 pub(super) struct Layer {
     attention_norm: Norm,
@@ -64,29 +64,11 @@ impl Layer {
         })
     }
 
-    /// Bytes of weights.
-    pub(super) fn bytes(&self) -> usize {
-        let all = [
-            &self.query,
-            &self.key,
-            &self.value,
-            &self.output,
-            &self.gate,
-            &self.up,
-            &self.down,
-        ];
-        all.iter().map(|linear| linear.matrix.bytes()).sum()
-    }
-
     pub(super) fn forward(&self, plan: &Blueprint, index: usize, step: &mut Step<'_>) {
         self.attend(plan, index, step);
         let State {
             team, activations, ..
         } = &mut *step.state;
-        let kind = match plan.gate {
-            Gate::Silu => Kind::Silu,
-            Gate::GeluTanh => Kind::GeluTanh,
-        };
         let both = [&self.gate, &self.up];
         let Activations {
             stream,
@@ -94,7 +76,7 @@ impl Layer {
             apart,
             ..
         } = activations;
-        team.gate(stream, &self.feed_forward_norm, both, kind, gated);
+        team.gate(stream, &self.feed_forward_norm, both, plan.gate, gated);
         add(
             team,
             &self.down,

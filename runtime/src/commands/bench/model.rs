@@ -4,7 +4,9 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cloister_models::{Backend, DeviceChoice, Engine, Gguf, ModelDigest, ModelName, Pin, Verified};
+use cloister_models::{
+    Backend, DeviceChoice, Engine, Gguf, ModelDigest, ModelName, Pin, Verified, processors,
+};
 
 use super::super::{Desk, models};
 use crate::cli::{self, BenchEngine};
@@ -38,13 +40,9 @@ impl Model {
     pub(super) fn backend(&self) -> (String, usize) {
         match self.engine.backend() {
             Backend::Kernels { isa, threads } => (format!("kernels, {}", isa.name()), threads),
-            Backend::Candle { .. } => ("candle".to_owned(), available_threads()),
+            Backend::Candle { .. } => ("candle".to_owned(), processors()),
         }
     }
-}
-
-fn available_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// candle makes its own pool, as large as the machine or `RAYON_NUM_THREADS`, so another number cannot be had.
@@ -53,7 +51,7 @@ fn device(options: &cli::Bench) -> Result<DeviceChoice, Failure> {
         (BenchEngine::Kernels, None) => Ok(DeviceChoice::Cpu),
         (BenchEngine::Kernels, Some(threads)) => Ok(DeviceChoice::Threads(usize::from(threads))),
         (BenchEngine::Candle, None) => Ok(DeviceChoice::Candle),
-        (BenchEngine::Candle, Some(threads)) if usize::from(threads) == available_threads() => {
+        (BenchEngine::Candle, Some(threads)) if usize::from(threads) == processors() => {
             Ok(DeviceChoice::Candle)
         }
         (BenchEngine::Candle, Some(threads)) => Err(Failure::new(
