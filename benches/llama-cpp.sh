@@ -19,16 +19,22 @@ say() { echo "llama-cpp: $*" >&2; }
 mkdir -p "$cache"
 if [[ ! -f $archive ]]; then
   say "downloading the source package $package"
-  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$cache" "$package" >&2
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python --dest "$cache" "$package" >&2
 fi
 if [[ ! -d $source ]]; then
   say "checking and unpacking it"
   echo "$sha256  $archive" | sha256sum --check --quiet >&2
   tar -xzf "$archive" -C "$cache"
 fi
+# GCC 12 tells the optimizer that `_tile_loadconfig` reads eight bytes of its 64, so the rest is never written, and on a processor with AMX the
+# peer dies of an illegal instruction. The barrier makes it run as it was meant.
+mmq=$source/ggml/src/ggml-cpu/amx/mmq.cpp
+if ! grep -q '__asm__ volatile' "$mmq"; then
+  sed -i 's/^    _tile_loadconfig(&tc);/    __asm__ volatile("" : : "r"(\&tc) : "memory");\n&/' "$mmq"
+fi
 missing=()
 for program in "${programs[@]}"; do
-  [[ -x $build/bin/$program ]] || missing+=("$program")
+  [[ -x $build/bin/$program && ! $mmq -nt $build/bin/$program ]] || missing+=("$program")
 done
 if ((${#missing[@]})); then
   if [[ ! -x $tools/bin/cmake || ! -x $tools/bin/ninja ]]; then

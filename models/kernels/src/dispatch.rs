@@ -1,11 +1,13 @@
 //! From an instruction set to its functions: each kernel compiled once with the features it needs. Touches nothing.
 
+#[cfg(target_arch = "x86_64")]
+use crate::amx;
 use crate::attention::{self, Attention, Block, Streams};
 use crate::dot::{By32, Eights, Floats, K6, K45, Nibbles, Product};
 use crate::format::{Format, Rounding};
 use crate::isa::Isa;
 use crate::norm::{self, Norm};
-use crate::panel::{self, Column};
+use crate::panel::{self, Column, WIDE};
 use crate::simd::{self, LANES, Simd};
 
 /// `(tile, units, group, into)`: see [`Product::tile`].
@@ -27,11 +29,25 @@ pub(crate) type JoinFn = unsafe fn(*const f32, usize, *mut f32, usize);
 /// Reads bytes and gives a number that depends on all of them.
 pub(crate) type SweepFn = unsafe fn(*const u8, usize) -> f32;
 
-/// The numbers of columns that have kernels, in order.
-const WIDTHS: [usize; 5] = [1, 2, 4, 8, 12];
+/// `(tile, units, to)`: unpacks a tile into one signed byte for each weight, in lines of four inputs for each of sixteen rows.
+pub(crate) type UnpackFn = unsafe fn(*const u8, usize, *mut u8);
+/// `(tile, unpacked, units, group, into)`: the product with a group of [`WIDE`] columns, `[WIDE][16]` sums.
+pub(crate) type WideFn = unsafe fn(*const u8, *const u8, usize, *const u8, *mut f32);
+
+/// What jobs with groups of [`WIDE`] columns run on.
+pub(crate) struct Wide {
+    /// Once on each thread before its first product.
+    pub(crate) begin: unsafe fn(),
+    /// Once on each thread after its last, so that the system need not save the registers when it switches threads.
+    pub(crate) end: unsafe fn(),
+    /// For every format of blocks; none for floats.
+    pub(crate) of: fn(Format) -> Option<(UnpackFn, WideFn)>,
+}
 
 /// All functions of one instruction set.
 pub(crate) struct Kernels {
+    /// The numbers of columns that have kernels, in order.
+    widths: &'static [usize],
     /// The most columns in one pass.
     pub(crate) columns: usize,
     /// The most queries in one pass.
@@ -46,6 +62,8 @@ pub(crate) struct Kernels {
     part: fn(usize) -> PartFn,
     pub(crate) join: JoinFn,
     pub(crate) sweep: SweepFn,
+    /// Where there are tile registers: what groups of the most columns run on.
+    pub(crate) wide: Option<&'static Wide>,
 }
 
 impl Kernels {
@@ -56,12 +74,14 @@ impl Kernels {
             Isa::Avx2 => &avx2::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => &avx512::KERNELS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => &AMX_KERNELS,
         }
     }
 
     /// The least width with a kernel that holds `columns`, or the widest.
     pub(crate) fn width(&self, columns: usize) -> usize {
-        let mut widths = WIDTHS.into_iter().filter(|width| *width <= self.columns);
+        let mut widths = self.widths.iter().copied();
         widths
             .find(|width| *width >= columns)
             .unwrap_or(self.columns)
@@ -130,7 +150,7 @@ macro_rules! kernels {
             use super::*;
 
             $(#[$features])*
-            unsafe fn tile<P: Product, const M: usize>(tile: *const u8, units: usize, group: *const u8, into: *mut f32) {
+            pub(super) unsafe fn tile<P: Product, const M: usize>(tile: *const u8, units: usize, group: *const u8, into: *mut f32) {
                 // SAFETY: the caller's promises are those of `Product::tile`.
                 unsafe { P::tile::<$simd, M>(tile, units, group, into) }
             }
@@ -212,7 +232,8 @@ macro_rules! kernels {
                 }
             }
 
-            pub(super) static KERNELS: Kernels = Kernels {
+            pub(super) const KERNELS: Kernels = Kernels {
+                widths: &[$($width,)* <$simd>::COLUMNS],
                 columns: <$simd>::COLUMNS,
                 queries: <$simd>::QUERIES,
                 tile: by_format,
@@ -225,6 +246,7 @@ macro_rules! kernels {
                 part: part_of,
                 join,
                 sweep,
+                wide: None,
             };
         }
     };
@@ -236,3 +258,24 @@ kernels!(avx2, simd::Avx2, [1 2], [1 2 3], #[target_feature(enable = "avx2,fma,f
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, simd::Avx512, [1 2 4 8], [1 2 3 4 5 6 7],
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]);
+
+/// AVX-512's, but wide groups go through the tiles.
+#[cfg(target_arch = "x86_64")]
+static AMX_KERNELS: Kernels = Kernels {
+    widths: &[1, 2, 4, 8, WIDE],
+    columns: WIDE,
+    tile: beside_amx,
+    wide: Some(&amx::TILES),
+    ..avx512::KERNELS
+};
+
+/// What the tiles do not compute: narrow groups, and floats.
+#[cfg(target_arch = "x86_64")]
+fn beside_amx(format: Format, width: usize) -> TileFn {
+    match (format, width) {
+        (Format::F32, WIDE) => avx512::tile::<Floats<{ Format::F32 as usize }>, WIDE>,
+        (Format::F16, WIDE) => avx512::tile::<Floats<{ Format::F16 as usize }>, WIDE>,
+        (Format::BF16, WIDE) => avx512::tile::<Floats<{ Format::BF16 as usize }>, WIDE>,
+        _ => (avx512::KERNELS.tile)(format, width),
+    }
+}

@@ -251,7 +251,7 @@ impl<W: Weights> Product for K45<W> {
 
 /// Takes the minimums of one unit away: each times the sum of its 32 inputs.
 #[inline(always)]
-unsafe fn mins<S: Simd, const M: usize>(
+pub(crate) unsafe fn mins<S: Simd, const M: usize>(
     unit: *const u8,
     block: &Block256<M>,
     sums: &mut [S::Floats; M],
@@ -313,7 +313,22 @@ impl Product for K6 {
     }
 }
 
-/// 16 weights of six bits for each row.
+/// 16 weights of six bits for each row, from three lines.
+#[inline(always)]
+pub(crate) unsafe fn sixes<S: Simd, const M: usize>(lines: *const u8) -> [S::Bytes; 4] {
+    // SAFETY: three lines, as the callers promise.
+    unsafe {
+        let [first, second, high] = [0, 64, 128].map(|at| line::<S, M>(lines.add(at)));
+        [
+            S::with_two::<0>(S::low(first), high),
+            S::with_two::<2>(S::high(first), high),
+            S::with_two::<4>(S::low(second), high),
+            S::with_two::<6>(S::high(second), high),
+        ]
+    }
+}
+
+/// The products of 16 inputs with their weights.
 #[inline(always)]
 unsafe fn six<S: Simd, const M: usize>(
     lines: *const u8,
@@ -322,13 +337,7 @@ unsafe fn six<S: Simd, const M: usize>(
 ) -> [S::Ints; M] {
     // SAFETY: three lines, as promised to `K6::tile`.
     unsafe {
-        let [first, second, high] = [0, 64, 128].map(|at| line::<S, M>(lines.add(at)));
-        let weights = [
-            S::with_two::<0>(S::low(first), high),
-            S::with_two::<2>(S::high(first), high),
-            S::with_two::<4>(S::low(second), high),
-            S::with_two::<6>(S::high(second), high),
-        ];
+        let weights = sixes::<S, M>(lines);
         let mut sums = [S::ints(0); M];
         for m in 0..M {
             sums[m] = S::ints(block.starts[sub][m]);

@@ -11,6 +11,9 @@ pub enum Isa {
     /// AVX-512 F, BW and VL with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// The same, and AMX for prompts.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 impl Isa {
@@ -27,7 +30,7 @@ impl Isa {
 
     #[cfg(target_arch = "x86_64")]
     fn known() -> &'static [Self] {
-        &[Self::Scalar, Self::Avx2, Self::Avx512Vnni]
+        &[Self::Scalar, Self::Avx2, Self::Avx512Vnni, Self::Amx]
     }
 
     #[cfg(not(target_arch = "x86_64"))]
@@ -52,6 +55,8 @@ impl Isa {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Self::Avx512Vnni.is_here() && crate::amx::is_allowed(),
         }
     }
 
@@ -64,6 +69,8 @@ impl Isa {
             Self::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => "AVX-512 VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => "AVX-512 VNNI and AMX",
         }
     }
 }

@@ -5,6 +5,8 @@
 //! are applied in f32, in one order whatever the number of columns or threads: so a token read alone and a token read among others give the
 //! same bits. Everything outside this crate calls safe functions of [`Team`].
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attention;
 mod cache;
 mod dispatch;

@@ -6,10 +6,13 @@
 use crate::format::Rounding;
 use crate::simd::{LANES, Simd};
 
+/// Columns of a group for `amx.rs`, whose tiles want the inputs of each column side by side. No other group has so many.
+pub(crate) const WIDE: usize = 16;
+
 /// 32 inputs of M columns.
 #[repr(C)]
 pub(crate) struct Block32<const M: usize> {
-    /// `[input / 4][column][input % 4]`.
+    /// `[input / 4][column][input % 4]`; in a wide group `[column][input]`.
     pub(crate) q: [[[i8; 4]; M]; 8],
     /// The value of one step of q.
     pub(crate) d: [f32; M],
@@ -22,7 +25,7 @@ pub(crate) struct Block32<const M: usize> {
 /// 256 inputs of M columns.
 #[repr(C)]
 pub(crate) struct Block256<const M: usize> {
-    /// `[input / 4][column][input % 4]`.
+    /// `[input / 4][column][input % 4]`; in a wide group `[input / 32][column][input % 32]`.
     pub(crate) q: [[[i8; 4]; M]; 64],
     /// The value of one step of q.
     pub(crate) d: [f32; M],
@@ -50,6 +53,18 @@ pub(crate) struct Column {
     pub(crate) group: *mut u8,
     pub(crate) of: usize,
     pub(crate) index: usize,
+}
+
+impl Column {
+    /// Where inputs 4 × `four` to 4 × `four` + 3 of a block lie, in fours.
+    #[inline(always)]
+    fn four(self, four: usize) -> usize {
+        if self.of == WIDE {
+            (four / 8 * WIDE + self.index) * 8 + four % 8
+        } else {
+            four * self.of + self.index
+        }
+    }
 }
 
 /// Rounds one column into its place.
@@ -114,20 +129,21 @@ unsafe fn peak<S: Simd, const N: usize>(from: *const f32) -> f32 {
     }
 }
 
-/// Rounds 16 values and puts them into the column, four by four. Gives their sum.
+/// Rounds 16 values, the `part`th of a block, and puts them into the column, four by four. Gives their sum.
 #[inline(always)]
 unsafe fn sixteen<S: Simd>(
     from: *const f32,
     inverse: S::Floats,
-    to: *mut [i8; 4],
-    of: usize,
+    block: *mut [i8; 4],
+    to: Column,
+    part: usize,
 ) -> i32 {
     let mut q = [[0_i8; 4]; 4];
     // SAFETY: as promised to `fill`.
     unsafe {
         S::store_signed(q.as_mut_ptr().cast(), S::mul(S::floats(from), inverse));
         for (four, values) in q.iter().enumerate() {
-            *to.add(four * of) = *values;
+            *block.add(to.four(part * 4 + four)) = *values;
         }
     }
     q.as_flattened().iter().map(|value| i32::from(*value)).sum()
@@ -145,9 +161,9 @@ unsafe fn fill32<S: Simd>(from: *const f32, to: Column, block: usize) {
             S::splat(0.0)
         };
         let base = to.group.add(block * SIZE32 * to.of);
-        let q = base.cast::<[i8; 4]>().add(to.index);
-        let sum = sixteen::<S>(from, inverse, q, to.of)
-            + sixteen::<S>(from.add(16), inverse, q.add(4 * to.of), to.of);
+        let q = base.cast::<[i8; 4]>();
+        let sum =
+            sixteen::<S>(from, inverse, q, to, 0) + sixteen::<S>(from.add(16), inverse, q, to, 1);
         let rest = base.add(32 * to.of);
         let d = most / 127.0;
         let scales = rest.cast::<f32>();
@@ -168,19 +184,14 @@ unsafe fn fill256<S: Simd>(from: *const f32, to: Column, block: usize) {
         let most = peak::<S, 16>(from);
         let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
         let base = to.group.add(block * SIZE256 * to.of);
-        let q = base.cast::<[i8; 4]>().add(to.index);
+        let q = base.cast::<[i8; 4]>();
         let rest = base.add(256 * to.of);
         *rest.cast::<f32>().add(to.index) = if most > 0.0 { 1.0 / inverse } else { 0.0 };
         let pairs = rest.add(4 * to.of).cast::<i32>();
         let starts = rest.add(20 * to.of).cast::<i32>();
         let mut sums = [0_i32; 16];
         for (part, sum) in sums.iter_mut().enumerate() {
-            *sum = sixteen::<S>(
-                from.add(part * 16),
-                S::splat(inverse),
-                q.add(part * 4 * to.of),
-                to.of,
-            );
+            *sum = sixteen::<S>(from.add(part * 16), S::splat(inverse), q, to, part);
             *starts.add(part * to.of + to.index) = -32 * *sum;
         }
         for (pair, [a, b, c, d]) in sums.as_chunks::<4>().0.iter().enumerate() {

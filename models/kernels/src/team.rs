@@ -283,8 +283,8 @@ impl Team {
         );
         let (kernels, size) = (self.kernels, self.pool.size());
         let few = layout.rows <= FEW;
-        let bytes = layout.bytes;
-        self.scratch.reserve(bytes * size);
+        let (bytes, room) = (layout.bytes, layout.unpacked_bytes(kernels));
+        self.scratch.reserve((bytes + room) * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
         let input = Shared(input.as_ptr().cast_mut());
         self.pool.run(&|place: Place<'_>| {
@@ -298,18 +298,15 @@ impl Team {
                     (scratch.get(), place.share(layout.rows))
                 };
                 layout.fill(kernels, input.get(), norm, share, panel, own.cast());
-                let panel = Panel {
-                    layout,
-                    at: panel,
-                    kernels,
-                };
+                let unpacked = scratch.get().add(bytes * size + room * place.index);
+                let panel = Panel::new(layout, kernels, panel, unpacked);
                 if few {
                     for (matrix, count) in tiles.iter().enumerate() {
                         panel.tiles(matrix, place.share(*count), product);
                     }
                 } else {
                     place.meet();
-                    panel.bites(&next, tiles, product);
+                    panel.with_tiles(|| panel.bites(&next, tiles, product));
                 }
             }
         });

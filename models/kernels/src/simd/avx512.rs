@@ -208,6 +208,28 @@ unsafe impl Simd for Avx512 {
     }
 }
 
+impl Avx512 {
+    /// `bytes - number`, byte by byte.
+    ///
+    /// # Safety
+    /// The processor has the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn minus(bytes: __m512i, number: i8) -> __m512i {
+        // SAFETY: as promised by the caller.
+        unsafe { _mm512_sub_epi8(bytes, _mm512_set1_epi8(number)) }
+    }
+
+    /// Writes 64 bytes.
+    ///
+    /// # Safety
+    /// As [`Simd`].
+    #[inline(always)]
+    pub(crate) unsafe fn store_bytes(to: *mut u8, bytes: __m512i) {
+        // SAFETY: as promised by the caller.
+        unsafe { _mm512_storeu_si512(to.cast(), bytes) }
+    }
+}
+
 /// One bit for each lane below `count`.
 #[inline(always)]
 fn below(count: usize) -> u16 {

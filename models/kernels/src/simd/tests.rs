@@ -132,7 +132,7 @@ proptest! {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => see_avx2(&x),
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512Vnni => see_avx512(&x),
+                    Isa::Avx512Vnni | Isa::Amx => see_avx512(&x),
                 }
             };
             let seen = without_nans(seen);

@@ -1,17 +1,21 @@
 //! The rounded activations of one step, and products with them. Touches the memory that the step was given.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::dispatch::Kernels;
+use crate::dispatch::{Kernels, UnpackFn, Wide, WideFn};
 use crate::format::Rounding;
 use crate::lines::Lines;
 use crate::matrix::Matrix;
 use crate::norm::Norm;
-use crate::panel::{Column, column_bytes};
+use crate::panel::{Column, WIDE, column_bytes};
 use crate::simd::LANES;
 
-/// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter.
-const BITE: usize = 2;
+/// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter,
+/// and that the activations, which may not fit a processor's own cache, are read once for all of them.
+const BITE: usize = 4;
+/// Tiles that are kept unpacked: those of a bite, of the two matrices of a gate.
+const UNPACKED: usize = 2 * BITE;
 
 /// The roundings that a step's matrices want, and where each lies in a panel: after one row of f32, which the norm needs.
 #[derive(Clone, Copy)]
@@ -22,6 +26,8 @@ pub(super) struct Layout {
     starts: [Option<usize>; 3],
     /// Of the whole panel.
     pub(super) bytes: usize,
+    /// Of one tile, unpacked: at most one and a half for each weight; whole blocks of the longest kind.
+    tile_bytes: usize,
 }
 
 const ROUNDINGS: [Rounding; 3] = [Rounding::None, Rounding::By32, Rounding::By256];
@@ -56,7 +62,18 @@ impl Layout {
             rows,
             starts,
             bytes,
+            tile_bytes: inputs.next_multiple_of(256) * LANES * 3 / 2,
         }
+    }
+
+    /// What a thread needs to keep tiles unpacked.
+    pub(super) fn unpacked_bytes(&self, kernels: &Kernels) -> usize {
+        self.wide(kernels).map_or(0, |_| UNPACKED * self.tile_bytes)
+    }
+
+    /// What wide groups run on, if there are any.
+    fn wide(&self, kernels: &Kernels) -> Option<&'static Wide> {
+        kernels.wide.filter(|_| kernels.width(self.rows) == WIDE)
     }
 
     /// Where the group that begins with row `first` lies, if that rounding is wanted.
@@ -117,9 +134,67 @@ impl Layout {
 
 /// The rounded activations of one job, as one thread sees them.
 pub(super) struct Panel {
-    pub(super) layout: Layout,
-    pub(super) at: *const u8,
-    pub(super) kernels: &'static Kernels,
+    layout: Layout,
+    at: *const u8,
+    kernels: &'static Kernels,
+    unpacked: Unpacked,
+}
+
+/// The tiles of weights that this thread unpacked last.
+struct Unpacked {
+    at: *mut u8,
+    tile_bytes: usize,
+    /// Which tile of weights lies in each place.
+    tiles: Cell<[*const u8; UNPACKED]>,
+    next: Cell<usize>,
+}
+
+impl Unpacked {
+    /// The tile's unpacked bytes, by `unpack` if they are not there.
+    ///
+    /// # Safety
+    /// `unpack` is the function of the tile's format, which has `units` units; nobody else uses the memory.
+    unsafe fn find(&self, tile: *const u8, units: usize, unpack: UnpackFn) -> *const u8 {
+        let mut tiles = self.tiles.get();
+        let place = tiles.iter().position(|known| *known == tile);
+        let place = place.unwrap_or_else(|| {
+            let place = self.next.get();
+            self.next.set((place + 1) % UNPACKED);
+            tiles[place] = tile;
+            self.tiles.set(tiles);
+            // SAFETY: each place has room for a tile of the layout's inputs.
+            unsafe { unpack(tile, units, self.at.add(place * self.tile_bytes)) };
+            place
+        });
+        // SAFETY: within the memory.
+        unsafe { self.at.add(place * self.tile_bytes) }
+    }
+}
+
+impl Panel {
+    /// The activations at `at`; `unpacked` is this thread's own.
+    ///
+    /// # Safety
+    /// `at` has the layout's bytes and stays as it is; `unpacked` has [`Layout::unpacked_bytes`].
+    pub(super) unsafe fn new(
+        layout: Layout,
+        kernels: &'static Kernels,
+        at: *const u8,
+        unpacked: *mut u8,
+    ) -> Self {
+        let unpacked = Unpacked {
+            at: unpacked,
+            tile_bytes: layout.tile_bytes,
+            tiles: Cell::new([std::ptr::null(); UNPACKED]),
+            next: Cell::new(0),
+        };
+        Self {
+            layout,
+            at,
+            kernels,
+            unpacked,
+        }
+    }
 }
 
 impl Panel {
@@ -142,18 +217,40 @@ impl Panel {
         // SAFETY: as promised by the caller.
         unsafe {
             let tile = matrix.tiles().as_ptr().add(tile * matrix.tile_bytes());
-            (self.kernels.tile(matrix.format(), width))(
-                tile,
-                matrix.units(),
-                self.at.add(start),
-                into.as_mut_ptr().cast(),
-            );
+            let (units, group, into) =
+                (matrix.units(), self.at.add(start), into.as_mut_ptr().cast());
+            match self.wide(matrix, width) {
+                Some((unpack, product)) => {
+                    let unpacked = self.unpacked.find(tile, units, unpack);
+                    product(tile, unpacked, units, group, into);
+                }
+                None => (self.kernels.tile(matrix.format(), width))(tile, units, group, into),
+            }
+        }
+    }
+
+    fn wide(&self, matrix: &Matrix, width: usize) -> Option<(UnpackFn, WideFn)> {
+        let wide = self.kernels.wide.filter(|_| width == WIDE)?;
+        (wide.of)(matrix.format())
+    }
+
+    /// Works between [`Wide`]'s beginning and end, if there are wide groups.
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    pub(super) unsafe fn with_tiles(&self, work: impl FnOnce()) {
+        let wide = self.layout.wide(self.kernels);
+        // SAFETY: as promised by the caller.
+        unsafe {
+            wide.inspect(|wide| (wide.begin)());
+            work();
+            wide.inspect(|wide| (wide.end)());
         }
     }
 }
 
 /// The widest group of any instruction set.
-pub(super) const WIDEST_GROUP: usize = 12;
+pub(super) const WIDEST_GROUP: usize = WIDE;
 
 /// Which product: matrix and tile, first row and width of the group.
 pub(super) struct Spot {
@@ -168,8 +265,8 @@ pub(super) type Each<'a> = dyn Fn(&Panel, Spot, &mut [[f32; LANES]; WIDEST_GROUP
 impl Panel {
     pub(super) fn tiles(&self, matrix: usize, share: std::ops::Range<usize>, product: &Each<'_>) {
         let mut sums = [[0.0; LANES]; WIDEST_GROUP];
-        for tile in share {
-            for (first, width) in self.layout.groups(self.kernels) {
+        for (first, width) in self.layout.groups(self.kernels) {
+            for tile in share.clone() {
                 product(
                     self,
                     Spot {
