@@ -5,6 +5,8 @@
 //! scales are applied to them by the same operations in the same order as in `dot.rs`, so that the results are the same bits.
 
 use std::arch::asm;
+use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::dispatch::{UnpackFn, Wide, WideFn};
 use crate::dot::{mins, sixes};
@@ -98,48 +100,36 @@ macro_rules! multiply {
 /// Blocks of sums on their way through three stages: multiplied, stored, scaled. While one is scaled the next is stored and the one after it
 /// multiplied, so that none waits for the 52 cycles of a multiplication.
 struct Pipeline<N> {
-    stored: [Sums; 2],
     /// Where the inputs and weights of a block are.
     operands: N,
-    count: usize,
+    blocks: Range<usize>,
 }
 
 impl<N: Fn(usize) -> (*const u8, *const u8)> Pipeline<N> {
-    /// # Safety
-    /// The tiles are shaped; `operands` gives 16 × 32 inputs and eight lines of weights for every block below `count`.
-    #[inline(always)]
-    unsafe fn new(count: usize, operands: N) -> Self {
-        let mut pipeline = Self {
-            stored: [const { Sums([[0; LANES]; WIDE]) }; 2],
-            operands,
-            count,
-        };
-        // SAFETY: as promised by the caller.
-        unsafe {
-            pipeline.multiply(0);
-            pipeline.multiply(1);
-            pipeline.store(0);
-        }
-        pipeline
-    }
-
-    /// The sums of block `at`; asked for in order, each once.
+    /// Gives the sums of each block in turn to `scale`.
     ///
     /// # Safety
-    /// As [`Pipeline::new`].
+    /// The tiles are shaped; `operands` gives 16 × 32 inputs and eight lines of weights for every block.
     #[inline(always)]
-    unsafe fn next(&mut self, at: usize) -> &Sums {
-        // SAFETY: as promised by the caller.
+    unsafe fn run(self, mut scale: impl FnMut(usize, &Sums)) {
+        let mut stored = [const { MaybeUninit::<Sums>::uninit() }; 2];
+        let (start, end) = (self.blocks.start, self.blocks.end);
+        // SAFETY: as promised by the caller; what is scaled was stored before.
         unsafe {
-            self.multiply(at + 2);
-            self.store(at + 1);
+            self.multiply(start);
+            self.multiply(start + 1);
+            self.store(start, &mut stored);
+            for at in start..end {
+                self.multiply(at + 2);
+                self.store(at + 1, &mut stored);
+                scale(at, stored[at % 2].assume_init_ref());
+            }
         }
-        &self.stored[at % 2]
     }
 
     #[inline(always)]
-    unsafe fn multiply(&mut self, at: usize) {
-        if at >= self.count {
+    unsafe fn multiply(&self, at: usize) {
+        if at >= self.blocks.end {
             return;
         }
         let (inputs, weights) = (self.operands)(at);
@@ -154,11 +144,11 @@ impl<N: Fn(usize) -> (*const u8, *const u8)> Pipeline<N> {
     }
 
     #[inline(always)]
-    unsafe fn store(&mut self, at: usize) {
-        if at >= self.count {
+    unsafe fn store(&self, at: usize, stored: &mut [MaybeUninit<Sums>; 2]) {
+        if at >= self.blocks.end {
             return;
         }
-        let to = &raw mut self.stored[at % 2];
+        let to = stored[at % 2].as_mut_ptr();
         // SAFETY: the tile is shaped as the sums are.
         unsafe {
             if at.is_multiple_of(2) {
@@ -179,28 +169,43 @@ unsafe fn products(sums: &Sums, column: usize) -> Floats {
     unsafe { Avx512::to_floats(Avx512::bytes(sums.0[column].as_ptr().cast())) }
 }
 
+#[inline(always)]
+unsafe fn read(sums: *const f32) -> [Floats; WIDE] {
+    // SAFETY: `sums` has 16 × 16 elements.
+    std::array::from_fn(|column| unsafe { Avx512::floats(sums.add(column * LANES)) })
+}
+
+#[inline(always)]
+unsafe fn write(totals: &[Floats; WIDE], sums: *mut f32) {
+    for (column, total) in totals.iter().enumerate() {
+        // SAFETY: `sums` has 16 × 16 elements.
+        unsafe { Avx512::store(sums.add(column * LANES), *total) }
+    }
+}
+
 /// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0; `MINS` is 1 where a minimum follows the scale. `BYTES` are those of a unit, two blocks.
 #[inline(always)]
 unsafe fn by32<const MINS: usize, const BYTES: usize>(
     tile: *const u8,
     unpacked: *const u8,
-    units: usize,
+    units: Range<usize>,
     group: *const u8,
-    into: *mut f32,
+    sums: *mut f32,
 ) {
     // SAFETY: as promised to `WideFn`: a unit is two blocks, and so are its inputs and 1024 unpacked bytes.
     unsafe {
         let blocks = group.cast::<Block32<WIDE>>();
-        let mut totals = [Avx512::splat(0.0); WIDE];
-        let operands = |at| ((*blocks.add(at)).q.as_ptr().cast(), unpacked.add(at * 512));
-        let mut pipeline = Pipeline::new(units * 2, operands);
-        for at in 0..units * 2 {
-            let sums = pipeline.next(at);
+        let mut totals = read(sums);
+        let pipeline = Pipeline {
+            operands: |at| ((*blocks.add(at)).q.as_ptr().cast(), unpacked.add(at * 512)),
+            blocks: units.start * 2..units.end * 2,
+        };
+        pipeline.run(|at, found| {
             let (block, head) = (&*blocks.add(at), tile.add(at / 2 * BYTES + at % 2 * 32));
             let d = Avx512::halves(head.cast());
             for m in 0..WIDE {
                 let scale = Avx512::mul(d, Avx512::splat(block.d[m]));
-                totals[m] = Avx512::fma(products(sums, m), scale, totals[m]);
+                totals[m] = Avx512::fma(products(found, m), scale, totals[m]);
             }
             if MINS == 1 {
                 let min = Avx512::halves(head.add(64).cast());
@@ -208,16 +213,8 @@ unsafe fn by32<const MINS: usize, const BYTES: usize>(
                     totals[m] = Avx512::fma(min, Avx512::splat(block.s[m]), totals[m]);
                 }
             }
-        }
-        write(&totals, into);
-    }
-}
-
-#[inline(always)]
-unsafe fn write(totals: &[Floats; WIDE], into: *mut f32) {
-    for (column, total) in totals.iter().enumerate() {
-        // SAFETY: `into` has 16 × 16 elements.
-        unsafe { Avx512::store(into.add(column * LANES), *total) }
+        });
+        write(&totals, sums);
     }
 }
 
@@ -232,52 +229,56 @@ fn sixteen(at: usize) -> usize {
 unsafe fn by256<const PARTS: usize, const BYTES: usize>(
     tile: *const u8,
     unpacked: *const u8,
-    units: usize,
+    units: Range<usize>,
     group: *const u8,
-    into: *mut f32,
+    sums: *mut f32,
 ) {
-    // SAFETY: as promised to `WideFn`: a unit is a block, and so are its inputs and 4096 unpacked bytes.
+    // SAFETY: as promised to `WideFn`: a unit is a block, and so are its inputs and unpacked bytes.
     unsafe {
         let blocks = group.cast::<Block256<WIDE>>();
-        let mut pipeline = Pipeline::new(units * PARTS, |at| {
-            let (unit, part) = (at / PARTS, at % PARTS);
-            let inputs: *const u8 = (*blocks.add(unit)).q.as_ptr().cast();
-            if PARTS == 8 {
-                (inputs.add(part * 512), unpacked.add(at * 512))
-            } else {
-                (inputs.add(part / 2 * 512), unpacked.add(sixteen(at)))
-            }
-        });
-        let mut finals = [Avx512::splat(0.0); WIDE];
-        for unit in 0..units {
-            let (block, head) = (&*blocks.add(unit), tile.add(unit * BYTES));
-            let mut totals = [Avx512::splat(0.0); WIDE];
-            for part in 0..PARTS {
-                let sums = pipeline.next(unit * PARTS + part);
-                let scale = head.add(64 + part * 16);
-                let scale = if PARTS == 8 {
-                    Avx512::unsigned(scale)
+        let pipeline = Pipeline {
+            operands: |at| {
+                let (unit, part) = (at / PARTS, at % PARTS);
+                let inputs: *const u8 = (*blocks.add(unit)).q.as_ptr().cast();
+                if PARTS == 8 {
+                    (inputs.add(part * 512), unpacked.add(at * 512))
                 } else {
-                    Avx512::signed(scale)
-                };
-                for m in 0..WIDE {
-                    totals[m] = Avx512::fma(products(sums, m), scale, totals[m]);
+                    (inputs.add(part / 2 * 512), unpacked.add(sixteen(at)))
                 }
-            }
-            let d = if PARTS == 8 {
-                Avx512::halves(head.cast())
+            },
+            blocks: units.start * PARTS..units.end * PARTS,
+        };
+        let mut totals = [Avx512::splat(0.0); WIDE];
+        pipeline.run(|at, found| {
+            let (unit, part) = (at / PARTS, at % PARTS);
+            let (block, head) = (&*blocks.add(unit), tile.add(unit * BYTES));
+            let scale = head.add(64 + part * 16);
+            let scale = if PARTS == 8 {
+                Avx512::unsigned(scale)
             } else {
-                Avx512::floats(head.cast())
+                Avx512::signed(scale)
             };
             for m in 0..WIDE {
-                let scale = Avx512::mul(d, Avx512::splat(block.d[m]));
-                finals[m] = Avx512::fma(totals[m], scale, finals[m]);
+                totals[m] = Avx512::fma(products(found, m), scale, totals[m]);
             }
-            if PARTS == 8 {
-                mins::<Avx512, WIDE>(head, block, &mut finals);
+            if part + 1 == PARTS {
+                let d = if PARTS == 8 {
+                    Avx512::halves(head.cast())
+                } else {
+                    Avx512::floats(head.cast())
+                };
+                let mut all = read(sums);
+                for m in 0..WIDE {
+                    let scale = Avx512::mul(d, Avx512::splat(block.d[m]));
+                    all[m] = Avx512::fma(totals[m], scale, all[m]);
+                }
+                if PARTS == 8 {
+                    mins::<Avx512, WIDE>(head, block, &mut all);
+                }
+                write(&all, sums);
+                totals = [Avx512::splat(0.0); WIDE];
             }
-        }
-        write(&finals, into);
+        });
     }
 }
 
@@ -374,12 +375,12 @@ macro_rules! compiled {
         unsafe fn wide(
             tile: *const u8,
             unpacked: *const u8,
-            units: usize,
+            units: Range<usize>,
             group: *const u8,
-            into: *mut f32,
+            sums: *mut f32,
         ) {
             // SAFETY: the caller's promises are the same.
-            unsafe { $wide(tile, unpacked, units, group, into) }
+            unsafe { $wide(tile, unpacked, units, group, sums) }
         }
         Some((unpack as UnpackFn, wide as WideFn))
     }};

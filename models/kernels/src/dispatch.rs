@@ -1,5 +1,7 @@
 //! From an instruction set to its functions: each kernel compiled once with the features it needs. Touches nothing.
 
+use std::ops::Range;
+
 #[cfg(target_arch = "x86_64")]
 use crate::amx;
 use crate::attention::{self, Attention, Block, Streams};
@@ -31,8 +33,8 @@ pub(crate) type SweepFn = unsafe fn(*const u8, usize) -> f32;
 
 /// `(tile, units, to)`: unpacks a tile into one signed byte for each weight, in lines of four inputs for each of sixteen rows.
 pub(crate) type UnpackFn = unsafe fn(*const u8, usize, *mut u8);
-/// `(tile, unpacked, units, group, into)`: the product with a group of [`WIDE`] columns, `[WIDE][16]` sums.
-pub(crate) type WideFn = unsafe fn(*const u8, *const u8, usize, *const u8, *mut f32);
+/// `(tile, unpacked, units, group, sums)`: adds the product of some units with a group of [`WIDE`] columns to `[WIDE][16]` sums.
+pub(crate) type WideFn = unsafe fn(*const u8, *const u8, Range<usize>, *const u8, *mut f32);
 
 /// What jobs with groups of [`WIDE`] columns run on.
 pub(crate) struct Wide {

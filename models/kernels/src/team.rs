@@ -9,7 +9,7 @@ mod rounded;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::plan::Plan;
-use self::rounded::{Each, Layout, Panel, Spot, WIDEST_GROUP};
+use self::rounded::{Finish, Layout, Panel, Set, Spot, Sums, tile_count};
 use crate::attention::{Attention, Streams, WIDEST};
 use crate::cache::KvCache;
 use crate::dispatch::Kernels;
@@ -111,38 +111,12 @@ impl Team {
             assert_eq!(out.len(), rows * linear.matrix.rows(), "an output's length");
             (linear, Shared(out.as_mut_ptr()))
         });
-        let layout = Layout::new(
-            self.kernels,
-            columns,
-            rows,
-            targets.iter().map(|(linear, _)| &linear.matrix),
-        );
-        let tiles = targets
-            .each_ref()
-            .map(|(linear, _)| linear.matrix.tile_count());
-        self.multiply(
-            input,
-            norm,
-            layout,
-            &tiles,
-            &|panel,
-              Spot {
-                  matrix,
-                  tile,
-                  first,
-                  width,
-              },
-              sums| {
-                let (linear, out) = &targets[matrix];
-                // SAFETY: the panel is filled for every matrix of the layout; each tile's outputs are written by one thread.
-                unsafe {
-                    panel.product(&linear.matrix, tile, first, width, sums);
-                    store(linear, out.get(), tile, first, rows, sums, |old, sum| {
-                        *old = sum
-                    });
-                }
-            },
-        );
+        let sets = targets.each_ref().map(|(linear, _)| [&linear.matrix]);
+        self.multiply(input, norm, &sets, &|spot, [sums]| {
+            let (linear, out) = &targets[spot.set];
+            // SAFETY: each tile's outputs are written by one thread.
+            unsafe { store(linear, out.get(), &spot, rows, sums, |old, sum| *old = sum) }
+        });
     }
 
     /// `stream += W x + b`; `input` is `[rows][columns]`, `stream` `[rows][W's rows]`.
@@ -156,32 +130,11 @@ impl Team {
             rows * linear.matrix.rows(),
             "the stream's length"
         );
-        let layout = Layout::new(
-            self.kernels,
-            linear.matrix.columns(),
-            rows,
-            [&linear.matrix],
-        );
         let out = Shared(stream.as_mut_ptr());
-        self.multiply(
-            input,
-            None,
-            layout,
-            &[linear.matrix.tile_count()],
-            &|panel,
-              Spot {
-                  tile, first, width, ..
-              },
-              sums| {
-                // SAFETY: as in `project`.
-                unsafe {
-                    panel.product(&linear.matrix, tile, first, width, sums);
-                    store(linear, out.get(), tile, first, rows, sums, |old, sum| {
-                        *old += sum
-                    });
-                }
-            },
-        );
+        self.multiply(input, None, &[[&linear.matrix]], &|spot, [sums]| {
+            // SAFETY: as in `project`.
+            unsafe { store(linear, out.get(), &spot, rows, sums, |old, sum| *old += sum) }
+        });
     }
 
     /// `out = act(G norm(x)) × (U norm(x))`; `input` is `[rows][columns]`, `out` `[rows][G's rows]`. Biases are not used.
@@ -201,43 +154,23 @@ impl Team {
             gate.matrix.rows() == up.matrix.rows() && out.len() == rows * gate.matrix.rows(),
             "the gate's length"
         );
-        let layout = Layout::new(
-            self.kernels,
-            gate.matrix.columns(),
-            rows,
-            [&gate.matrix, &up.matrix],
-        );
         let out = Shared(out.as_mut_ptr());
         let activate = match kind {
             Gate::Silu => self.kernels.silu,
             Gate::GeluTanh => self.kernels.gelu,
         };
-        self.multiply(
-            input,
-            Some(norm),
-            layout,
-            &[gate.matrix.tile_count()],
-            &|panel,
-              Spot {
-                  tile, first, width, ..
-              },
-              sums| {
-                let mut others = [[0.0; LANES]; WIDEST_GROUP];
-                // SAFETY: as in `project`; both are `width` × 16 sums.
-                unsafe {
-                    panel.product(&gate.matrix, tile, first, width, sums);
-                    panel.product(&up.matrix, tile, first, width, &mut others);
-                    activate(
-                        sums.as_mut_ptr().cast(),
-                        others.as_ptr().cast(),
-                        width * LANES,
-                    );
-                    store(gate, out.get(), tile, first, rows, sums, |old, sum| {
-                        *old = sum
-                    });
-                }
-            },
-        );
+        let sets = [[&gate.matrix, &up.matrix]];
+        self.multiply(input, Some(norm), &sets, &|spot, [sums, others]| {
+            // SAFETY: as in `project`; both are `width` × 16 sums.
+            unsafe {
+                activate(
+                    sums.as_mut_ptr().cast(),
+                    others.as_ptr().cast(),
+                    spot.width * LANES,
+                );
+                store(gate, out.get(), &spot, rows, sums, |old, sum| *old = sum);
+            }
+        });
     }
 
     /// `stream += norm(input)`, row by row.
@@ -263,15 +196,15 @@ impl Team {
         }
     }
 
-    /// Runs `product` on every tile and group of columns, once the activations are rounded.
-    fn multiply(
+    /// Gives the sums of every tile and group of columns to `finish`, once the activations are rounded.
+    fn multiply<const P: usize>(
         &mut self,
         input: &[f32],
         norm: Option<&Norm>,
-        layout: Layout,
-        tiles: &[usize],
-        product: &Each<'_>,
+        sets: &[Set<'_, P>],
+        finish: &Finish<'_, P>,
     ) {
+        let layout = Layout::new(self.kernels, input.len(), sets.as_flattened());
         assert!(
             norm.is_none_or(|norm| norm.len() == layout.inputs),
             "a norm's length"
@@ -283,30 +216,35 @@ impl Team {
         );
         let (kernels, size) = (self.kernels, self.pool.size());
         let few = layout.rows <= FEW;
-        let (bytes, room) = (layout.bytes, layout.unpacked_bytes(kernels));
+        let (bytes, room) = (layout.bytes, layout.bite_bytes(kernels));
         self.scratch.reserve((bytes + room) * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
         let input = Shared(input.as_ptr().cast_mut());
         self.pool.run(&|place: Place<'_>| {
             // SAFETY: `scratch` has one panel for each thread. With few rows each fills its own; with many all fill the first, each other
-            // rows, and each has the row of f32 before its own panel to itself.
+            // rows, and each has the row of f32 before its own panel to itself. Behind the panels each has its room for a bite.
             unsafe {
                 let own = scratch.get().add(bytes * place.index);
-                let (panel, share) = if few {
+                let (at, share) = if few {
                     (own, 0..layout.rows)
                 } else {
                     (scratch.get(), place.share(layout.rows))
                 };
-                layout.fill(kernels, input.get(), norm, share, panel, own.cast());
-                let unpacked = scratch.get().add(bytes * size + room * place.index);
-                let panel = Panel::new(layout, kernels, panel, unpacked);
+                layout.fill(kernels, input.get(), norm, share, at, own.cast());
+                let own = scratch.get().add(bytes * size + room * place.index);
+                let panel = Panel {
+                    layout,
+                    at,
+                    own,
+                    kernels,
+                };
                 if few {
-                    for (matrix, count) in tiles.iter().enumerate() {
-                        panel.tiles(matrix, place.share(*count), product);
+                    for set in sets.iter().enumerate() {
+                        panel.tiles(set, place.share(tile_count(set.1)), finish);
                     }
                 } else {
                     place.meet();
-                    panel.with_tiles(|| panel.bites(&next, tiles, product));
+                    panel.with_tiles(|| panel.bites(&next, sets, finish));
                 }
             }
         });
@@ -422,17 +360,16 @@ fn rows_of(input: &[f32], columns: usize) -> usize {
 unsafe fn store(
     linear: &Linear,
     out: *mut f32,
-    tile: usize,
-    first: usize,
+    spot: &Spot,
     rows: usize,
-    sums: &[[f32; LANES]; WIDEST_GROUP],
+    sums: &Sums,
     put: impl Fn(&mut f32, f32),
 ) {
     let outputs = linear.matrix.rows();
-    let start = tile * LANES;
+    let start = spot.tile * LANES;
     let count = LANES.min(outputs - start);
     let bias = linear.bias.as_ref().map(|bias| &bias[start..start + count]);
-    for (row, sums) in (first..rows).zip(sums) {
+    for (row, sums) in (spot.first..rows).zip(sums) {
         // SAFETY: `count` values of one row of the output, by the caller's promise.
         let to = unsafe { std::slice::from_raw_parts_mut(out.add(row * outputs + start), count) };
         match bias {

@@ -1,9 +1,9 @@
 //! The rounded activations of one step, and products with them. Touches the memory that the step was given.
 
-use std::cell::Cell;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::dispatch::{Kernels, UnpackFn, Wide, WideFn};
+use crate::dispatch::{Kernels, Wide};
 use crate::format::Rounding;
 use crate::lines::Lines;
 use crate::matrix::Matrix;
@@ -11,11 +11,14 @@ use crate::norm::Norm;
 use crate::panel::{Column, WIDE, column_bytes};
 use crate::simd::LANES;
 
-/// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter,
-/// and that the activations, which may not fit a processor's own cache, are read once for all of them.
-const BITE: usize = 4;
-/// Tiles that are kept unpacked: those of a bite, of the two matrices of a gate.
-const UNPACKED: usize = 2 * BITE;
+/// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter.
+const BITE: usize = 2;
+/// Inputs of a wide group that are multiplied before the next group's: those of two unpacked tiles and one group take 30 of the 48 kB of a
+/// processor's first cache, so that the tiles stay there for all groups.
+const SLICE: usize = 512;
+
+/// Sums of one tile and one group, `[column][row]`.
+pub(super) type Sums = [[f32; LANES]; WIDEST_GROUP];
 
 /// The roundings that a step's matrices want, and where each lies in a panel: after one row of f32, which the norm needs.
 #[derive(Clone, Copy)]
@@ -33,12 +36,13 @@ pub(super) struct Layout {
 const ROUNDINGS: [Rounding; 3] = [Rounding::None, Rounding::By32, Rounding::By256];
 
 impl Layout {
-    pub(super) fn new<'m>(
-        kernels: &Kernels,
-        inputs: usize,
-        rows: usize,
-        matrices: impl IntoIterator<Item = &'m Matrix>,
-    ) -> Self {
+    /// For `values` activations and matrices of one number of columns.
+    ///
+    /// # Panics
+    /// When they have not.
+    pub(super) fn new(kernels: &Kernels, values: usize, matrices: &[&Matrix]) -> Self {
+        let inputs = matrices.first().map_or(0, |matrix| matrix.columns());
+        let rows = values.checked_div(inputs).unwrap_or(0);
         let mut wanted = [false; 3];
         for matrix in matrices {
             let columns = matrix.columns();
@@ -66,9 +70,12 @@ impl Layout {
         }
     }
 
-    /// What a thread needs to keep tiles unpacked.
-    pub(super) fn unpacked_bytes(&self, kernels: &Kernels) -> usize {
-        self.wide(kernels).map_or(0, |_| UNPACKED * self.tile_bytes)
+    /// What a thread needs for a bite of tiles on wide groups: the tiles unpacked, and the sums of each with every group.
+    pub(super) fn bite_bytes(&self, kernels: &Kernels) -> usize {
+        let sums = self.rows.div_ceil(WIDE) * size_of::<Sums>();
+        let bytes = BITE * (self.tile_bytes + sums);
+        self.wide(kernels)
+            .map_or(0, |_| bytes.next_multiple_of(Lines::SIZE))
     }
 
     /// What wide groups run on, if there are any.
@@ -134,104 +141,215 @@ impl Layout {
 
 /// The rounded activations of one job, as one thread sees them.
 pub(super) struct Panel {
-    layout: Layout,
-    at: *const u8,
-    kernels: &'static Kernels,
-    unpacked: Unpacked,
+    pub(super) layout: Layout,
+    pub(super) at: *const u8,
+    /// This thread's own, [`Layout::bite_bytes`].
+    pub(super) own: *mut u8,
+    pub(super) kernels: &'static Kernels,
 }
 
-/// The tiles of weights that this thread unpacked last.
-struct Unpacked {
-    at: *mut u8,
-    tile_bytes: usize,
-    /// Which tile of weights lies in each place.
-    tiles: Cell<[*const u8; UNPACKED]>,
-    next: Cell<usize>,
+/// The widest group of any instruction set.
+pub(super) const WIDEST_GROUP: usize = WIDE;
+
+/// Where sums belong: which set of matrices, which tile, the first row and the width of the group.
+pub(super) struct Spot {
+    pub(super) set: usize,
+    pub(super) tile: usize,
+    pub(super) first: usize,
+    pub(super) width: usize,
 }
 
-impl Unpacked {
-    /// The tile's unpacked bytes, by `unpack` if they are not there.
-    ///
-    /// # Safety
-    /// `unpack` is the function of the tile's format, which has `units` units; nobody else uses the memory.
-    unsafe fn find(&self, tile: *const u8, units: usize, unpack: UnpackFn) -> *const u8 {
-        let mut tiles = self.tiles.get();
-        let place = tiles.iter().position(|known| *known == tile);
-        let place = place.unwrap_or_else(|| {
-            let place = self.next.get();
-            self.next.set((place + 1) % UNPACKED);
-            tiles[place] = tile;
-            self.tiles.set(tiles);
-            // SAFETY: each place has room for a tile of the layout's inputs.
-            unsafe { unpack(tile, units, self.at.add(place * self.tile_bytes)) };
-            place
-        });
-        // SAFETY: within the memory.
-        unsafe { self.at.add(place * self.tile_bytes) }
-    }
-}
+/// Matrices of one shape whose sums are needed together.
+pub(super) type Set<'m, const P: usize> = [&'m Matrix; P];
+
+/// Takes the sums of one tile of every matrix of a set.
+pub(super) type Finish<'a, const P: usize> = dyn Fn(Spot, &mut [Sums; P]) + Sync + 'a;
 
 impl Panel {
-    /// The activations at `at`; `unpacked` is this thread's own.
-    ///
-    /// # Safety
-    /// `at` has the layout's bytes and stays as it is; `unpacked` has [`Layout::unpacked_bytes`].
-    pub(super) unsafe fn new(
-        layout: Layout,
-        kernels: &'static Kernels,
-        at: *const u8,
-        unpacked: *mut u8,
-    ) -> Self {
-        let unpacked = Unpacked {
-            at: unpacked,
-            tile_bytes: layout.tile_bytes,
-            tiles: Cell::new([std::ptr::null(); UNPACKED]),
-            next: Cell::new(0),
-        };
-        Self {
-            layout,
-            at,
-            kernels,
-            unpacked,
-        }
-    }
-}
-
-impl Panel {
-    /// Rows `first..` of one tile of a matrix, 16 sums each.
+    /// Rows `first..` of one tile of a matrix.
     ///
     /// # Safety
     /// The panel is filled for the matrix' rounding, `width` is the group's, and there is such a tile.
-    pub(super) unsafe fn product(
+    unsafe fn product(
         &self,
         matrix: &Matrix,
         tile: usize,
         first: usize,
         width: usize,
-        into: &mut [[f32; LANES]; WIDEST_GROUP],
+        into: &mut Sums,
     ) {
-        let rounding = matrix.format().rounding();
-        let Some(start) = self.layout.group(rounding, first) else {
-            unreachable!("the layout was made for this matrix")
-        };
         // SAFETY: as promised by the caller.
         unsafe {
-            let tile = matrix.tiles().as_ptr().add(tile * matrix.tile_bytes());
-            let (units, group, into) =
-                (matrix.units(), self.at.add(start), into.as_mut_ptr().cast());
-            match self.wide(matrix, width) {
-                Some((unpack, product)) => {
-                    let unpacked = self.unpacked.find(tile, units, unpack);
-                    product(tile, unpacked, units, group, into);
+            (self.kernels.tile(matrix.format(), width))(
+                self::tile(matrix, tile),
+                matrix.units(),
+                self.group(matrix, first),
+                into.as_mut_ptr().cast(),
+            );
+        }
+    }
+
+    /// The activations of a group, rounded for the matrix.
+    fn group(&self, matrix: &Matrix, first: usize) -> *const u8 {
+        let Some(start) = self.layout.group(matrix.format().rounding(), first) else {
+            unreachable!("the layout was made for this matrix")
+        };
+        self.at.wrapping_add(start)
+    }
+
+    /// All groups with each tile of `share`.
+    ///
+    /// # Safety
+    /// The panel is filled for the set, which has these tiles.
+    pub(super) unsafe fn tiles<const P: usize>(
+        &self,
+        (index, set): (usize, &Set<'_, P>),
+        share: Range<usize>,
+        finish: &Finish<'_, P>,
+    ) {
+        let wide = self.layout.wide(self.kernels);
+        if let Some(wide) = wide {
+            // SAFETY: as promised by the caller.
+            unsafe { self.wide_tiles(wide, (index, set), share.clone(), finish) }
+        }
+        let mut sums = [[[0.0; LANES]; WIDEST_GROUP]; P];
+        let narrow = self
+            .layout
+            .groups(self.kernels)
+            .filter(|(_, width)| wide.is_none() || *width < WIDE);
+        for (first, width) in narrow {
+            for tile in share.clone() {
+                for (matrix, sums) in set.iter().zip(&mut sums) {
+                    // SAFETY: as promised by the caller.
+                    unsafe { self.product(matrix, tile, first, width, sums) }
                 }
-                None => (self.kernels.tile(matrix.format(), width))(tile, units, group, into),
+                finish(
+                    Spot {
+                        set: index,
+                        tile,
+                        first,
+                        width,
+                    },
+                    &mut sums,
+                );
             }
         }
     }
 
-    fn wide(&self, matrix: &Matrix, width: usize) -> Option<(UnpackFn, WideFn)> {
-        let wide = self.kernels.wide.filter(|_| width == WIDE)?;
-        (wide.of)(matrix.format())
+    /// The wide groups with at most [`BITE`] tiles: unpacked once, then slice by slice with every group.
+    ///
+    /// # Safety
+    /// As [`Panel::tiles`].
+    unsafe fn wide_tiles<const P: usize>(
+        &self,
+        wide: &Wide,
+        (index, set): (usize, &Set<'_, P>),
+        share: Range<usize>,
+        finish: &Finish<'_, P>,
+    ) {
+        let groups = || {
+            self.layout
+                .groups(self.kernels)
+                .filter(|(_, width)| *width == WIDE)
+                .enumerate()
+        };
+        let bytes = self.layout.tile_bytes;
+        // SAFETY: `own` has room for as many tiles and sums, and is this thread's; the rest is promised by the caller.
+        unsafe {
+            let sums = self.own.add(share.len() * P * bytes).cast::<[Sums; P]>();
+            let tiles = || {
+                share.clone().enumerate().flat_map(|(place, tile)| {
+                    set.iter().enumerate().map(move |(which, matrix)| WideTile {
+                        matrix,
+                        tile,
+                        unpacked: self.own.add((place * P + which) * bytes),
+                        place,
+                        which,
+                    })
+                })
+            };
+            tiles().for_each(|tile| tile.unpack(wide));
+            sums.write_bytes(0, groups().count() * share.len());
+            for slice in (0..self.layout.inputs).step_by(SLICE) {
+                for (group, (first, _)) in groups() {
+                    for tile in tiles() {
+                        let sums = &mut (*sums.add(group * share.len() + tile.place))[tile.which];
+                        self.wide_product(wide, tile, slice, first, sums);
+                    }
+                }
+            }
+            for (group, (first, width)) in groups() {
+                for (place, tile) in share.clone().enumerate() {
+                    let sums = &mut *sums.add(group * share.len() + place);
+                    finish(
+                        Spot {
+                            set: index,
+                            tile,
+                            first,
+                            width,
+                        },
+                        sums,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Adds the products with one slice of the inputs. Floats, which have no tiles, go whole with the first slice.
+    ///
+    /// # Safety
+    /// The tile is unpacked, the group is wide, and the panel is filled.
+    unsafe fn wide_product(
+        &self,
+        wide: &Wide,
+        of: WideTile<'_>,
+        slice: usize,
+        first: usize,
+        sums: &mut Sums,
+    ) {
+        let (matrix, (inputs, _)) = (of.matrix, of.matrix.format().unit());
+        let units = slice / inputs..((slice + SLICE) / inputs).min(matrix.units());
+        // SAFETY: as promised by the caller.
+        unsafe {
+            match (wide.of)(matrix.format()) {
+                Some((_, multiply)) => {
+                    let (tile, group) = (tile(matrix, of.tile), self.group(matrix, first));
+                    multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
+                }
+                None if slice == 0 => self.product(matrix, of.tile, first, WIDE, sums),
+                None => {}
+            }
+        }
+    }
+
+    /// Takes a few tiles at a time, counted over all sets.
+    ///
+    /// # Safety
+    /// The panel is filled for the sets; `counts` are their tiles.
+    pub(super) unsafe fn bites<const P: usize>(
+        &self,
+        next: &AtomicUsize,
+        sets: &[Set<'_, P>],
+        finish: &Finish<'_, P>,
+    ) {
+        let bite = BITE / P;
+        loop {
+            let mut start = next.fetch_add(bite, Ordering::Relaxed);
+            let mut left = bite;
+            for (index, set) in sets.iter().enumerate() {
+                let count = tile_count(set);
+                let end = count.min(start + left);
+                if start < end {
+                    // SAFETY: as promised by the caller.
+                    unsafe { self.tiles((index, set), start..end, finish) };
+                    left -= end - start;
+                }
+                start = start.saturating_sub(count);
+            }
+            if left == bite {
+                return;
+            }
+        }
     }
 
     /// Works between [`Wide`]'s beginning and end, if there are wide groups.
@@ -249,54 +367,41 @@ impl Panel {
     }
 }
 
-/// The widest group of any instruction set.
-pub(super) const WIDEST_GROUP: usize = WIDE;
-
-/// Which product: matrix and tile, first row and width of the group.
-pub(super) struct Spot {
-    pub(super) matrix: usize,
-    pub(super) tile: usize,
-    pub(super) first: usize,
-    pub(super) width: usize,
+/// A tile of weights beside its unpacked bytes, and where its sums go: which tile of the bite, which matrix of the set.
+#[derive(Clone, Copy)]
+struct WideTile<'m> {
+    matrix: &'m Matrix,
+    tile: usize,
+    unpacked: *mut u8,
+    place: usize,
+    which: usize,
 }
 
-pub(super) type Each<'a> = dyn Fn(&Panel, Spot, &mut [[f32; LANES]; WIDEST_GROUP]) + Sync + 'a;
-
-impl Panel {
-    pub(super) fn tiles(&self, matrix: usize, share: std::ops::Range<usize>, product: &Each<'_>) {
-        let mut sums = [[0.0; LANES]; WIDEST_GROUP];
-        for (first, width) in self.layout.groups(self.kernels) {
-            for tile in share.clone() {
-                product(
-                    self,
-                    Spot {
-                        matrix,
-                        tile,
-                        first,
-                        width,
-                    },
-                    &mut sums,
-                );
+impl WideTile<'_> {
+    /// # Safety
+    /// There is such a tile, and room for its bytes.
+    unsafe fn unpack(self, wide: &Wide) {
+        if let Some((unpack, _)) = (wide.of)(self.matrix.format()) {
+            // SAFETY: as promised by the caller.
+            unsafe {
+                unpack(
+                    tile(self.matrix, self.tile),
+                    self.matrix.units(),
+                    self.unpacked,
+                )
             }
         }
     }
+}
 
-    /// Takes a few tiles at a time, counted over all matrices.
-    pub(super) fn bites(&self, next: &AtomicUsize, tiles: &[usize], product: &Each<'_>) {
-        loop {
-            let mut start = next.fetch_add(BITE, Ordering::Relaxed);
-            let mut left = BITE;
-            for (matrix, count) in tiles.iter().enumerate() {
-                let end = (*count).min(start + left);
-                if start < end {
-                    self.tiles(matrix, start..end, product);
-                    left -= end - start;
-                }
-                start = start.saturating_sub(*count);
-            }
-            if left == BITE {
-                return;
-            }
-        }
-    }
+/// Tiles of each matrix of a set.
+pub(super) fn tile_count<const P: usize>(set: &Set<'_, P>) -> usize {
+    set.first().map_or(0, |matrix| matrix.tile_count())
+}
+
+fn tile(matrix: &Matrix, index: usize) -> *const u8 {
+    matrix
+        .tiles()
+        .as_ptr()
+        .wrapping_add(index * matrix.tile_bytes())
 }
