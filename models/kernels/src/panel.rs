@@ -138,15 +138,22 @@ unsafe fn sixteen<S: Simd>(
     to: Column,
     part: usize,
 ) -> i32 {
-    let mut q = [[0_i8; 4]; 4];
     // SAFETY: as promised to `fill`.
     unsafe {
-        S::store_signed(q.as_mut_ptr().cast(), S::mul(S::floats(from), inverse));
-        for (four, values) in q.iter().enumerate() {
-            *block.add(to.four(part * 4 + four)) = *values;
+        let values = S::mul(S::floats(from), inverse);
+        let first = block.add(to.four(part * 4));
+        if to.of == WIDE {
+            S::store_signed(first.cast(), values);
+        } else {
+            let mut q = [[0_i8; 4]; 4];
+            S::store_signed(q.as_mut_ptr().cast(), values);
+            for (four, values) in q.iter().enumerate() {
+                *first.add(four * to.of) = *values;
+            }
         }
+        // Whole numbers below 2^24: exact in f32.
+        S::sum(S::round(values)) as i32
     }
-    q.as_flattened().iter().map(|value| i32::from(*value)).sum()
 }
 
 /// `quantize_row_q8_0` of ggml: the scale is the largest magnitude over 127, kept in f16.
