@@ -8,6 +8,7 @@ mod block;
 mod cache;
 mod cpu;
 mod decoder;
+mod extent;
 mod gemma3;
 mod graph;
 mod linear;
@@ -21,9 +22,11 @@ mod shelf;
 use cache::Cache;
 use cloister_kernels::{Gate, Pairs};
 use decoder::Decoder;
+pub(crate) use extent::Extent;
 pub use graph::Backend;
 pub(crate) use graph::{Graph, Memory, Want};
 
+use crate::error::shown;
 use crate::{Gguf, ModelError};
 
 /// What a model may be. Reaching any of these refuses the file.
@@ -109,7 +112,7 @@ impl Blueprint {
         match KNOWN.iter().find(|(known, _)| *known == name) {
             Some((_, blueprint)) => blueprint(gguf)?.consistent(),
             None => Err(ModelError::Architecture {
-                name: name.to_owned(),
+                name: shown(name),
                 known: KNOWN.map(|(known, _)| known).join(", "),
             }),
         }
@@ -124,9 +127,11 @@ impl Blueprint {
                 .map(|value| value.map(|v| v as usize))
         };
         let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
-        let head = optional("attention.key_length")?
-            .or_else(|| hidden.checked_div(heads))
-            .unwrap_or_default();
+        let head = match optional("attention.key_length")? {
+            Some(head) => head,
+            None => shared_out(hidden, heads)?,
+        };
+        let epsilon = positive(gguf, &key("attention.layer_norm_rms_epsilon"))?;
         Ok(Self {
             layers: count("block_count")?,
             hidden,
@@ -135,7 +140,9 @@ impl Blueprint {
             head,
             feed_forward: count("feed_forward_length")?,
             context: count("context_length")?,
-            epsilon: gguf.f32(&key("attention.layer_norm_rms_epsilon"))?,
+            epsilon: epsilon.ok_or_else(|| ModelError::KeyMissing {
+                key: key("attention.layer_norm_rms_epsilon"),
+            })?,
             pairs: Pairs::Halves,
             rotary: rotary(gguf, arch)?,
             local: None,
@@ -182,6 +189,13 @@ impl Blueprint {
                 "it is zero or over the limit",
             );
         }
+        if !within(self.heads, LIMITS.width) {
+            return fault(
+                "attention.head_count",
+                self.heads,
+                "it is zero or over the limit",
+            );
+        }
         if !within(self.heads.saturating_mul(self.head), LIMITS.width)
             || !self.head.is_multiple_of(2)
         {
@@ -208,11 +222,24 @@ impl Blueprint {
     }
 }
 
+/// The head size of a file that does not say it. None at all where there are no heads, which is refused later.
+fn shared_out(hidden: usize, heads: usize) -> Result<usize, ModelError> {
+    match hidden.checked_rem(heads) {
+        None => Ok(0),
+        Some(0) => Ok(hidden / heads),
+        Some(_) => Err(ModelError::Shape {
+            what: "attention.head_count",
+            value: heads as u64,
+            fault: "it does not divide the embedding's width",
+        }),
+    }
+}
+
 /// Base and scaling of the rotary positions. Scalings that change more than the divisor are refused.
 fn rotary(gguf: &Gguf<'_>, arch: &str) -> Result<Rotary, ModelError> {
     let key = |name: &str| format!("{arch}.rope.{name}");
-    let base = gguf.find::<f32>(&key("freq_base"))?.unwrap_or(10_000.0);
-    let factor = gguf.find::<f32>(&key("scaling.factor"))?;
+    let base = positive(gguf, &key("freq_base"))?.unwrap_or(10_000.0);
+    let factor = positive(gguf, &key("scaling.factor"))?;
     let divisor = match gguf.find::<&str>(&key("scaling.type"))? {
         None | Some("none") => 1.0,
         Some("linear") => factor.unwrap_or(1.0),
@@ -223,13 +250,18 @@ fn rotary(gguf: &Gguf<'_>, arch: &str) -> Result<Rotary, ModelError> {
             });
         }
     };
-    if base <= 0.0 || divisor <= 0.0 {
-        return Err(ModelError::KeyValue {
-            key: key("freq_base"),
-            expected: "positive, as the scaling factor",
-        });
-    }
     Ok(Rotary { base, divisor })
+}
+
+/// A float that the graph divides by, if the key is there.
+fn positive(gguf: &Gguf<'_>, key: &str) -> Result<Option<f32>, ModelError> {
+    match gguf.find::<f32>(key)? {
+        Some(value) if value <= 0.0 => Err(ModelError::KeyValue {
+            key: key.to_owned(),
+            expected: "positive",
+        }),
+        value => Ok(value),
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a width, far below 2^53")]

@@ -9,8 +9,10 @@ use cloister_kernels::{Isa, LANES, Linear, Norm, Team, WIDEST_HEAD};
 use self::layer::Layer;
 pub(crate) use self::state::State;
 use self::weights::Weights;
+pub(super) use self::weights::format;
 use super::graph::Want;
 use super::rope::Frequencies;
+use super::shelf::divisors;
 use super::{Blueprint, Part};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError};
@@ -32,7 +34,7 @@ pub(super) fn obstacle(gguf: &Gguf<'_>, plan: &Blueprint) -> Option<String> {
     }
     let unknown = gguf
         .tensors()
-        .find(|tensor| weights::format(tensor.dtype()).is_none());
+        .find(|tensor| format(tensor.dtype()).is_none());
     unknown.map(|tensor| format!("`{}` is {:?}", tensor.name(), tensor.dtype()))
 }
 
@@ -72,6 +74,7 @@ impl Decoder {
             true => weights.vector("rope_freqs.weight", plan.head / 2)?,
             false => Vec::new(),
         };
+        divisors("rope_freqs.weight", &factors)?;
         let layers = (0..plan.layers)
             .map(|index| Layer::load(&mut weights, &plan, index))
             .collect::<Result<_, _>>()?;

@@ -10,6 +10,7 @@ use super::graph::Want;
 use super::linear::Linear;
 use super::loader::Loader;
 use super::rope::Frequencies;
+use super::shelf::divisors;
 use super::{Blueprint, Cache, Part};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError};
@@ -53,6 +54,7 @@ impl Decoder {
         } else {
             Vec::new()
         };
+        divisors("rope_freqs.weight", &factors)?;
         let layers = (0..plan.layers)
             .map(|index| Layer::load(&mut loader, &plan, index))
             .collect::<Result<_, _>>()?;

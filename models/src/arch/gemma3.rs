@@ -3,7 +3,7 @@
 //! The `+1` of Gemma's norms is already in the weights of a GGUF file (convert_hf_to_gguf.py adds it). The local layers' rope base and the
 //! pattern are not in the metadata of older files; the published models all use these.
 
-use super::{Blueprint, Gate, Local, Part, Rotary, inverse_root};
+use super::{Blueprint, Gate, Local, Part, Rotary, inverse_root, positive};
 use crate::{Gguf, ModelError};
 
 /// Every sixth layer sees everything.
@@ -15,9 +15,7 @@ pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
     let every = gguf
         .find::<u32>("gemma3.attention.sliding_window_pattern")?
         .unwrap_or(PATTERN);
-    let base = gguf
-        .find::<f32>("gemma3.rope.local.freq_base")?
-        .unwrap_or(LOCAL_BASE);
+    let base = positive(gguf, "gemma3.rope.local.freq_base")?.unwrap_or(LOCAL_BASE);
     let local = Local {
         window: gguf.u32("gemma3.attention.sliding_window")? as usize,
         every: every.max(1) as usize,
