@@ -49,10 +49,10 @@ def finish(process, what):
     return out
 
 
-def against_peer(model, text, options, step):
-    """Our logits against llama.cpp's; gives also the header, which holds the tokens."""
+def against_peer(model, text, options, step, peers=None):
+    """Our logits against llama.cpp's, of the same file or another; gives also the header, which holds the tokens."""
     mine, stream = ours(model, text, options, step)
-    theirs = logits(model, "compare", options)
+    theirs = logits(peers or model, "compare", options)
     with stream, theirs.stdin:
         begin = header(stream)
         try:
@@ -99,6 +99,13 @@ def compare(model, text, options):
     return {"llama_perplexity": peer_perplexity(model, text, options), "rows": found}
 
 
+def written(chosen, folder):
+    """The text as a file: the one that was chosen, or the documents of this checkout."""
+    path = folder / "text.txt"
+    path.write_text(chosen.read_text() if chosen else "\n\n".join((common.ROOT / name).read_text() for name in TEXTS))
+    return path
+
+
 def table(report):
     lines = ["| model | | positions | top-1 % | KLD mean | p99 | max | lead lost | perplexity, ours | llama.cpp, same tokens | llama-perplexity |",
              "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
@@ -124,8 +131,7 @@ def options():
 def run():
     chosen = options()
     with tempfile.TemporaryDirectory() as scratch:
-        text = Path(scratch, "text.txt")
-        text.write_text(chosen.text.read_text() if chosen.text else "\n\n".join((common.ROOT / name).read_text() for name in TEXTS))
+        text = written(chosen.text, Path(scratch))
         report = {"machine": common.machine(), "ctx_size": chosen.ctx_size, "models": {}}
         for name in chosen.models:
             model = common.model(name)

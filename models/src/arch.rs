@@ -10,19 +10,25 @@ mod cpu;
 mod decoder;
 mod gemma3;
 mod graph;
+mod keys;
 mod linear;
 mod llama;
 mod loader;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod rope;
+mod scaling;
 mod shelf;
+mod window;
 
 use cache::Cache;
 use cloister_kernels::{Gate, Pairs};
 use decoder::Decoder;
 pub use graph::Backend;
 pub(crate) use graph::{Graph, Memory, Want};
+use scaling::{Factors, Rotary};
+use window::{Local, Usual};
 
 use crate::{Gguf, ModelError};
 
@@ -49,22 +55,6 @@ enum Part {
     Absent,
 }
 
-/// Rotary positions of one kind of layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Rotary {
-    base: f32,
-    /// Positions are divided by this (linear scaling); 1 for none.
-    divisor: f32,
-}
-
-/// Layers that see only the last `window` positions: all but each `every`-th.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Local {
-    window: usize,
-    every: usize,
-    rotary: Rotary,
-}
-
 /// Everything the decoder needs to know beyond the weights.
 #[derive(Debug, Clone, PartialEq)]
 struct Blueprint {
@@ -77,7 +67,10 @@ struct Blueprint {
     context: usize,
     epsilon: f32,
     pairs: Pairs,
+    /// Values of a head that are turned, from its first on.
+    turned: usize,
     rotary: Rotary,
+    factors: Factors,
     local: Option<Local>,
     gate: Gate,
     /// Queries are multiplied by this: the root of the head size, inverted.
@@ -90,15 +83,18 @@ struct Blueprint {
     head_norms: Part,
     /// Norms after attention and after feed-forward, before each is added.
     after_norms: Part,
+    /// Whether query, key and value are one tensor, and gate and up another.
+    fused: Part,
 }
 
 /// How an architecture reads its metadata.
 type Reader = fn(&Gguf<'_>) -> Result<Blueprint, ModelError>;
 
 /// The one place that knows every architecture.
-const KNOWN: [(&str, Reader); 4] = [
+const KNOWN: [(&str, Reader); 5] = [
     ("gemma3", gemma3::blueprint),
     ("llama", llama::blueprint),
+    ("phi3", phi3::blueprint),
     ("qwen2", qwen2::blueprint),
     ("qwen3", qwen3::blueprint),
 ];
@@ -107,7 +103,10 @@ impl Blueprint {
     fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
         let name = gguf.str("general.architecture")?;
         match KNOWN.iter().find(|(known, _)| *known == name) {
-            Some((_, blueprint)) => blueprint(gguf)?.consistent(),
+            Some((_, blueprint)) => {
+                keys::check(gguf, name)?;
+                blueprint(gguf)?.consistent()
+            }
             None => Err(ModelError::Architecture {
                 name: name.to_owned(),
                 known: KNOWN.map(|(known, _)| known).join(", "),
@@ -127,6 +126,13 @@ impl Blueprint {
         let head = optional("attention.key_length")?
             .or_else(|| hidden.checked_div(heads))
             .unwrap_or_default();
+        if let Some(value) = optional("attention.value_length")?.filter(|value| *value != head) {
+            return Err(ModelError::Shape {
+                what: "attention.value_length",
+                value: value as u64,
+                fault: "it is not that of the keys",
+            });
+        }
         Ok(Self {
             layers: count("block_count")?,
             hidden,
@@ -137,14 +143,17 @@ impl Blueprint {
             context: count("context_length")?,
             epsilon: gguf.f32(&key("attention.layer_norm_rms_epsilon"))?,
             pairs: Pairs::Halves,
-            rotary: rotary(gguf, arch)?,
-            local: None,
+            turned: optional("rope.dimension_count")?.unwrap_or(head),
+            rotary: Rotary::read(gguf, arch)?,
+            factors: Factors::find(gguf, arch)?,
+            local: Local::read(gguf, arch, Usual::default())?,
             gate: Gate::Silu,
             query_scale: inverse_root(head),
             embedding_scale: 1.0,
             bias: Part::Absent,
             head_norms: Part::Absent,
             after_norms: Part::Absent,
+            fused: Part::Absent,
         })
     }
 
@@ -191,6 +200,13 @@ impl Blueprint {
                 "it is zero, odd or over the limit",
             );
         }
+        if !within(self.turned, self.head) || !self.turned.is_multiple_of(2) {
+            return fault(
+                "rope.dimension_count",
+                self.turned,
+                "it is zero, odd or wider than a head",
+            );
+        }
         if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
             return fault(
                 "attention.head_count_kv",
@@ -203,33 +219,19 @@ impl Blueprint {
 
     /// The window of layer `layer`, if it sees only a part.
     fn local_at(&self, layer: usize) -> Option<Local> {
-        self.local
-            .filter(|local| !layer.saturating_add(1).is_multiple_of(local.every))
+        self.local.filter(|local| local.holds(layer))
     }
 }
 
-/// Base and scaling of the rotary positions. Scalings that change more than the divisor are refused.
-fn rotary(gguf: &Gguf<'_>, arch: &str) -> Result<Rotary, ModelError> {
-    let key = |name: &str| format!("{arch}.rope.{name}");
-    let base = gguf.find::<f32>(&key("freq_base"))?.unwrap_or(10_000.0);
-    let factor = gguf.find::<f32>(&key("scaling.factor"))?;
-    let divisor = match gguf.find::<&str>(&key("scaling.type"))? {
-        None | Some("none") => 1.0,
-        Some("linear") => factor.unwrap_or(1.0),
-        Some(_) => {
-            return Err(ModelError::KeyValue {
-                key: key("scaling.type"),
-                expected: "`none` or `linear`",
-            });
-        }
-    };
-    if base <= 0.0 || divisor <= 0.0 {
-        return Err(ModelError::KeyValue {
-            key: key("freq_base"),
-            expected: "positive, as the scaling factor",
-        });
+/// A float that the graph divides by, if the key is there.
+fn positive(gguf: &Gguf<'_>, key: &str) -> Result<Option<f32>, ModelError> {
+    match gguf.find::<f32>(key)? {
+        Some(value) if value <= 0.0 => Err(ModelError::KeyValue {
+            key: key.to_owned(),
+            expected: "positive",
+        }),
+        value => Ok(value),
     }
-    Ok(Rotary { base, divisor })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a width, far below 2^53")]
