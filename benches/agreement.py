@@ -68,8 +68,14 @@ def against_peer(model, text, options, step, peers=None):
 
 def against_itself(model, begin, options):
     """llama.cpp without repacking and flash attention against llama.cpp with both."""
-    plain = logits(model, "write", options, "--repack", "0", "-fa", "off")
-    theirs = logits(model, "compare", options, "--repack", "1", "-fa", "on")
+    plain, both = ("--repack", "0", "-fa", "off"), ("--repack", "1", "-fa", "on")
+    return between(model, model, begin, options, plain, both)
+
+
+def between(one, other, begin, options, one_way=(), other_way=()):
+    """llama.cpp on one file against llama.cpp on another."""
+    plain = logits(one, "write", options, *one_way)
+    theirs = logits(other, "compare", options, *other_way)
     plain.stdin.write(begin)
     plain.stdin.close()
     with theirs.stdin:
