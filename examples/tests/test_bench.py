@@ -99,6 +99,11 @@ class Perplexity(Case):
         self.assertEqual(found["n_scored"], len(losses))
         self.assertAlmostEqual(math.exp(statistics.mean(losses)), found["ppl"], places=3)
 
+    def test_a_window_longer_than_the_context_is_refused(self):
+        run = bench("-m", MODEL, "--ppl", self.text, "-c", 1 << 24)
+        self.assert_code(run, FAILED)
+        self.assertRegex(run.err, r"prompt of 16777216 tokens does not fit context of \d+")
+
     def test_a_text_of_less_than_two_windows_is_refused(self):
         self.text.write_text("Too short.", encoding="utf-8")
         run = self.ppl()

@@ -1,14 +1,21 @@
-"""The world is unkind: broken models, broken workbooks, full disks, ^C. A clear error, a sound ledger, nothing half-written."""
+"""The world is unkind: broken models, broken workbooks, full disks, little memory, ^C. A clear error, a sound ledger, nothing half-written."""
+import json
 import os
 import subprocess
 import unittest
 
-from home import DONE, FAILED, INTEGRITY, MODEL, REFUSED, REPORT, REQUEST, Case, invoices, make_home, plain_home, snapshot
+from home import (BIN, DONE, FAILED, INTEGRITY, MODEL, REFUSED, REPORT, REQUEST, Case, clean_env, invoices, letters, make_home, plain_home,
+                  snapshot)
 from terminal import INTERRUPT
 
 PAGE = 4096
 # What a terminal shows when a stage has begun: the words of the progress bars, then finished lines. The last one is the question itself.
 STAGES = {"hash": r"hashing", "load": r"loading", "plan": r"planning", "tool": r"plan +`sheet", "consent": r"\[y\]es"}
+INTERRUPTED = 130
+# Some 5000 tokens, ten seconds to read.
+LONG = "What is meant by this? " + "The sea is wide and the sky is blue, and nobody knows how far it is to the other side. " * 240
+# The longest answer that is given, five seconds to write.
+STORY = "Tell me a long story about the sea, with all that happened from the first day to the last."
 
 
 class Broken(Case):
@@ -90,6 +97,42 @@ class FullDisk(Case):
         self.assertIn(REPORT, snapshot(self.work))
 
 
+class Memory(Case):
+    """What a model needs is said before it is loaded. The machine's word on its memory is replaced, in a place of its own, by another."""
+
+    def call(self, mebibytes, *command):
+        told = self.folder / "meminfo"
+        told.write_text(f"MemTotal: 99999999 kB\nMemAvailable: {mebibytes << 10} kB\n", encoding="ascii")
+        wrap = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/meminfo && exec "$@"', str(told)]
+        if os.geteuid() != 0 or subprocess.run([*wrap, "true"], capture_output=True, check=False).returncode != 0:
+            self.skipTest("only root can tell a program of another memory")
+        return subprocess.run([*wrap, *map(str, command)], cwd=self.folder, env=clean_env(), stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=300, check=False)
+
+    def assert_said(self, done):
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertRegex(done.stderr, r"there is no memory for the model: \d+ MiB of weights and \d+ MiB for a session, 100 MiB are available")
+        self.assertIn("hint: ", done.stderr)
+
+    def test_a_run_is_told_before_the_model_is_loaded(self):
+        home = plain_home().copy(self.folder / "home")
+        work = letters(self.folder / "letters")
+        run = ["--home", home.path, "run", "--manifest", work / "manifest.json", "How many lines does a.txt have?"]
+        self.assert_said(self.call(100, BIN, *run))
+        self.assert_sound(home)
+
+    def test_a_benchmark_is_told_and_runs_where_there_is_room(self):
+        bench = ["bench", "-m", MODEL, "-p", "8", "-n", "0", "-r", "1"]
+        self.assert_said(self.call(100, BIN, *bench))
+        enough = self.call(8192, BIN, *bench)
+        self.assertEqual(enough.returncode, DONE, enough.stderr)
+
+    def test_a_server_is_told_before_it_listens(self):
+        done = self.call(100, BIN.with_name("cloister-serve"), "--model", MODEL, "--listen", f"unix:{self.folder}/serve.sock")
+        self.assert_said(done)
+        self.assertFalse((self.folder / "serve.sock").exists())
+
+
 class Interrupt(Case):
     def interrupt(self, stage):
         home = plain_home().copy(self.folder / "home")
@@ -112,6 +155,29 @@ class Interrupt(Case):
 
     def test_while_planning(self):
         self.interrupt("plan")
+
+    def interrupt_answer(self, request, seen):
+        """^C while words are made: what the bar has shown until then, and how the session ended."""
+        home = plain_home().copy(self.folder / "home")
+        work = letters(self.folder / "letters")
+        manifest = work / "manifest.json"
+        manifest.write_text(json.dumps(json.loads(manifest.read_text(encoding="utf-8")) | {"capabilities": []}), encoding="utf-8")
+        with home.at_terminal(work, "run", "--manifest", "manifest.json", request, bars=True) as terminal:
+            terminal.expect(seen)
+            terminal.press(INTERRUPT)
+            self.assertEqual(terminal.wait(), INTERRUPTED, terminal.seen[-2000:])
+        self.assertEqual([e["kind"] for e in home.entries()][-2:], ["interrupted", "session-end"])
+        self.assertFalse([e for e in home.entries() if e["kind"] == "note"], "it was answered")
+        self.assert_sound(home)
+        return terminal.seen
+
+    def test_while_a_prompt_is_read(self):
+        shown = self.interrupt_answer(LONG, r"planning[^\r\n]* ([1-9]|[12]\d) %")
+        self.assertNotIn("tokens written", shown)
+
+    def test_while_an_answer_is_written(self):
+        shown = self.interrupt_answer(STORY, r" ([5-9]|\d\d) tokens written")
+        self.assertNotIn("220 tokens written", shown)
 
     def test_while_a_tool_runs(self):
         self.interrupt("tool")

@@ -54,6 +54,13 @@ class NotPossible(Told):
         self.assert_sound(self.home)
 
 
+    def test_a_request_longer_than_the_context_is_refused_before_anything_is_read(self):
+        doc = self.ends("What is meant by this? " + "The sea is wide and the sky is blue. " * 5000, FAILED)
+        self.assertRegex(doc["answer"], r"^prompt of \d{5} tokens does not fit context of 32768")
+        self.assertEqual(doc["tokens"]["prompt"], 0)
+        self.assert_sound(self.home)
+
+
 class InWords(Told):
     def test_an_answer_without_a_tool_says_that_no_file_was_read(self):
         manifest = self.work / "manifest.json"

@@ -1,9 +1,15 @@
 //! Writes `seeds/`, one well-formed input or a few for each target: `cargo run --release --example seeds` from this folder.
 //! The keys are those of attest's tests, so what is signed here is sound for its test data and for nothing else.
 
+#[path = "../../models/tests/malformed/draft.rs"]
+#[allow(dead_code, reason = "the tests lie with the rest")]
+mod draft;
 #[path = "../../attest/tests/all/kit.rs"]
 #[allow(dead_code, reason = "attest's tests use the rest")]
 mod kit;
+#[path = "../../models/tests/malformed/sound.rs"]
+#[allow(dead_code, reason = "the tests lie with the rest")]
+mod sound;
 
 use std::path::Path;
 use std::{fs, io};
@@ -38,6 +44,10 @@ fn main() -> io::Result<()> {
     write("sealed", "written", sealed.as_bytes())?;
     write("lock", "pinned", lock().as_bytes())?;
     write("gguf", "two-tensors", &gguf())?;
+    for arch in sound::ARCHITECTURES {
+        write("gguf", arch, &sound::draft(arch).bytes())?;
+    }
+    write("gguf", "sentencepiece", &sound::sentencepiece().bytes())?;
     write(
         "manifest",
         "invoices",

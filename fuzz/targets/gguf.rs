@@ -1,14 +1,37 @@
-//! A model file: parsed, and every tensor's bytes asked for.
+//! A model file: parsed, every tensor's bytes asked for, and loaded as any model is. What loads reads a few tokens.
 #![no_main]
 
-use cloister_models::Gguf;
+use cloister_models::{
+    DeviceChoice, Engine, Gguf, ModelDigest, ModelError, ModelName, Pin, Session, Unwatched,
+};
+
+/// Bytes of weights and a session: more would measure the machine's memory.
+const MOST: u64 = 1 << 28;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    if let Ok(file) = Gguf::parse(bytes) {
-        for tensor in file.tensors() {
-            assert_eq!(file.data(tensor).len(), tensor.range().len());
-        }
-        let _ = file.str("general.architecture");
-        let _ = file.strings("tokenizer.ggml.tokens").map(Iterator::count);
+    let Ok(file) = Gguf::parse(bytes) else {
+        return;
+    };
+    for tensor in file.tensors() {
+        assert_eq!(file.data(tensor).len(), tensor.range().len());
+    }
+    let _ = file.str("general.architecture");
+    let _ = file.strings("tokenizer.ggml.tokens").map(Iterator::count);
+    let small = matches!(Engine::needs(&file, DeviceChoice::Threads(1)), Ok(Some(needs)) if needs.weights + needs.session < MOST);
+    if small && let Ok(engine) = load(bytes) {
+        let tokens = engine.tokenizer().encode("a b");
+        let _ = engine
+            .session()
+            .and_then(|mut session: Session<'_>| session.extend(&tokens, &mut Unwatched));
     }
 });
+
+fn load(bytes: &[u8]) -> Result<Engine, ModelError> {
+    let name = ModelName::parse("fuzzed")?;
+    let pin = Pin::new(name, ModelDigest::of(bytes), bytes.len() as u64, None)?;
+    Engine::load(
+        &pin.check(bytes.to_vec())?,
+        DeviceChoice::Threads(1),
+        &mut Unwatched,
+    )
+}

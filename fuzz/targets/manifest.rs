@@ -10,7 +10,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         return;
     };
     for capability in manifest.capabilities() {
-        if let Scope::Paths(patterns) = capability.scope() {
+        if let Scope::Paths(_, patterns) = capability.scope() {
             assert!(patterns.iter().all(|p| p.base().is_absolute()));
         }
     }

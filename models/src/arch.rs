@@ -8,6 +8,7 @@ mod block;
 mod cache;
 mod cpu;
 mod decoder;
+mod extent;
 mod gemma3;
 mod graph;
 mod keys;
@@ -25,11 +26,13 @@ mod window;
 use cache::Cache;
 use cloister_kernels::{Gate, Pairs};
 use decoder::Decoder;
+pub(crate) use extent::Extent;
 pub use graph::Backend;
 pub(crate) use graph::{Graph, Memory, Want};
 use scaling::{Factors, Rotary};
 use window::{Local, Usual};
 
+use crate::error::shown;
 use crate::{Gguf, ModelError};
 
 /// What a model may be. Reaching any of these refuses the file.
@@ -108,7 +111,7 @@ impl Blueprint {
                 blueprint(gguf)?.consistent()
             }
             None => Err(ModelError::Architecture {
-                name: name.to_owned(),
+                name: shown(name),
                 known: KNOWN.map(|(known, _)| known).join(", "),
             }),
         }
@@ -123,9 +126,10 @@ impl Blueprint {
                 .map(|value| value.map(|v| v as usize))
         };
         let (hidden, heads) = (count("embedding_length")?, count("attention.head_count")?);
-        let head = optional("attention.key_length")?
-            .or_else(|| hidden.checked_div(heads))
-            .unwrap_or_default();
+        let head = match optional("attention.key_length")? {
+            Some(head) => head,
+            None => shared_out(hidden, heads)?,
+        };
         if let Some(value) = optional("attention.value_length")?.filter(|value| *value != head) {
             return Err(ModelError::Shape {
                 what: "attention.value_length",
@@ -133,6 +137,7 @@ impl Blueprint {
                 fault: "it is not that of the keys",
             });
         }
+        let epsilon = positive(gguf, &key("attention.layer_norm_rms_epsilon"))?;
         Ok(Self {
             layers: count("block_count")?,
             hidden,
@@ -141,7 +146,9 @@ impl Blueprint {
             head,
             feed_forward: count("feed_forward_length")?,
             context: count("context_length")?,
-            epsilon: gguf.f32(&key("attention.layer_norm_rms_epsilon"))?,
+            epsilon: epsilon.ok_or_else(|| ModelError::KeyMissing {
+                key: key("attention.layer_norm_rms_epsilon"),
+            })?,
             pairs: Pairs::Halves,
             turned: optional("rope.dimension_count")?.unwrap_or(head),
             rotary: Rotary::read(gguf, arch)?,
@@ -191,6 +198,13 @@ impl Blueprint {
                 "it is zero or over the limit",
             );
         }
+        if !within(self.heads, LIMITS.width) {
+            return fault(
+                "attention.head_count",
+                self.heads,
+                "it is zero or over the limit",
+            );
+        }
         if !within(self.heads.saturating_mul(self.head), LIMITS.width)
             || !self.head.is_multiple_of(2)
         {
@@ -220,6 +234,19 @@ impl Blueprint {
     /// The window of layer `layer`, if it sees only a part.
     fn local_at(&self, layer: usize) -> Option<Local> {
         self.local.filter(|local| local.holds(layer))
+    }
+}
+
+/// The head size of a file that does not say it. None at all where there are no heads, which is refused later.
+fn shared_out(hidden: usize, heads: usize) -> Result<usize, ModelError> {
+    match hidden.checked_rem(heads) {
+        None => Ok(0),
+        Some(0) => Ok(hidden / heads),
+        Some(_) => Err(ModelError::Shape {
+            what: "attention.head_count",
+            value: heads as u64,
+            fault: "it does not divide the embedding's width",
+        }),
     }
 }
 

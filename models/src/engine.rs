@@ -7,6 +7,7 @@ use cloister_kernels::processors;
 
 use crate::arch::{Backend, Graph};
 use crate::grammar::Vocabulary;
+use crate::needs::Needs;
 use crate::registry::{ModelDigest, ModelName, Verified};
 use crate::session::Session;
 use crate::template::Template;
@@ -70,13 +71,16 @@ impl Engine {
     /// Loads a model whose bytes matched their pin. The bytes are not needed afterwards.
     ///
     /// # Errors
-    /// Every fault of the file by name; [`ModelError::Interrupted`]; [`ModelError::Device`].
+    /// Every fault of the file by name; [`ModelError::Room`]; [`ModelError::Interrupted`]; [`ModelError::Device`].
     pub fn load(
         model: &Verified,
         device: DeviceChoice,
         watch: &mut dyn Watch,
     ) -> Result<Self, ModelError> {
         let gguf = Gguf::parse(model.bytes())?;
+        if let Some(needs) = Self::needs(&gguf, device)? {
+            needs.within(watch.available())?;
+        }
         let tokenizer = Arc::new(Tokenizer::new(&gguf)?);
         let graph = device.load(&gguf, watch)?;
         if tokenizer.size() > graph.vocabulary() {
@@ -100,6 +104,14 @@ impl Engine {
             vocabulary,
             template,
         })
+    }
+
+    /// What this file would take, by its header. `None` where its weights go to the memory of a card.
+    ///
+    /// # Errors
+    /// An architecture that is not known, and numbers that are missing or contradict each other.
+    pub fn needs(gguf: &Gguf<'_>, device: DeviceChoice) -> Result<Option<Needs>, ModelError> {
+        Needs::of(gguf, device, LIMITS.context)
     }
 
     /// A new, empty conversation.

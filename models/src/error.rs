@@ -65,6 +65,19 @@ pub enum ModelError {
         /// Its pinned length.
         bytes: u64,
     },
+    /// What the model would take is more than there is. Said before anything is taken.
+    #[error(
+        "there is no memory for the model: {} MiB of weights and {} MiB for a session, {} MiB are available",
+        mebibytes(*weights), mebibytes(*session), available >> 20
+    )]
+    Room {
+        /// The weights, bytes.
+        weights: u64,
+        /// A session of the full context, bytes.
+        session: u64,
+        /// What may be taken, bytes.
+        available: u64,
+    },
     /// The tokenizer in the file cannot be used.
     #[error("the file's tokenizer is refused: {why}")]
     Tokenizer {
@@ -129,6 +142,14 @@ pub enum ModelError {
     #[error("{what} at byte {at} is not UTF-8")]
     NotText {
         /// Which text.
+        what: &'static str,
+        /// Offset, in bytes.
+        at: usize,
+    },
+    /// A name that cannot be shown: no writer makes one.
+    #[error("{what} at byte {at} is empty or holds control characters")]
+    Unprintable {
+        /// Which name.
         what: &'static str,
         /// Offset, in bytes.
         at: usize,
@@ -200,6 +221,20 @@ pub enum ModelError {
         first: String,
         /// The one that starts inside it.
         second: String,
+    },
+    /// Bytes that are no padding and of which the header says nothing.
+    #[error("{bytes} bytes at byte {at} belong to no tensor")]
+    Stray {
+        /// How many, padding included.
+        bytes: u64,
+        /// Where they begin, in bytes from the start of the file.
+        at: u64,
+    },
+    /// The file is one of several that make up a model.
+    #[error("the model was split into {parts} files, and this is one of them")]
+    Split {
+        /// Into how many.
+        parts: u32,
     },
     /// A tensor that the architecture needs is absent.
     #[error("tensor `{name}` is missing")]
@@ -278,6 +313,21 @@ pub enum ModelError {
     Compute(#[from] candle_core::Error),
 }
 
+/// A text of a file, fit to be shown: no control characters, and not at any length.
+pub(crate) fn shown(text: &str) -> String {
+    const MOST: usize = 80; // characters: a line
+    let mut shown: String = text.chars().take(MOST).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown.escape_debug().to_string()
+}
+
+/// Begun ones count: what is needed is not understated.
+fn mebibytes(bytes: u64) -> u64 {
+    bytes.div_ceil(1 << 20)
+}
+
 impl ModelError {
     /// What the person can do about it, printed as a second line.
     #[must_use]
@@ -286,8 +336,12 @@ impl ModelError {
             Self::Magic { .. }
             | Self::Version { .. }
             | Self::Cut { .. }
-            | Self::TensorCut { .. } => {
-                "fetch the model again; the file is not a complete GGUF file"
+            | Self::TensorCut { .. }
+            | Self::Stray { .. } => {
+                "fetch the model again; the file is not a whole GGUF file and nothing else"
+            }
+            Self::Split { .. } => {
+                "join the files with `llama-gguf-split --merge`, or fetch the model in one file"
             }
             Self::Architecture { .. } | Self::KeyUnknown { .. } => {
                 "choose a model of a known architecture"
@@ -304,7 +358,9 @@ impl ModelError {
             Self::WrongHash { .. } | Self::WrongLength { .. } => {
                 "the file was changed or damaged after it was pinned: import it again from where it came from"
             }
-            Self::Memory { .. } => "choose a smaller model",
+            Self::Memory { .. } | Self::Room { .. } => {
+                "end other programs, or choose a smaller model"
+            }
             Self::Pretokenizer { .. } | Self::Template { .. } => {
                 "choose an instruction-tuned model of the Qwen, Llama 3, SmolLM2, Gemma 3 or Phi families"
             }

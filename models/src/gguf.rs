@@ -1,8 +1,8 @@
 //! The GGUF header, read strictly before anything else sees the bytes. Pure over `&[u8]`; knows nothing of architectures.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian. Every count is bounded, every
-//! offset checked, names are unique and tensors lie inside the file and apart from each other. Large arrays (the vocabulary) stay ranges
-//! of the file.
+//! offset checked, names are unique, tensors lie inside the file and apart from each other, and nothing lies between or behind them. Large
+//! arrays (the vocabulary) stay ranges of the file.
 
 mod cursor;
 mod tensors;
@@ -52,11 +52,21 @@ impl<'a> Gguf<'a> {
         let values = read_values(&mut cursor, key_count)?;
         let alignment = alignment(&values)?;
         let tensors = tensors::read(&mut cursor, tensor_count, alignment)?;
-        Ok(Self {
+        let gguf = Self {
             bytes,
             values,
             tensors,
-        })
+        };
+        gguf.whole()?;
+        Ok(gguf)
+    }
+
+    /// Refuses one part of a model that was split into several files.
+    fn whole(&self) -> Result<(), ModelError> {
+        match self.find::<u32>("split.count")? {
+            None | Some(0 | 1) => Ok(()),
+            Some(parts) => Err(ModelError::Split { parts }),
+        }
     }
 
     /// The value of a key, if the key is there.

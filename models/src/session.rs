@@ -10,15 +10,15 @@ use crate::watch::{Progress, Watch, tell};
 use crate::write::{self, Hear, Writing, Written};
 
 /// What is computed at once.
-struct Limits {
+pub(crate) struct Limits {
     /// Positions of a prompt. 256: weights are read from memory once a chunk, a fortieth of the time. An interruption waits for one layer of a chunk,
     /// 15 ms in a 0.5B model on two cores.
-    chunk: usize,
+    pub(crate) chunk: usize,
     /// Positions whose logits are all kept. 64: 39 MB for a vocabulary of 150 000.
-    scored: usize,
+    pub(crate) scored: usize,
 }
 
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     chunk: 256,
     scored: 64,
 };

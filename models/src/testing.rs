@@ -6,7 +6,7 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
-use crate::{DeviceChoice, Engine, ModelDigest, ModelName, Pin, Unwatched};
+use crate::{DeviceChoice, Engine, ModelDigest, ModelName, Pin, Unwatched, Watch};
 
 pub(crate) const HIDDEN: usize = 64;
 const HEADS: usize = 4;
@@ -55,9 +55,17 @@ pub(crate) fn load(bytes: Vec<u8>) -> Result<Engine, crate::ModelError> {
 }
 
 pub(crate) fn load_on(bytes: Vec<u8>, device: DeviceChoice) -> Result<Engine, crate::ModelError> {
+    load_watched(bytes, device, &mut Unwatched)
+}
+
+pub(crate) fn load_watched(
+    bytes: Vec<u8>,
+    device: DeviceChoice,
+    watch: &mut dyn Watch,
+) -> Result<Engine, crate::ModelError> {
     let name = ModelName::parse("tiny").unwrap();
     let pin = Pin::new(name, ModelDigest::of(&bytes), bytes.len() as u64, None).unwrap();
-    Engine::load(&pin.check(bytes).unwrap(), device, &mut Unwatched)
+    Engine::load(&pin.check(bytes).unwrap(), device, watch)
 }
 
 pub(crate) fn write(metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::ModelError;
 use crate::gguf::Gguf;
@@ -192,7 +192,9 @@ impl Literals {
             .filter(|(_, text)| !text.is_empty())
             .map(|(id, text)| (text, id))
             .unzip();
+        // Left to itself it builds a table of a thousand bytes for each byte of a few long tokens.
         let find = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .match_kind(MatchKind::LeftmostLongest)
             .build(texts)
             .map_err(|e| ModelError::Tokenizer { why: e.to_string() })?;

@@ -32,6 +32,11 @@ pub enum Progress {
 pub trait Watch {
     /// Break ends the work with [`ModelError::Interrupted`].
     fn on(&mut self, progress: Progress) -> ControlFlow<()>;
+
+    /// Memory that may be taken, bytes, if whoever waits knows: what a model needs is held against it before the model is loaded.
+    fn available(&self) -> Option<u64> {
+        None
+    }
 }
 
 impl<F: FnMut(Progress) -> ControlFlow<()>> Watch for F {

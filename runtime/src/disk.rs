@@ -27,6 +27,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     fs::read(path).map_err(|e| failed("read", path, &e))
 }
 
+/// Memory that this process may still take, bytes, if the system tells.
+pub(crate) fn available_memory() -> Option<u64> {
+    cloister_models::available_memory(|path| fs::read_to_string(path).ok())
+}
+
 /// Read a file that somebody else wrote: a plain file, no longer than it may be. Opening does not wait, so a pipe cannot hold us.
 pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();

@@ -9,6 +9,7 @@ use cloister_models::{Progress, Watch};
 use cloister_tools::names::{Lines, escape};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::disk;
 use crate::interrupt::Interrupt;
 
 /// Where no bar can be drawn, a line is written at most this often: enough to see that it lives, little enough to read.
@@ -146,6 +147,10 @@ impl Watch for Stage {
             Progress::Decode { tokens } => self.bar.set_message(format!("{tokens} tokens written")),
         }
         self.go_on()
+    }
+
+    fn available(&self) -> Option<u64> {
+        disk::available_memory()
     }
 }
 

@@ -48,6 +48,14 @@ impl Matrix {
         Ok(matrix)
     }
 
+    /// Bytes that a matrix of this shape takes once it is packed.
+    #[must_use]
+    pub fn packed_bytes(format: Format, rows: usize, columns: usize) -> usize {
+        let (inputs, bytes) = format.unit();
+        let tile = columns.div_ceil(inputs).saturating_mul(bytes);
+        rows.div_ceil(LANES).saturating_mul(tile)
+    }
+
     /// The weights of one row in f32, `columns` of them.
     ///
     /// # Panics

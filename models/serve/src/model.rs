@@ -1,12 +1,15 @@
-//! From what was named on the command line to a loaded engine: a pinned model of a home, or a file. Its bytes are hashed before they are read.
+//! From what was named on the command line to a loaded engine: a pinned model of a home, or a file. The pins are those that the home's admin
+//! signed; a model's bytes are hashed before they are read.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use cloister_attest::{AttestError, Purpose, Roots, unseal};
 use cloister_models::{
-    DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Verified,
+    DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Verified, Watch,
+    available_memory,
 };
 use thiserror::Error;
 
@@ -25,6 +28,8 @@ pub(crate) enum LoadError {
         got: ModelDigest,
         want: ModelDigest,
     },
+    #[error("`{path}`: {source}")]
+    Seal { path: String, source: AttestError },
     #[error(transparent)]
     Model(#[from] ModelError),
 }
@@ -38,6 +43,9 @@ impl LoadError {
             Self::WrongHash { .. } => {
                 Some("the file is not the one that you meant: fetch it again".to_owned())
             }
+            Self::Seal { path, .. } => Some(format!(
+                "`{path}` was changed after the admin signed it: `cloister models list` checks the same"
+            )),
             Self::Model(error) => error.hint(),
             _ => None,
         }
@@ -57,8 +65,20 @@ pub(crate) struct Named<'a> {
 /// [`LoadError`], each with what is wrong with which file.
 pub(crate) fn load(named: &Named<'_>) -> Result<Engine, LoadError> {
     let verified = verified(named)?;
-    let mut watch = |_: Progress| ControlFlow::Continue(());
-    Ok(Engine::load(&verified, DeviceChoice::Cpu, &mut watch)?)
+    Ok(Engine::load(&verified, DeviceChoice::Cpu, &mut Alone)?)
+}
+
+/// Nobody waits for the model, but it must fit.
+struct Alone;
+
+impl Watch for Alone {
+    fn on(&mut self, _: Progress) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn available(&self) -> Option<u64> {
+        available_memory(|path| fs::read_to_string(path).ok())
+    }
 }
 
 fn verified(named: &Named<'_>) -> Result<Verified, LoadError> {
@@ -107,17 +127,17 @@ fn home(named: Option<&Path>) -> Option<PathBuf> {
     named.map(Path::to_path_buf).or_else(usual)
 }
 
-/// The pins of a home. The last line is the admin's signature; whoever owns the home can check it with `cloister models verify`, this
-/// program only holds the model's bytes against the pin.
+/// The pins of a home, if its admin signed them. A home without any has none.
 fn read_lock(home: &Path) -> Result<Lock, LoadError> {
     let path = home.join("models.lock");
     let text = match fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Lock::default()),
         other => other.map_err(failed(&path))?,
     };
-    let body = text
-        .rsplit_once("signature = \"ed25519:")
-        .map_or(text.as_str(), |(body, _)| body);
+    let roots = home.join("keys").join("roots.json");
+    let roots =
+        Roots::parse(&fs::read(&roots).map_err(failed(&roots))?).map_err(unsealed(&roots))?;
+    let body = unseal(&text, Purpose::ModelsLock, roots.admin()).map_err(unsealed(&path))?;
     Ok(Lock::parse(body)?)
 }
 
@@ -156,9 +176,41 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> LoadError {
     move |source| LoadError::File { path, source }
 }
 
+fn unsealed(path: &Path) -> impl FnOnce(AttestError) -> LoadError {
+    let path = path.display().to_string();
+    move |source| LoadError::Seal { path, source }
+}
+
 #[cfg(test)]
 mod tests {
+    use cloister_attest::{AdminKey, seal};
+    use zeroize::Zeroizing;
+
     use super::*;
+
+    fn admin(number: u8) -> AdminKey {
+        AdminKey::from_random(Zeroizing::new([number; 32]))
+    }
+
+    /// A home that trusts admin 1, whose lock of one model is signed by `signer`.
+    fn home(signer: &AdminKey, model: &[u8]) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        let digest = ModelDigest::of(model);
+        let lock = format!("[[model]]\nname = \"m\"\nsha256 = \"{digest}\"\nbytes = 7\n");
+        let roots = Roots::new(admin(1).public()).to_json().unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let path = home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        put("keys/roots.json", roots.as_bytes());
+        put("models/m.gguf", model);
+        put(
+            "models.lock",
+            seal(&lock, Purpose::ModelsLock, signer).as_bytes(),
+        );
+        home
+    }
 
     fn named<'a>(model: &'a str, sha256: Option<&'a str>, home: &'a Path) -> Named<'a> {
         Named {
@@ -170,18 +222,11 @@ mod tests {
 
     #[test]
     fn a_pinned_model_is_read_only_if_its_bytes_are_the_pinned_ones() {
-        let home = tempfile::tempdir().unwrap();
-        let digest = ModelDigest::of(b"weights");
-        let lock = format!(
-            "[[model]]\nname = \"m\"\nsha256 = \"{digest}\"\nbytes = 7\nsignature = \"ed25519:00\"\n"
-        );
-        fs::write(home.path().join("models.lock"), lock).unwrap();
-        fs::create_dir(home.path().join("models")).unwrap();
+        let home = home(&admin(1), b"weights");
         let file = home.path().join("models/m.gguf");
-        fs::write(&file, "weights").unwrap();
         assert_eq!(
             verified(&named("m", None, home.path())).unwrap().sha256(),
-            digest
+            ModelDigest::of(b"weights")
         );
         fs::write(&file, "weightz").unwrap();
         let refused = verified(&named("m", None, home.path()));
@@ -194,6 +239,32 @@ mod tests {
             matches!(refused, Err(LoadError::Unknown { .. })),
             "{refused:?}"
         );
+    }
+
+    #[test]
+    fn pins_that_the_admin_did_not_sign_are_refused() {
+        let refused = |home: &Path| {
+            let refused = verified(&named("m", None, home));
+            assert!(
+                matches!(refused, Err(LoadError::Seal { .. })),
+                "{refused:?}"
+            );
+        };
+        refused(home(&admin(2), b"weights").path());
+        let home = home(&admin(1), b"weights");
+        let lock = home.path().join("models.lock");
+        let signed = fs::read_to_string(&lock).unwrap();
+        let other = ModelDigest::of(b"weightz").to_string();
+        fs::write(home.path().join("models/m.gguf"), "weightz").unwrap();
+        fs::write(
+            &lock,
+            signed.replace(&ModelDigest::of(b"weights").to_string(), &other),
+        )
+        .unwrap();
+        refused(home.path());
+        let (unsigned, _) = signed.rsplit_once("signature").unwrap();
+        fs::write(&lock, unsigned).unwrap();
+        refused(home.path());
     }
 
     #[test]

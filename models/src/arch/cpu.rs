@@ -9,6 +9,7 @@ use cloister_kernels::{Isa, LANES, Linear, Norm, Team, WIDEST_HEAD};
 use self::layer::Layer;
 pub(crate) use self::state::State;
 use self::weights::Weights;
+pub(super) use self::weights::format;
 use super::graph::Want;
 use super::rope::Rotations;
 use super::{Blueprint, Part};
@@ -32,7 +33,7 @@ pub(super) fn obstacle(gguf: &Gguf<'_>, plan: &Blueprint) -> Option<String> {
     }
     let unknown = gguf
         .tensors()
-        .find(|tensor| weights::format(tensor.dtype()).is_none());
+        .find(|tensor| format(tensor.dtype()).is_none());
     unknown.map(|tensor| format!("`{}` is {:?}", tensor.name(), tensor.dtype()))
 }
 

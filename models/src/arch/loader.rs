@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::Part;
 use super::linear::Linear;
-use super::shelf::{Fused, Shelf};
+use super::shelf::{Fused, Shelf, finite};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError, TensorInfo};
 
@@ -55,7 +55,9 @@ impl<'g, 'w> Loader<'g, 'w> {
 
     /// A vector in f32: a norm or a bias.
     pub(super) fn vector(&mut self, name: &str, len: usize) -> Result<Tensor, ModelError> {
-        Ok(self.quantized(name, &[len])?.dequantize(self.device)?)
+        let vector = self.quantized(name, &[len])?.dequantize(self.device)?;
+        finite(name, &vector.to_vec1::<f32>()?)?;
+        Ok(vector)
     }
 
     /// `NAME.weight`, and `NAME.bias` where the architecture has it.

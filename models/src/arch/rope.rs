@@ -7,6 +7,7 @@ use cloister_kernels::{Pairs, Rope};
 
 use super::Blueprint;
 use super::scaling::{Factors, Rotary};
+use super::shelf::divisors;
 use crate::ModelError;
 
 /// Cosines and sines for a run of positions, each `[positions, head / 2]`.
@@ -42,7 +43,7 @@ impl Rotations {
     ) -> Result<Self, ModelError> {
         let mut divided = |name: &str| {
             let factors = numbers(name, plan.turned / 2)?;
-            positive(name, &factors)?;
+            divisors(name, &factors)?;
             Ok::<_, ModelError>(Frequencies::new(plan, plan.rotary, &factors))
         };
         let (everywhere, stretched) = match plan.factors {
@@ -73,16 +74,6 @@ impl Rotations {
     /// Of layers that see a window, where those differ.
     pub(super) fn nearby(&self) -> Option<&Frequencies> {
         self.nearby.as_ref()
-    }
-}
-
-fn positive(name: &str, factors: &[f32]) -> Result<(), ModelError> {
-    match factors.iter().all(|factor| *factor > 0.0) {
-        true => Ok(()),
-        false => Err(ModelError::Tensor {
-            name: name.to_owned(),
-            fault: "angles are divided by it, and not all of it is positive".to_owned(),
-        }),
     }
 }
 

@@ -120,6 +120,31 @@ impl<'g> Fused<'g> {
     }
 }
 
+/// Refuses a vector that would make every token NaN.
+pub(super) fn finite(name: &str, values: &[f32]) -> Result<(), ModelError> {
+    refuse(name, values, "is not finite", |value| value.is_finite())
+}
+
+/// Refuses divisors of angles that would turn nothing or everything.
+pub(super) fn divisors(name: &str, values: &[f32]) -> Result<(), ModelError> {
+    refuse(name, values, "is not positive", |value| value > 0.0)
+}
+
+fn refuse(
+    name: &str,
+    values: &[f32],
+    fault: &str,
+    sound: impl Fn(f32) -> bool,
+) -> Result<(), ModelError> {
+    match values.iter().position(|value| !sound(*value)) {
+        None => Ok(()),
+        Some(index) => Err(ModelError::Tensor {
+            name: name.to_owned(),
+            fault: format!("its value {index} {fault}"),
+        }),
+    }
+}
+
 fn missing(name: &str) -> ModelError {
     ModelError::TensorMissing {
         name: name.to_owned(),

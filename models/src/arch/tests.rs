@@ -359,6 +359,6 @@ fn factors_that_cannot_be_divided_by_are_refused() {
             .err()
             .unwrap()
             .to_string(),
-        "tensor `rope_freqs.weight`: angles are divided by it, and not all of it is positive"
+        "tensor `rope_freqs.weight`: its value 0 is not positive"
     );
 }

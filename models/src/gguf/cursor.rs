@@ -74,11 +74,15 @@ impl<'a> Cursor<'a> {
         self.take(inside, length)
     }
 
-    /// A key or tensor name: short and UTF-8.
+    /// A key or tensor name: short, UTF-8, and fit to be shown.
     pub(super) fn name(&mut self, what: &'static str) -> Result<&'a str, ModelError> {
         let length = bounded("the length of a name", self.u64(what)?, LIMITS.name)?;
         let at = self.at;
         let bytes = self.take(what, length)?;
-        std::str::from_utf8(bytes).map_err(|_| ModelError::NotText { what, at })
+        let name = std::str::from_utf8(bytes).map_err(|_| ModelError::NotText { what, at })?;
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(ModelError::Unprintable { what, at });
+        }
+        Ok(name)
     }
 }

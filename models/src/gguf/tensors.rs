@@ -67,9 +67,14 @@ pub(super) fn read<'a>(
     let data = (cursor.at() as u64).next_multiple_of(alignment);
     entries.sort_by_key(|entry| entry.offset);
     apart(&entries)?;
+    let len = cursor.len() as u64;
+    let mut end = data;
     let mut tensors = HashMap::new();
     for entry in entries {
-        let info = place(entry, data, cursor.len() as u64)?;
+        let info = place(entry, data, len)?;
+        let Range { start, end: over } = info.range();
+        nothing_between(end, start as u64)?;
+        end = (over as u64).next_multiple_of(alignment);
         let name = info.name;
         if tensors.insert(name, info).is_some() {
             return Err(ModelError::Twice {
@@ -78,7 +83,16 @@ pub(super) fn read<'a>(
             });
         }
     }
+    nothing_between(end, len)?;
     Ok(tensors)
+}
+
+/// Every byte is header, tensor or padding to the next aligned place: a file that holds more is not what it says, or two files in one.
+fn nothing_between(end: u64, start: u64) -> Result<(), ModelError> {
+    match start.saturating_sub(end) {
+        0 => Ok(()),
+        bytes => Err(ModelError::Stray { bytes, at: end }),
+    }
 }
 
 fn read_entry<'a>(cursor: &mut Cursor<'a>, alignment: u64) -> Result<Entry<'a>, ModelError> {

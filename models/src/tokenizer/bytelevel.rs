@@ -14,6 +14,7 @@ use tokenizers::{SplitDelimiterBehavior, Tokenizer as Engine};
 
 use super::parts::{Parts, wrong};
 use crate::ModelError;
+use crate::error::shown;
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -57,7 +58,7 @@ fn rules(pre: Option<&str>) -> Result<Rules, ModelError> {
             whole_pieces: WholePieces::Taken,
         }),
         other => Err(ModelError::Pretokenizer {
-            pre: other.unwrap_or("nothing").escape_debug().to_string(),
+            pre: shown(other.unwrap_or("nothing")),
         }),
     }
 }
@@ -130,9 +131,8 @@ fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
             .all(|text| vocab.contains_key(text))
         {
             return Err(wrong(format!(
-                "the merge `{} {}` names a token that is not there",
-                left.escape_debug(),
-                right.escape_debug()
+                "the merge `{}` names a token that is not there",
+                shown(&format!("{left} {right}"))
             )));
         }
     }

@@ -2,11 +2,25 @@
 //!
 //! Keys: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md#tokenizer>.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Piece;
 use crate::ModelError;
+use crate::error::shown;
 use crate::gguf::Gguf;
+
+/// What a vocabulary may be. Reaching one refuses the file.
+struct Limits {
+    /// Tokens. 2^20: four times the largest in use.
+    tokens: usize,
+    /// One token as the file spells it, bytes. 2048: the longest in use are runs of spaces, under 400.
+    token: usize,
+}
+
+const LIMITS: Limits = Limits {
+    tokens: 1 << 20,
+    token: 2048,
+};
 
 /// Turn markers are control tokens whatever the file calls them; early Gemma, Llama and Phi files call some of them plain text.
 /// Not `<s>`: in Qwen it is an ordinary token, the one of HTML.
@@ -108,22 +122,17 @@ impl Parts {
             other => {
                 return Err(wrong(format!(
                     "its kind `{}` is not known here",
-                    other.escape_debug()
+                    shown(other)
                 )));
             }
         };
-        let texts = gguf
-            .strings("tokenizer.ggml.tokens")?
-            .map(owned)
-            .collect::<Result<Vec<_>, _>>()?;
-        let kinds = gguf
-            .i32s("tokenizer.ggml.token_type")?
+        let texts = read_texts(gguf)?;
+        let numbers = gguf.i32s("tokenizer.ggml.token_type")?;
+        one_for_each(&texts, numbers.len(), "type")?;
+        let kinds = numbers
             .zip(&texts)
             .map(kind)
             .collect::<Result<Vec<_>, _>>()?;
-        if kinds.len() != texts.len() || texts.is_empty() {
-            return Err(wrong("it has not one type for each token"));
-        }
         let pre = gguf.find::<&str>("tokenizer.ggml.pre")?.map(str::to_owned);
         let space_first = match gguf.find::<bool>("tokenizer.ggml.add_space_prefix")? {
             Some(false) => SpaceFirst::AsIs,
@@ -147,7 +156,7 @@ impl Parts {
                     .map(merge)
                     .collect::<Result<_, _>>()?
             }
-            Family::SentencePiece => parts.scores = gguf.f32s("tokenizer.ggml.scores")?.collect(),
+            Family::SentencePiece => parts.scores = read_scores(gguf, &parts.texts)?,
         }
         parts.ends = parts.read_ends(gguf)?;
         parts.bos = parts.read_bos(gguf)?;
@@ -180,13 +189,17 @@ impl Parts {
     fn read_bos(&self, gguf: &Gguf<'_>) -> Result<Option<u32>, ModelError> {
         let usual =
             self.family == Family::SentencePiece || self.pre.as_deref() == Some("llama-bpe");
-        if !gguf
-            .find::<bool>("tokenizer.ggml.add_bos_token")?
-            .unwrap_or(usual)
-        {
+        let said = gguf.find::<bool>("tokenizer.ggml.add_bos_token")?;
+        if !said.unwrap_or(usual) {
             return Ok(None);
         }
-        self.control_at(gguf, "tokenizer.ggml.bos_token_id")
+        let bos = self.control_at(gguf, "tokenizer.ggml.bos_token_id")?;
+        match (said, bos) {
+            (Some(true), None) => Err(wrong(
+                "every text should begin with a token that it does not name",
+            )),
+            _ => Ok(bos),
+        }
     }
 
     fn control_at(&self, gguf: &Gguf<'_>, key: &str) -> Result<Option<u32>, ModelError> {
@@ -243,6 +256,49 @@ impl Parts {
     }
 }
 
+fn read_texts(gguf: &Gguf<'_>) -> Result<Vec<String>, ModelError> {
+    let texts = gguf.strings("tokenizer.ggml.tokens")?;
+    if !(1..=LIMITS.tokens).contains(&texts.len()) {
+        return Err(wrong(format!(
+            "it has {} tokens, 1 to {} are read",
+            texts.len(),
+            LIMITS.tokens
+        )));
+    }
+    let texts = texts.map(owned).collect::<Result<Vec<_>, _>>()?;
+    let mut seen = HashSet::new();
+    let twice = texts
+        .iter()
+        .find(|text| !text.is_empty() && !seen.insert(text.as_str()));
+    match twice {
+        Some(text) => Err(wrong(format!("the token `{}` is there twice", shown(text)))),
+        None => Ok(texts),
+    }
+}
+
+/// Short arrays would leave tokens without, long ones belong to another vocabulary.
+fn one_for_each(texts: &[String], found: usize, what: &str) -> Result<(), ModelError> {
+    match found == texts.len() {
+        true => Ok(()),
+        false => Err(wrong(format!(
+            "it has {} tokens and a {what} for {found}",
+            texts.len()
+        ))),
+    }
+}
+
+fn read_scores(gguf: &Gguf<'_>, texts: &[String]) -> Result<Vec<f32>, ModelError> {
+    let scores = gguf.f32s("tokenizer.ggml.scores")?;
+    one_for_each(texts, scores.len(), "score")?;
+    match scores.zip(texts).find(|(score, _)| !score.is_finite()) {
+        Some((score, text)) => Err(wrong(format!(
+            "the score of the token `{}` is {score}",
+            shown(text)
+        ))),
+        None => Ok(scores.collect()),
+    }
+}
+
 /// `<0x0A>` is byte 10.
 fn byte(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
@@ -250,19 +306,45 @@ fn byte(text: &str) -> Option<u8> {
 }
 
 fn owned(bytes: &[u8]) -> Result<String, ModelError> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| wrong("a token is not UTF-8"))
+    if bytes.len() > LIMITS.token {
+        return Err(wrong(format!(
+            "a token has {} bytes, the limit is {}",
+            bytes.len(),
+            LIMITS.token
+        )));
+    }
+    text(bytes, "a token")
+}
+
+fn text(bytes: &[u8], what: &str) -> Result<String, ModelError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(wrong(format!(
+            "{what} is not UTF-8: `{}`",
+            shown(&String::from_utf8_lossy(bytes))
+        ))),
+    }
 }
 
 fn kind((number, text): (i32, &String)) -> Result<Kind, ModelError> {
     if MARKERS.contains(&text.as_str()) {
         return Ok(Kind::Control);
     }
-    Kind::from_number(number).ok_or_else(|| wrong(format!("a token is of type {number}")))
+    match Kind::from_number(number) {
+        Some(Kind::Byte) if byte(text).is_none() => {
+            Err(wrong(format!("the token `{}` is no byte", shown(text))))
+        }
+        Some(kind) => Ok(kind),
+        None => Err(wrong(format!(
+            "the token `{}` is of type {number}",
+            shown(text)
+        ))),
+    }
 }
 
 /// `a b`; the first of the two may itself begin with a space.
 fn merge(bytes: &[u8]) -> Result<(String, String), ModelError> {
-    let text = owned(bytes)?;
+    let text = text(bytes, "a merge")?;
     let space = text
         .bytes()
         .skip(1)
@@ -271,7 +353,7 @@ fn merge(bytes: &[u8]) -> Result<(String, String), ModelError> {
     let parts = space.and_then(|at| Some((text.get(..at)?, text.get(at.saturating_add(1)..)?)));
     let (left, right) = parts
         .filter(|(_, right)| !right.is_empty())
-        .ok_or_else(|| wrong("a merge has not two parts"))?;
+        .ok_or_else(|| wrong(format!("the merge `{}` has not two parts", shown(&text))))?;
     Ok((left.to_owned(), right.to_owned()))
 }
 

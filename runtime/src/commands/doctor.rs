@@ -96,17 +96,12 @@ fn cpu() -> Check {
 }
 
 fn memory() -> Check {
-    let text = disk::text(std::path::Path::new("/proc/meminfo")).unwrap_or_default();
-    let available = text
-        .lines()
-        .find_map(|l| l.strip_prefix("MemAvailable:"))
-        .and_then(|v| v.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    match available {
-        Some(kib) => ok(
+    match disk::available_memory() {
+        Some(bytes) => ok(
             "memory",
             format!(
                 "{} MiB available; a model needs about twice its file while it loads",
-                kib / 1024
+                bytes >> 20
             ),
         ),
         None => bad(

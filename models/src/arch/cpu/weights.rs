@@ -4,12 +4,12 @@ use candle_core::quantized::GgmlDType;
 use cloister_kernels::{Format, Linear, Matrix, Norm};
 
 use crate::arch::Part;
-use crate::arch::shelf::{Fused, Shelf};
+use crate::arch::shelf::{Fused, Shelf, finite};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError, TensorInfo};
 
 /// The kernels' name of a block type, if they know it.
-pub(super) fn format(dtype: GgmlDType) -> Option<Format> {
+pub(in crate::arch) fn format(dtype: GgmlDType) -> Option<Format> {
     Some(match dtype {
         GgmlDType::F32 => Format::F32,
         GgmlDType::F16 => Format::F16,
@@ -55,6 +55,7 @@ impl<'g, 'w> Weights<'g, 'w> {
             .take(name, &[len], |info, data| pack(info, 1, len, data))?;
         let mut values = vec![0.0; len];
         matrix.row(0, &mut values);
+        finite(name, &values)?;
         Ok(values)
     }
 
