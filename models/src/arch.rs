@@ -11,13 +11,17 @@ mod decoder;
 mod extent;
 mod gemma3;
 mod graph;
+mod keys;
 mod linear;
 mod llama;
 mod loader;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod rope;
+mod scaling;
 mod shelf;
+mod window;
 
 use cache::Cache;
 use cloister_kernels::{Gate, Pairs};
@@ -25,6 +29,8 @@ use decoder::Decoder;
 pub(crate) use extent::Extent;
 pub use graph::Backend;
 pub(crate) use graph::{Graph, Memory, Want};
+use scaling::{Factors, Rotary};
+use window::{Local, Usual};
 
 use crate::error::shown;
 use crate::{Gguf, ModelError};
@@ -52,22 +58,6 @@ enum Part {
     Absent,
 }
 
-/// Rotary positions of one kind of layer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Rotary {
-    base: f32,
-    /// Positions are divided by this (linear scaling); 1 for none.
-    divisor: f32,
-}
-
-/// Layers that see only the last `window` positions: all but each `every`-th.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Local {
-    window: usize,
-    every: usize,
-    rotary: Rotary,
-}
-
 /// Everything the decoder needs to know beyond the weights.
 #[derive(Debug, Clone, PartialEq)]
 struct Blueprint {
@@ -80,7 +70,10 @@ struct Blueprint {
     context: usize,
     epsilon: f32,
     pairs: Pairs,
+    /// Values of a head that are turned, from its first on.
+    turned: usize,
     rotary: Rotary,
+    factors: Factors,
     local: Option<Local>,
     gate: Gate,
     /// Queries are multiplied by this: the root of the head size, inverted.
@@ -93,15 +86,18 @@ struct Blueprint {
     head_norms: Part,
     /// Norms after attention and after feed-forward, before each is added.
     after_norms: Part,
+    /// Whether query, key and value are one tensor, and gate and up another.
+    fused: Part,
 }
 
 /// How an architecture reads its metadata.
 type Reader = fn(&Gguf<'_>) -> Result<Blueprint, ModelError>;
 
 /// The one place that knows every architecture.
-const KNOWN: [(&str, Reader); 4] = [
+const KNOWN: [(&str, Reader); 5] = [
     ("gemma3", gemma3::blueprint),
     ("llama", llama::blueprint),
+    ("phi3", phi3::blueprint),
     ("qwen2", qwen2::blueprint),
     ("qwen3", qwen3::blueprint),
 ];
@@ -110,7 +106,10 @@ impl Blueprint {
     fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
         let name = gguf.str("general.architecture")?;
         match KNOWN.iter().find(|(known, _)| *known == name) {
-            Some((_, blueprint)) => blueprint(gguf)?.consistent(),
+            Some((_, blueprint)) => {
+                keys::check(gguf, name)?;
+                blueprint(gguf)?.consistent()
+            }
             None => Err(ModelError::Architecture {
                 name: shown(name),
                 known: KNOWN.map(|(known, _)| known).join(", "),
@@ -131,6 +130,13 @@ impl Blueprint {
             Some(head) => head,
             None => shared_out(hidden, heads)?,
         };
+        if let Some(value) = optional("attention.value_length")?.filter(|value| *value != head) {
+            return Err(ModelError::Shape {
+                what: "attention.value_length",
+                value: value as u64,
+                fault: "it is not that of the keys",
+            });
+        }
         let epsilon = positive(gguf, &key("attention.layer_norm_rms_epsilon"))?;
         Ok(Self {
             layers: count("block_count")?,
@@ -144,14 +150,17 @@ impl Blueprint {
                 key: key("attention.layer_norm_rms_epsilon"),
             })?,
             pairs: Pairs::Halves,
-            rotary: rotary(gguf, arch)?,
-            local: None,
+            turned: optional("rope.dimension_count")?.unwrap_or(head),
+            rotary: Rotary::read(gguf, arch)?,
+            factors: Factors::find(gguf, arch)?,
+            local: Local::read(gguf, arch, Usual::default())?,
             gate: Gate::Silu,
             query_scale: inverse_root(head),
             embedding_scale: 1.0,
             bias: Part::Absent,
             head_norms: Part::Absent,
             after_norms: Part::Absent,
+            fused: Part::Absent,
         })
     }
 
@@ -205,6 +214,13 @@ impl Blueprint {
                 "it is zero, odd or over the limit",
             );
         }
+        if !within(self.turned, self.head) || !self.turned.is_multiple_of(2) {
+            return fault(
+                "rope.dimension_count",
+                self.turned,
+                "it is zero, odd or wider than a head",
+            );
+        }
         if self.kv_heads == 0 || !self.heads.is_multiple_of(self.kv_heads) {
             return fault(
                 "attention.head_count_kv",
@@ -217,8 +233,7 @@ impl Blueprint {
 
     /// The window of layer `layer`, if it sees only a part.
     fn local_at(&self, layer: usize) -> Option<Local> {
-        self.local
-            .filter(|local| !layer.saturating_add(1).is_multiple_of(local.every))
+        self.local.filter(|local| local.holds(layer))
     }
 }
 
@@ -233,24 +248,6 @@ fn shared_out(hidden: usize, heads: usize) -> Result<usize, ModelError> {
             fault: "it does not divide the embedding's width",
         }),
     }
-}
-
-/// Base and scaling of the rotary positions. Scalings that change more than the divisor are refused.
-fn rotary(gguf: &Gguf<'_>, arch: &str) -> Result<Rotary, ModelError> {
-    let key = |name: &str| format!("{arch}.rope.{name}");
-    let base = positive(gguf, &key("freq_base"))?.unwrap_or(10_000.0);
-    let factor = positive(gguf, &key("scaling.factor"))?;
-    let divisor = match gguf.find::<&str>(&key("scaling.type"))? {
-        None | Some("none") => 1.0,
-        Some("linear") => factor.unwrap_or(1.0),
-        Some(_) => {
-            return Err(ModelError::KeyValue {
-                key: key("scaling.type"),
-                expected: "`none` or `linear`",
-            });
-        }
-    };
-    Ok(Rotary { base, divisor })
 }
 
 /// A float that the graph divides by, if the key is there.

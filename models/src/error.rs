@@ -190,6 +190,12 @@ pub enum ModelError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A key of the architecture that is not understood here.
+    #[error("key `{key}` is not known here, and may change what the model computes")]
+    KeyUnknown {
+        /// The key.
+        key: String,
+    },
     /// A tensor's entry in the header is wrong.
     #[error("tensor `{name}`: {fault}")]
     Tensor {
@@ -337,7 +343,9 @@ impl ModelError {
             Self::Split { .. } => {
                 "join the files with `llama-gguf-split --merge`, or fetch the model in one file"
             }
-            Self::Architecture { .. } => "choose a model of a known architecture",
+            Self::Architecture { .. } | Self::KeyUnknown { .. } => {
+                "choose a model of a known architecture"
+            }
             Self::ContextFull { .. } => {
                 "ask for less at once, or load the model with a larger context"
             }
@@ -354,7 +362,7 @@ impl ModelError {
                 "end other programs, or choose a smaller model"
             }
             Self::Pretokenizer { .. } | Self::Template { .. } => {
-                "choose an instruction-tuned model of the Qwen, Llama 3, SmolLM2 or Gemma 3 families"
+                "choose an instruction-tuned model of the Qwen, Llama 3, SmolLM2, Gemma 3 or Phi families"
             }
             _ => return None,
         };

@@ -144,6 +144,11 @@ impl<'a> Gguf<'a> {
         self.need(key)
     }
 
+    /// All keys with their values, in no order.
+    pub fn values(&self) -> impl Iterator<Item = (&'a str, &Value<'a>)> {
+        self.values.iter().map(|(key, value)| (*key, value))
+    }
+
     /// All tensors, in no order.
     pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo<'a>> {
         self.tensors.values()

@@ -1,6 +1,6 @@
 //! Turns of a conversation as tokens. Control tokens come only from here; what people, tools and documents say is encoded as plain text.
 //!
-//! A file's own template is a program in Jinja. It is recognised, not run: four families cover the models that are supported, and a template
+//! A file's own template is a program in Jinja. It is recognised, not run: five families cover the models that are supported, and a template
 //! that is none of them is refused rather than guessed. Templates whose turn markers are plain text (`[INST]`) are refused on purpose: any
 //! document could write them.
 
@@ -41,7 +41,11 @@ enum Family {
     /// `<start_of_turn>role⏎text<end_of_turn>⏎`; no system role: its text leads the first user turn.
     Gemma(Gemma),
     /// `<|start_header_id|>role<|end_header_id|>⏎⏎text<|eot_id|>`.
-    Llama3(Llama3),
+    Llama3(Header),
+    /// `<|role|>text<|end|>` (Phi 3, Phi 4 mini). The line breaks that its template has behind markers are dropped by its tokenizer.
+    Phi3(Phi3),
+    /// `<|im_start|>role<|im_sep|>text<|im_end|>` (Phi 4).
+    Phi4(Header),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +60,20 @@ struct Gemma {
     end: u32,
 }
 
+/// A role between two markers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Llama3 {
+struct Header {
     open: u32,
     close: u32,
+    end: u32,
+}
+
+/// A marker for each role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Phi3 {
+    system: u32,
+    user: u32,
+    assistant: u32,
     end: u32,
 }
 
@@ -98,9 +112,7 @@ impl Template {
         if ended == Ended::ByConstraint {
             tokens.push(self.end_of_turn());
         }
-        if !matches!(self.family, Family::Llama3(_)) {
-            tokens.extend(self.tokenizer.encode("\n"));
-        }
+        self.part(&mut tokens);
         Prompt {
             template: self,
             tokens,
@@ -114,7 +126,9 @@ impl Template {
         match self.family {
             Family::ChatMl(ChatMl { end, .. }, _)
             | Family::Gemma(Gemma { end, .. })
-            | Family::Llama3(Llama3 { end, .. }) => end,
+            | Family::Llama3(Header { end, .. })
+            | Family::Phi3(Phi3 { end, .. })
+            | Family::Phi4(Header { end, .. }) => end,
         }
     }
 
@@ -130,11 +144,21 @@ impl Template {
                 tokens.push(start);
                 tokens.extend(text(&format!("{}\n", name(role, "model"))));
             }
-            Family::Llama3(Llama3 { open, close, .. }) => {
+            Family::Llama3(Header { open, close, .. }) => {
                 tokens.push(open);
                 tokens.extend(text(name(role, "assistant")));
                 tokens.push(close);
                 tokens.extend(text("\n\n"));
+            }
+            Family::Phi3(markers) => tokens.push(match role {
+                Role::System => markers.system,
+                Role::User => markers.user,
+                Role::Assistant => markers.assistant,
+            }),
+            Family::Phi4(Header { open, close, .. }) => {
+                tokens.push(open);
+                tokens.extend(text(name(role, "assistant")));
+                tokens.push(close);
             }
         }
     }
@@ -147,9 +171,16 @@ impl Template {
             Family::Gemma(_) | Family::Llama3(_) => {
                 tokens.extend(self.tokenizer.encode_continued(text.trim()))
             }
+            Family::Phi3(_) => tokens.extend(self.tokenizer.encode(text.trim_start())),
+            Family::Phi4(_) => tokens.extend(self.tokenizer.encode(text)),
         }
         tokens.push(self.end_of_turn());
-        if !matches!(self.family, Family::Llama3(_)) {
+        self.part(tokens);
+    }
+
+    /// What stands between turns.
+    fn part(&self, tokens: &mut Vec<u32>) {
+        if matches!(self.family, Family::ChatMl(..) | Family::Gemma(_)) {
             tokens.extend(self.tokenizer.encode("\n"));
         }
     }
@@ -175,6 +206,16 @@ fn recognise(text: &str, tokenizer: &Tokenizer) -> Result<Family, ModelError> {
             .control(name)
             .ok_or_else(|| unknown(&format!("`{name}` is no control token of the file")))
     };
+    let header = |open, close, end| {
+        Ok(Header {
+            open: control(open)?,
+            close: control(close)?,
+            end: control(end)?,
+        })
+    };
+    if text.contains("<|im_sep|>") {
+        return header("<|im_start|>", "<|im_sep|>", "<|im_end|>").map(Family::Phi4);
+    }
     if text.contains("<|im_start|>") {
         let thinking = if text.contains("enable_thinking") {
             Thinking::Silenced
@@ -196,18 +237,19 @@ fn recognise(text: &str, tokenizer: &Tokenizer) -> Result<Family, ModelError> {
         }));
     }
     if text.contains("<|start_header_id|>") {
-        let (open, close) = (
-            control("<|start_header_id|>")?,
-            control("<|end_header_id|>")?,
-        );
-        return Ok(Family::Llama3(Llama3 {
-            open,
-            close,
-            end: control("<|eot_id|>")?,
+        return header("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
+            .map(Family::Llama3);
+    }
+    if text.contains("<|assistant|>") && text.contains("<|end|>") {
+        return Ok(Family::Phi3(Phi3 {
+            system: control("<|system|>")?,
+            user: control("<|user|>")?,
+            assistant: control("<|assistant|>")?,
+            end: control("<|end|>")?,
         }));
     }
     Err(unknown(
-        "it has none of the turn markers `<|im_start|>`, `<start_of_turn>`, `<|start_header_id|>`",
+        "it has none of the turn markers `<|im_start|>`, `<start_of_turn>`, `<|start_header_id|>`, `<|end|>`",
     ))
 }
 

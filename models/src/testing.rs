@@ -14,32 +14,40 @@ const KV_HEADS: usize = 2;
 const HEAD: usize = 32;
 const FEED_FORWARD: usize = 96;
 const LAYERS: usize = 3;
+/// Positions that every model is made for.
+const CONTEXT: usize = 512;
+/// Values of a head that Phi turns here; the other architectures turn all.
+const TURNED_BY_PHI: usize = 24;
 
-/// A file of this architecture.
-pub(crate) fn file(arch: &str) -> Vec<u8> {
-    write(&metadata(arch), &tensors(arch))
+/// A file of this kind: an architecture, or one with a way of its own to turn heads or to see, as `llama+linear`.
+pub(crate) fn file(kind: &str) -> Vec<u8> {
+    write(&metadata(kind), &tensors(kind))
 }
 
-/// An engine of this architecture.
-pub(crate) fn engine(arch: &str) -> Engine {
-    load(file(arch)).unwrap()
+/// An engine of this kind.
+pub(crate) fn engine(kind: &str) -> Engine {
+    load(file(kind)).unwrap()
+}
+
+fn architecture(kind: &str) -> &str {
+    kind.split('+').next().unwrap()
 }
 
 /// The same with all weights in f32, so that one row and many are computed alike.
-pub(crate) fn exact(arch: &str) -> Engine {
-    load(exact_file(arch)).unwrap()
+pub(crate) fn exact(kind: &str) -> Engine {
+    load(exact_file(kind)).unwrap()
 }
 
-/// A file of this architecture with all weights in f32.
-pub(crate) fn exact_file(arch: &str) -> Vec<u8> {
+/// A file of this kind with all weights in f32.
+pub(crate) fn exact_file(kind: &str) -> Vec<u8> {
     let whole = |tensor: QTensor| {
         QTensor::quantize(&tensor.dequantize(&Device::Cpu).unwrap(), GgmlDType::F32).unwrap()
     };
-    let tensors: Vec<_> = tensors(arch)
+    let tensors: Vec<_> = tensors(kind)
         .into_iter()
         .map(|(name, tensor)| (name, whole(tensor)))
         .collect();
-    write(&metadata(arch), &tensors)
+    write(&metadata(kind), &tensors)
 }
 
 pub(crate) fn load(bytes: Vec<u8>) -> Result<Engine, crate::ModelError> {
@@ -74,7 +82,8 @@ pub(crate) fn write(metadata: &[(String, Value)], tensors: &[(String, QTensor)])
     out.into_inner()
 }
 
-pub(crate) fn metadata(arch: &str) -> Vec<(String, Value)> {
+pub(crate) fn metadata(kind: &str) -> Vec<(String, Value)> {
+    let arch = architecture(kind);
     let mut all = vec![(
         "general.architecture".to_owned(),
         Value::String(arch.to_owned()),
@@ -86,7 +95,7 @@ pub(crate) fn metadata(arch: &str) -> Vec<(String, Value)> {
         ("attention.head_count", HEADS),
         ("attention.head_count_kv", KV_HEADS),
         ("attention.key_length", HEAD),
-        ("context_length", 512),
+        ("context_length", CONTEXT),
     ];
     all.extend(numbers.map(|(key, value)| {
         (
@@ -98,15 +107,42 @@ pub(crate) fn metadata(arch: &str) -> Vec<(String, Value)> {
         format!("{arch}.attention.layer_norm_rms_epsilon"),
         Value::F32(1e-6),
     ));
-    if arch == "gemma3" {
-        all.push(("gemma3.attention.sliding_window".to_owned(), Value::U32(8)));
-        all.push((
-            "gemma3.attention.sliding_window_pattern".to_owned(),
-            Value::U32(2),
-        ));
-    }
+    all.extend(
+        peculiar(kind)
+            .into_iter()
+            .map(|(key, value)| (format!("{arch}.{key}"), value)),
+    );
     all.extend(tokenizer());
     all
+}
+
+/// What only some kinds say.
+fn peculiar(kind: &str) -> Vec<(&'static str, Value)> {
+    let number = |number: usize| Value::U32(number.try_into().unwrap());
+    let text = |text: &str| Value::String(text.to_owned());
+    let original = |positions| ("rope.scaling.original_context_length", number(positions));
+    let attention = ("rope.scaling.attn_factor", Value::F32(1.19));
+    let turned = ("rope.dimension_count", number(TURNED_BY_PHI));
+    match kind {
+        "gemma3" => vec![
+            ("attention.sliding_window", number(8)),
+            ("attention.sliding_window_pattern", number(2)),
+        ],
+        "qwen2+window" => vec![("attention.sliding_window", number(8))],
+        "llama+linear" => vec![
+            ("rope.scaling.type", text("linear")),
+            ("rope.scaling.factor", Value::F32(4.0)),
+        ],
+        "qwen3+yarn" => vec![
+            ("rope.scaling.type", text("yarn")),
+            ("rope.scaling.factor", Value::F32(4.0)),
+            original(64),
+        ],
+        "phi3" => vec![turned, ("attention.sliding_window", number(0))],
+        "phi3+short" => vec![turned, attention, original(CONTEXT)],
+        "phi3+long" => vec![turned, attention, original(64)],
+        _ => Vec::new(),
+    }
 }
 
 fn tokenizer() -> Vec<(String, Value)> {
@@ -139,56 +175,91 @@ fn letter(byte: u8) -> char {
     char::from_u32(256 + u32::try_from(before).unwrap()).unwrap()
 }
 
-pub(crate) fn tensors(arch: &str) -> Vec<(String, QTensor)> {
+pub(crate) fn tensors(kind: &str) -> Vec<(String, QTensor)> {
     let mut random = Random(7);
-    let (wide, narrow) = (HEADS * HEAD, KV_HEADS * HEAD);
-    let mut all = vec![(
-        "token_embd.weight".to_owned(),
-        random.tensor(&[259, HIDDEN], GgmlDType::Q8_0),
-    )];
-    all.push((
-        "output_norm.weight".to_owned(),
-        random.tensor(&[HIDDEN], GgmlDType::F32),
-    ));
+    let mut all = vec![
+        (
+            "token_embd.weight".to_owned(),
+            random.tensor(&[259, HIDDEN], GgmlDType::Q8_0),
+        ),
+        (
+            "output_norm.weight".to_owned(),
+            random.tensor(&[HIDDEN], GgmlDType::F32),
+        ),
+    ];
+    let arch = architecture(kind);
     for layer in 0..LAYERS {
-        let mut matrix = |name: &str, rows, columns, dtype| {
-            all.push((
-                format!("blk.{layer}.{name}.weight"),
-                random.tensor(&[rows, columns], dtype),
-            ));
+        let mut add = |name: &str, shape: &[usize], dtype| {
+            all.push((format!("blk.{layer}.{name}"), random.tensor(shape, dtype)));
         };
-        matrix("attn_q", wide, HIDDEN, GgmlDType::Q8_0);
-        matrix("attn_k", narrow, HIDDEN, GgmlDType::Q5_0);
-        matrix("attn_v", narrow, HIDDEN, GgmlDType::F16);
-        matrix("attn_output", HIDDEN, wide, GgmlDType::Q4_0);
-        matrix("ffn_gate", FEED_FORWARD, HIDDEN, GgmlDType::Q4_1);
-        matrix("ffn_up", FEED_FORWARD, HIDDEN, GgmlDType::Q8_0);
-        matrix("ffn_down", HIDDEN, FEED_FORWARD, GgmlDType::Q8_0);
-        let mut vectors = vec![("attn_norm.weight", HIDDEN), ("ffn_norm.weight", HIDDEN)];
-        match arch {
-            "qwen2" => vectors.extend([
-                ("attn_q.bias", wide),
-                ("attn_k.bias", narrow),
-                ("attn_v.bias", narrow),
-            ]),
-            "qwen3" => vectors.extend([("attn_q_norm.weight", HEAD), ("attn_k_norm.weight", HEAD)]),
-            "gemma3" => {
-                vectors.extend([("attn_q_norm.weight", HEAD), ("attn_k_norm.weight", HEAD)]);
-                vectors.extend([
-                    ("post_attention_norm.weight", HIDDEN),
-                    ("post_ffw_norm.weight", HIDDEN),
-                ]);
-            }
-            _ => {}
+        for (name, shape, dtype) in matrices(arch) {
+            add(&format!("{name}.weight"), &shape, dtype);
         }
-        for (name, len) in vectors {
-            all.push((
-                format!("blk.{layer}.{name}"),
-                random.tensor(&[len], GgmlDType::F32),
-            ));
+        for (name, len) in vectors(arch) {
+            add(name, &[len], GgmlDType::F32);
         }
     }
+    for (name, pairs) in factors(kind) {
+        all.push((name.to_owned(), random.factors(pairs)));
+    }
     all
+}
+
+fn matrices(arch: &str) -> Vec<(&'static str, [usize; 2], GgmlDType)> {
+    let (wide, narrow) = (HEADS * HEAD, KV_HEADS * HEAD);
+    let output = ("attn_output", [HIDDEN, wide], GgmlDType::Q4_0);
+    let down = ("ffn_down", [HIDDEN, FEED_FORWARD], GgmlDType::Q8_0);
+    if arch == "phi3" {
+        return vec![
+            ("attn_qkv", [wide + 2 * narrow, HIDDEN], GgmlDType::Q5_0),
+            output,
+            ("ffn_up", [2 * FEED_FORWARD, HIDDEN], GgmlDType::Q4_1),
+            down,
+        ];
+    }
+    vec![
+        ("attn_q", [wide, HIDDEN], GgmlDType::Q8_0),
+        ("attn_k", [narrow, HIDDEN], GgmlDType::Q5_0),
+        ("attn_v", [narrow, HIDDEN], GgmlDType::F16),
+        output,
+        ("ffn_gate", [FEED_FORWARD, HIDDEN], GgmlDType::Q4_1),
+        ("ffn_up", [FEED_FORWARD, HIDDEN], GgmlDType::Q8_0),
+        down,
+    ]
+}
+
+fn vectors(arch: &str) -> Vec<(&'static str, usize)> {
+    let (wide, narrow) = (HEADS * HEAD, KV_HEADS * HEAD);
+    let mut all = vec![("attn_norm.weight", HIDDEN), ("ffn_norm.weight", HIDDEN)];
+    match arch {
+        "qwen2" => all.extend([
+            ("attn_q.bias", wide),
+            ("attn_k.bias", narrow),
+            ("attn_v.bias", narrow),
+        ]),
+        "qwen3" => all.extend([("attn_q_norm.weight", HEAD), ("attn_k_norm.weight", HEAD)]),
+        "gemma3" => all.extend([
+            ("attn_q_norm.weight", HEAD),
+            ("attn_k_norm.weight", HEAD),
+            ("post_attention_norm.weight", HIDDEN),
+            ("post_ffw_norm.weight", HIDDEN),
+        ]),
+        _ => {}
+    }
+    all
+}
+
+/// What divides the angle of each pair.
+fn factors(kind: &str) -> Vec<(&'static str, usize)> {
+    let pairs = TURNED_BY_PHI / 2;
+    match kind {
+        "llama+llama3" => vec![("rope_freqs.weight", HEAD / 2)],
+        "phi3+short" | "phi3+long" => vec![
+            ("rope_factors_long.weight", pairs),
+            ("rope_factors_short.weight", pairs),
+        ],
+        _ => Vec::new(),
+    }
 }
 
 /// Numbers that look random and are the same on every machine.
@@ -202,6 +273,13 @@ impl Random {
             dtype,
         )
         .unwrap()
+    }
+
+    /// From 1 to 5.
+    fn factors(&mut self, count: usize) -> QTensor {
+        let values: Vec<f32> = (0..count).map(|_| 3.0 + 2.0 * self.next()).collect();
+        let values = Tensor::from_vec(values, count, &Device::Cpu).unwrap();
+        QTensor::quantize(&values, GgmlDType::F32).unwrap()
     }
 
     fn next(&mut self) -> f32 {

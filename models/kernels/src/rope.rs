@@ -17,6 +17,7 @@ const STEP: usize = 256;
 /// The tables of one kind of layer.
 pub struct Rope {
     per_position: Vec<f64>,
+    amplitude: f32,
     pub(crate) pairs: Pairs,
     cos: Vec<f32>,
     sin: Vec<f32>,
@@ -29,10 +30,17 @@ impl Rope {
         let capacity = per_position.len() * positions.next_multiple_of(STEP);
         Self {
             per_position,
+            amplitude: 1.0,
             pairs,
             cos: Vec::with_capacity(capacity),
             sin: Vec::with_capacity(capacity),
         }
+    }
+
+    /// What it turns, it multiplies by `amplitude` too. For tables that cover nothing yet.
+    #[must_use]
+    pub fn amplified(self, amplitude: f32) -> Self {
+        Self { amplitude, ..self }
     }
 
     /// Makes the tables cover positions below `end`.
@@ -45,8 +53,8 @@ impl Rope {
         for position in have..end.next_multiple_of(STEP) {
             for angle in &self.per_position {
                 let (sin, cos) = (position as f64 * angle).sin_cos();
-                self.cos.push(cos as f32);
-                self.sin.push(sin as f32);
+                self.cos.push(self.amplitude * cos as f32);
+                self.sin.push(self.amplitude * sin as f32);
             }
         }
     }

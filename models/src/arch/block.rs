@@ -128,10 +128,23 @@ impl Attention {
             )),
             Part::Absent => None,
         };
+        let [query, key, value] = match plan.fused {
+            Part::Present => {
+                let all = wide.saturating_add(narrow).saturating_add(narrow);
+                let mut fused = loader.fused(&name("qkv"), all, plan.hidden)?;
+                let mut next = |outputs| loader.part(&mut fused, outputs);
+                [next(wide)?, next(narrow)?, next(narrow)?]
+            }
+            Part::Absent => [
+                loader.linear(&name("q"), wide, plan.hidden, plan.bias)?,
+                loader.linear(&name("k"), narrow, plan.hidden, plan.bias)?,
+                loader.linear(&name("v"), narrow, plan.hidden, plan.bias)?,
+            ],
+        };
         Ok(Self {
-            query: loader.linear(&name("q"), wide, plan.hidden, plan.bias)?,
-            key: loader.linear(&name("k"), narrow, plan.hidden, plan.bias)?,
-            value: loader.linear(&name("v"), narrow, plan.hidden, plan.bias)?,
+            query,
+            key,
+            value,
             output: loader.linear(&name("output"), plan.hidden, wide, Part::Absent)?,
             head_norms,
             layer,
@@ -213,9 +226,24 @@ impl FeedForward {
         layer: usize,
     ) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{layer}.ffn_{part}");
+        let outputs = plan.feed_forward;
+        let [gate, up] = match plan.fused {
+            Part::Present => {
+                let all = outputs.saturating_mul(2);
+                let mut fused = loader.fused(&name("up"), all, plan.hidden)?;
+                [
+                    loader.part(&mut fused, outputs)?,
+                    loader.part(&mut fused, outputs)?,
+                ]
+            }
+            Part::Absent => [
+                loader.linear(&name("gate"), outputs, plan.hidden, Part::Absent)?,
+                loader.linear(&name("up"), outputs, plan.hidden, Part::Absent)?,
+            ],
+        };
         Ok(Self {
-            gate: loader.linear(&name("gate"), plan.feed_forward, plan.hidden, Part::Absent)?,
-            up: loader.linear(&name("up"), plan.feed_forward, plan.hidden, Part::Absent)?,
+            gate,
+            up,
             down: loader.linear(&name("down"), plan.hidden, plan.feed_forward, Part::Absent)?,
             activation: plan.gate,
         })

@@ -11,8 +11,7 @@ pub(crate) use self::state::State;
 use self::weights::Weights;
 pub(super) use self::weights::format;
 use super::graph::Want;
-use super::rope::Frequencies;
-use super::shelf::divisors;
+use super::rope::Rotations;
 use super::{Blueprint, Part};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError};
@@ -46,8 +45,7 @@ pub(crate) struct Decoder {
     norm: Norm,
     /// None where the embeddings serve as head.
     head: Option<Linear>,
-    everywhere: Frequencies,
-    nearby: Option<Frequencies>,
+    rotations: Rotations,
     isa: Isa,
     threads: usize,
 }
@@ -70,25 +68,18 @@ impl Decoder {
             true => Some(weights.linear("output", vocabulary, plan.hidden, Part::Absent)?),
             false => None,
         };
-        let factors = match weights.has("rope_freqs.weight") {
-            true => weights.vector("rope_freqs.weight", plan.head / 2)?,
-            false => Vec::new(),
-        };
-        divisors("rope_freqs.weight", &factors)?;
+        let rotations = Rotations::load(&plan, |name, len| weights.vector(name, len))?;
         let layers = (0..plan.layers)
             .map(|index| Layer::load(&mut weights, &plan, index))
             .collect::<Result<_, _>>()?;
         let norm = weights.norm("output_norm", plan.hidden, plan.epsilon)?;
         weights.finish()?;
-        let frequencies =
-            |rotary, factors: &[f32]| Frequencies::new(rotary, plan.head, plan.pairs, factors);
         Ok(Self {
             embeddings,
             layers,
             norm,
             head,
-            everywhere: frequencies(plan.rotary, &factors),
-            nearby: plan.local.map(|local| frequencies(local.rotary, &[])),
+            rotations,
             isa: Isa::detect(),
             threads,
             plan,
@@ -123,13 +114,7 @@ impl Decoder {
     /// [`ModelError::Positions`].
     pub(super) fn state(&self, limit: usize) -> Result<State, ModelError> {
         let team = Team::new(self.threads, self.isa);
-        State::new(
-            &self.plan,
-            team,
-            limit,
-            &self.everywhere,
-            self.nearby.as_ref(),
-        )
+        State::new(&self.plan, team, limit, &self.rotations)
     }
 
     /// See `Graph::forward`.

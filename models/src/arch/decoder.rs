@@ -9,8 +9,7 @@ use super::block::{Layer, Norm, Step};
 use super::graph::Want;
 use super::linear::Linear;
 use super::loader::Loader;
-use super::rope::Frequencies;
-use super::shelf::divisors;
+use super::rope::{Frequencies, Rotations};
 use super::{Blueprint, Cache, Part};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError};
@@ -22,8 +21,7 @@ pub(crate) struct Decoder {
     layers: Vec<Layer>,
     norm: Norm,
     head: Linear,
-    everywhere: Frequencies,
-    nearby: Option<Frequencies>,
+    rotations: Rotations,
     device: Device,
     vocabulary: usize,
 }
@@ -47,32 +45,22 @@ impl Decoder {
         } else {
             Linear::new(Arc::clone(&embeddings), None)?
         };
-        let factors = if loader.has("rope_freqs.weight") {
-            loader
-                .vector("rope_freqs.weight", plan.head / 2)?
-                .to_vec1::<f32>()?
-        } else {
-            Vec::new()
-        };
-        divisors("rope_freqs.weight", &factors)?;
+        let rotations = Rotations::load(&plan, |name, len| {
+            Ok(loader.vector(name, len)?.to_vec1()?)
+        })?;
         let layers = (0..plan.layers)
             .map(|index| Layer::load(&mut loader, &plan, index))
             .collect::<Result<_, _>>()?;
         let norm = Norm::load(&mut loader, "output_norm", plan.hidden, plan.epsilon)?;
         let device = loader.device().clone();
         loader.finish()?;
-        let everywhere = Frequencies::new(plan.rotary, plan.head, plan.pairs, &factors);
-        let nearby = plan
-            .local
-            .map(|local| Frequencies::new(local.rotary, plan.head, plan.pairs, &[]));
         Ok(Self {
             plan,
             embeddings,
             layers,
             norm,
             head,
-            everywhere,
-            nearby,
+            rotations,
             device,
             vocabulary,
         })
@@ -130,7 +118,7 @@ impl Decoder {
         mut after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
     ) -> Result<Tensor, ModelError> {
         cache.reserve(tokens.len())?;
-        let (everywhere, nearby) = self.steps(cache.len(), tokens.len())?;
+        let (everywhere, nearby) = self.steps(cache, tokens.len())?;
         let ids = Tensor::new(tokens, &self.device)?;
         let mut xs = (self.embeddings.embedding(&ids)? * self.plan.embedding_scale)?;
         for (index, layer) in self.layers.iter().enumerate() {
@@ -150,19 +138,18 @@ impl Decoder {
         self.head.forward(&self.norm.forward(hidden)?)
     }
 
-    fn steps(&self, from: usize, count: usize) -> Result<(Step, Option<Step>), ModelError> {
+    /// What the layers share that see everything, and what those share that see a window, if there are any.
+    fn steps(&self, cache: &Cache, count: usize) -> Result<(Step, Option<Step>), ModelError> {
         let step = |frequencies: &Frequencies, window| -> Result<Step, ModelError> {
             Ok(Step {
-                angles: frequencies.angles(from, count, &self.device)?,
-                mask: mask(from, count, window, &self.device)?,
+                angles: frequencies.angles(cache.len(), count, &self.device)?,
+                mask: mask(cache.len(), count, window, &self.device)?,
             })
         };
-        let everywhere = step(&self.everywhere, usize::MAX)?;
-        let nearby = match (&self.nearby, self.plan.local) {
-            (Some(frequencies), Some(local)) => Some(step(frequencies, local.window)?),
-            _ => None,
-        };
-        Ok((everywhere, nearby))
+        let everywhere = self.rotations.everywhere(cache.limit());
+        let nearby = self.rotations.nearby().unwrap_or(everywhere);
+        let local = self.plan.local.map(|local| step(nearby, local.window));
+        Ok((step(everywhere, usize::MAX)?, local.transpose()?))
     }
 }
 

@@ -41,8 +41,9 @@ impl Extent {
 }
 
 fn of_kernels(gguf: &Gguf<'_>, plan: &Blueprint) -> Extent {
-    let tables = 1 + usize::from(plan.local.is_some());
-    let angles = product(&[tables, plan.head, F32]);
+    let nearby = plan.local.and_then(|local| local.rotary);
+    let tables = 1 + usize::from(nearby.is_some());
+    let angles = product(&[tables, plan.turned, F32]);
     Extent {
         weights: gguf.tensors().map(packed).fold(0, u64::saturating_add),
         position: cached(plan, F16).saturating_add(angles),

@@ -3,7 +3,7 @@
 //! The `+1` of Gemma's norms is already in the weights of a GGUF file (convert_hf_to_gguf.py adds it). The local layers' rope base and the
 //! pattern are not in the metadata of older files; the published models all use these.
 
-use super::{Blueprint, Gate, Local, Part, Rotary, inverse_root, positive};
+use super::{Blueprint, Gate, Local, Part, Usual, inverse_root};
 use crate::{Gguf, ModelError};
 
 /// Every sixth layer sees everything.
@@ -12,14 +12,9 @@ const LOCAL_BASE: f32 = 10_000.0;
 
 pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
     let common = Blueprint::common(gguf, "gemma3")?;
-    let every = gguf
-        .find::<u32>("gemma3.attention.sliding_window_pattern")?
-        .unwrap_or(PATTERN);
-    let base = positive(gguf, "gemma3.rope.local.freq_base")?.unwrap_or(LOCAL_BASE);
-    let local = Local {
-        window: gguf.u32("gemma3.attention.sliding_window")? as usize,
-        every: every.max(1) as usize,
-        rotary: Rotary { base, divisor: 1.0 },
+    let usual = Usual {
+        every: PATTERN,
+        base: Some(LOCAL_BASE),
     };
     // The 27B model, known by its 62 layers, scales queries by the hidden width per head; the key for it is not in the files.
     let scaled_over = if common.layers == 62 {
@@ -29,7 +24,7 @@ pub(super) fn blueprint(gguf: &Gguf<'_>) -> Result<Blueprint, ModelError> {
     };
     Ok(Blueprint {
         query_scale: inverse_root(scaled_over),
-        local: Some(local),
+        local: Local::read(gguf, "gemma3", usual)?,
         gate: Gate::GeluTanh,
         embedding_scale: inverse_root(common.hidden).recip(),
         head_norms: Part::Present,

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use super::Part;
 use super::linear::Linear;
-use super::shelf::{Shelf, finite};
+use super::shelf::{Fused, Shelf, finite};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError, TensorInfo};
 
@@ -49,7 +49,7 @@ impl<'g, 'w> Loader<'g, 'w> {
         let device = self.device;
         let tensor = self
             .shelf
-            .take(name, shape, |info, data| build(info, data, device))?;
+            .take(name, shape, |info, data| build(info, shape, data, device))?;
         Ok(Arc::new(tensor))
     }
 
@@ -76,13 +76,36 @@ impl<'g, 'w> Loader<'g, 'w> {
         Linear::new(weight, bias)
     }
 
+    /// `NAME.weight` to be taken apart with [`Loader::part`].
+    pub(super) fn fused(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Fused<'g>, ModelError> {
+        self.shelf
+            .fused(&format!("{name}.weight"), [outputs, inputs])
+    }
+
+    /// The next `outputs` rows.
+    pub(super) fn part(&self, fused: &mut Fused<'_>, outputs: usize) -> Result<Linear, ModelError> {
+        let (info, inputs, data) = fused.next(outputs);
+        let weight = build(info, &[outputs, inputs], data, self.device)?;
+        Linear::new(Arc::new(weight), None)
+    }
+
     /// As [`Shelf::finish`].
     pub(super) fn finish(self) -> Result<(), ModelError> {
         self.shelf.finish()
     }
 }
 
-fn build(info: &TensorInfo<'_>, data: &[u8], device: &Device) -> Result<QTensor, ModelError> {
+fn build(
+    info: &TensorInfo<'_>,
+    shape: &[usize],
+    data: &[u8],
+    device: &Device,
+) -> Result<QTensor, ModelError> {
     let (data, dtype) = match info.dtype() {
         // Exactly the same numbers (a 5-bit value fits 8 bits under the same scale), and candle has SIMD for Q8_0 only.
         GgmlDType::Q5_0 if device.is_cpu() => (Cow::Owned(q5_0_as_q8_0(data)), GgmlDType::Q8_0),
@@ -91,7 +114,7 @@ fn build(info: &TensorInfo<'_>, data: &[u8], device: &Device) -> Result<QTensor,
     let storage = with_alignment(&data, |aligned| {
         QStorage::from_data(Cow::Borrowed(aligned), device, dtype)
     })?;
-    Ok(QTensor::new(storage, info.dims())?)
+    Ok(QTensor::new(storage, shape)?)
 }
 
 /// candle reads blocks in place and asserts their alignment, 4 bytes at most; the file's buffer promises none.

@@ -69,6 +69,11 @@ impl<'g, 'w> Shelf<'g, 'w> {
         Ok(made)
     }
 
+    /// A tensor of this shape whose rows are several matrices.
+    pub(super) fn fused(&mut self, name: &str, shape: [usize; 2]) -> Result<Fused<'g>, ModelError> {
+        self.take(name, &shape, |info, data| Ok(Fused::new(info, shape, data)))
+    }
+
     /// All done. A tensor left over means that the graph is not this model's.
     pub(super) fn finish(self) -> Result<(), ModelError> {
         let mut left: Vec<&str> = self
@@ -85,6 +90,33 @@ impl<'g, 'w> Shelf<'g, 'w> {
                 fault: "the graph of this architecture does not use it".to_owned(),
             }),
         }
+    }
+}
+
+/// One tensor that is several matrices, one below the other. They are handed out from the top.
+pub(super) struct Fused<'g> {
+    info: TensorInfo<'g>,
+    columns: usize,
+    row_bytes: usize,
+    rest: &'g [u8],
+}
+
+impl<'g> Fused<'g> {
+    fn new(info: &TensorInfo<'g>, [rows, columns]: [usize; 2], data: &'g [u8]) -> Self {
+        Self {
+            info: info.clone(),
+            columns,
+            row_bytes: data.len().checked_div(rows).unwrap_or_default(),
+            rest: data,
+        }
+    }
+
+    /// The next `rows` rows, with their width; fewer where there are not so many.
+    pub(super) fn next(&mut self, rows: usize) -> (&TensorInfo<'g>, usize, &'g [u8]) {
+        let bytes = self.row_bytes.saturating_mul(rows).min(self.rest.len());
+        let (next, rest) = self.rest.split_at(bytes);
+        self.rest = rest;
+        (&self.info, self.columns, next)
     }
 }
 

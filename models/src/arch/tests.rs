@@ -1,11 +1,26 @@
 //! The graphs of all architectures on tiny random weights: append equals fresh, rows equal blocks, wrong files are refused by name.
 
 use candle_core::quantized::gguf_file::Value;
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::testing::{self, engine, exact, load};
 use crate::{Backend, DeviceChoice, ModelError, Session, Unwatched, Watch};
 
-const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
+/// Each architecture as it is, then each way to turn heads and to see.
+const KINDS: [&str; 11] = [
+    "llama",
+    "qwen2",
+    "qwen3",
+    "gemma3",
+    "phi3",
+    "qwen2+window",
+    "llama+linear",
+    "llama+llama3",
+    "qwen3+yarn",
+    "phi3+short",
+    "phi3+long",
+];
 
 fn tokens(count: u32) -> Vec<u32> {
     (0..count).map(|index| index * 37 % 251).collect()
@@ -52,53 +67,53 @@ fn distance_from_candle(bytes: Vec<u8>) -> f32 {
 
 #[test]
 fn the_kernels_agree_with_candle() {
-    for arch in ARCHITECTURES {
+    for kind in KINDS {
         // Keys and values in f16 against f32: 2^-11 each, and the random scores of a tiny model are large.
-        let exact = distance_from_candle(testing::exact_file(arch));
-        assert!(exact < 1e-2, "{arch} in f32: {exact}");
+        let exact = distance_from_candle(testing::exact_file(kind));
+        assert!(exact < 1e-2, "{kind} in f32: {exact}");
         // With 8-bit activations one rounding that falls the other way moves a logit of so small a model by some per cent.
-        let rounded = distance_from_candle(testing::file(arch));
-        assert!(rounded < 0.1, "{arch}: {rounded}");
+        let rounded = distance_from_candle(testing::file(kind));
+        assert!(rounded < 0.1, "{kind}: {rounded}");
     }
 }
 
 #[test]
 fn a_prompt_read_token_by_token_gives_the_same_bits() {
-    for arch in ARCHITECTURES {
-        let engine = engine(arch);
+    for kind in KINDS {
+        let engine = engine(kind);
         let at_once = fresh(&mut engine.session().unwrap(), &tokens(50));
         let mut session = engine.session().unwrap();
         for token in tokens(50) {
             session.extend(&[token], &mut Unwatched).unwrap();
         }
-        assert_eq!(at_once, session.logits().unwrap(), "{arch}");
+        assert_eq!(at_once, session.logits().unwrap(), "{kind}");
     }
 }
 
 #[test]
 fn reading_in_parts_equals_reading_at_once() {
-    for arch in ARCHITECTURES {
-        let engine = exact(arch);
+    for kind in KINDS {
+        let engine = exact(kind);
         let all = tokens(40);
         let at_once = fresh(&mut engine.session().unwrap(), &all);
         for cut in [1, 7, 20, 39] {
             let mut session = engine.session().unwrap();
             session.extend(&all[..cut], &mut Unwatched).unwrap();
             session.extend(&all[cut..], &mut Unwatched).unwrap();
-            assert_close(&at_once, session.logits().unwrap(), arch);
+            assert_close(&at_once, session.logits().unwrap(), kind);
         }
         let mut session = engine.session().unwrap();
         for token in &all {
             session.extend(&[*token], &mut Unwatched).unwrap();
         }
-        assert_close(&at_once, session.logits().unwrap(), arch);
+        assert_close(&at_once, session.logits().unwrap(), kind);
     }
 }
 
 #[test]
 fn what_was_rewound_leaves_no_trace() {
-    for arch in ARCHITECTURES {
-        let engine = exact(arch);
+    for kind in KINDS {
+        let engine = exact(kind);
         let mut session = engine.session().unwrap();
         session.extend(&tokens(30), &mut Unwatched).unwrap();
         session.rewind(12);
@@ -108,7 +123,7 @@ fn what_was_rewound_leaves_no_trace() {
         assert_close(
             &fresh(&mut engine.session().unwrap(), &expected),
             session.logits().unwrap(),
-            arch,
+            kind,
         );
         assert_eq!(session.tokens(), expected);
     }
@@ -152,6 +167,36 @@ fn a_local_layer_forgets_what_is_outside_its_window() {
         fresh(&mut mixed.session().unwrap(), &one),
         fresh(&mut mixed.session().unwrap(), &other)
     );
+}
+
+#[test]
+fn each_way_to_turn_and_to_see_changes_the_logits() {
+    for kind in KINDS.into_iter().filter(|kind| kind.contains('+')) {
+        let plain = kind.split('+').next().unwrap();
+        let [plain, own] = [plain, kind].map(|kind| {
+            let engine = exact(kind);
+            fresh(&mut engine.session().unwrap(), &tokens(100))
+        });
+        assert_ne!(plain, own, "{kind}");
+    }
+}
+
+#[test]
+fn factors_go_by_how_long_a_session_may_be() {
+    let logits = |original: u32| {
+        let mut metadata = testing::metadata("phi3+long");
+        metadata
+            .iter_mut()
+            .find(|(key, _)| key.ends_with("original_context_length"))
+            .unwrap()
+            .1 = Value::U32(original);
+        let engine = load(testing::write(&metadata, &testing::tensors("phi3+long"))).unwrap();
+        fresh(&mut engine.session().unwrap(), &tokens(40))
+    };
+    // The session holds 512 positions: whatever is in use, up to 512 are short and 511 are exceeded.
+    assert_eq!(logits(64), logits(511));
+    assert_eq!(logits(512), logits(4096));
+    assert_ne!(logits(511), logits(512));
 }
 
 #[test]
@@ -225,7 +270,7 @@ fn wrong_files_are_refused_by_name() {
     });
     assert_eq!(
         unknown,
-        "architecture `rwkv7` is not known; known are gemma3, llama, qwen2, qwen3"
+        "architecture `rwkv7` is not known; known are gemma3, llama, phi3, qwen2, qwen3"
     );
     let heads = refused("llama", |metadata| {
         metadata
@@ -241,12 +286,12 @@ fn wrong_files_are_refused_by_name() {
     let scaled = refused("llama", |metadata| {
         metadata.push((
             "llama.rope.scaling.type".to_owned(),
-            Value::String("yarn".to_owned()),
+            Value::String("dynamic".to_owned()),
         ))
     });
     assert_eq!(
         scaled,
-        "key `llama.rope.scaling.type` should be `none` or `linear`"
+        "key `llama.rope.scaling.type` should be `none`, `linear`, `yarn` or `longrope`"
     );
     let mut tensors = testing::tensors("qwen2");
     let left_over = load(testing::write(&testing::metadata("llama"), &tensors))
@@ -263,4 +308,57 @@ fn wrong_files_are_refused_by_name() {
         .unwrap()
         .to_string();
     assert_eq!(missing, "tensor `blk.1.ffn_up.weight` is missing");
+}
+
+#[test]
+fn what_would_change_the_result_unnoticed_is_refused_by_name() {
+    let with = |key: &str, value: Value| {
+        let key = format!("gemma3.{key}");
+        refused("gemma3", |metadata| metadata.push((key, value)))
+    };
+    for (key, value) in [
+        ("attention.causal", Value::Bool(false)),
+        ("attention.scale", Value::F32(0.1)),
+        ("attn_logit_softcapping", Value::F32(50.0)),
+        ("expert_count", Value::U32(8)),
+        ("final_logit_softcapping", Value::F32(30.0)),
+        ("rope.global.freq_base", Value::F32(1e6)),
+        ("rope.scaling.yarn_log_multiplier", Value::F32(0.1)),
+    ] {
+        assert_eq!(
+            with(key, value),
+            format!("key `gemma3.{key}` is not known here, and may change what the model computes")
+        );
+    }
+    assert_eq!(
+        with("attention.value_length", Value::U32(16)),
+        "the model's `attention.value_length` is 16: it is not that of the keys"
+    );
+    assert_eq!(
+        with("rope.dimension_count", Value::U32(34)),
+        "the model's `rope.dimension_count` is 34: it is zero, odd or wider than a head"
+    );
+    let longrope = Value::String("longrope".to_owned());
+    assert_eq!(
+        with("rope.scaling.type", longrope),
+        "tensor `rope_factors_long.weight` is missing"
+    );
+    let mut absent = testing::metadata("gemma3");
+    absent.push(("gemma3.final_logit_softcapping".to_owned(), Value::F32(0.0)));
+    absent.push(("gemma3.attention.causal".to_owned(), Value::Bool(true)));
+    load(testing::write(&absent, &testing::tensors("gemma3"))).unwrap();
+}
+
+#[test]
+fn factors_that_cannot_be_divided_by_are_refused() {
+    let mut tensors = testing::tensors("llama+llama3");
+    let zeros = Tensor::zeros(16, DType::F32, &Device::Cpu).unwrap();
+    tensors.last_mut().unwrap().1 = QTensor::quantize(&zeros, GgmlDType::F32).unwrap();
+    assert_eq!(
+        load(testing::write(&testing::metadata("llama"), &tensors))
+            .err()
+            .unwrap()
+            .to_string(),
+        "tensor `rope_freqs.weight`: its value 0 is not positive"
+    );
 }

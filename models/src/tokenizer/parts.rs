@@ -22,7 +22,7 @@ const LIMITS: Limits = Limits {
     token: 2048,
 };
 
-/// Turn markers are control tokens whatever the file calls them; early Gemma and Llama files call some of them plain text.
+/// Turn markers are control tokens whatever the file calls them; early Gemma, Llama and Phi files call some of them plain text.
 /// Not `<s>`: in Qwen it is an ordinary token, the one of HTML.
 const MARKERS: &[&str] = &[
     "<|im_start|>",
@@ -36,6 +36,11 @@ const MARKERS: &[&str] = &[
     "<|end_of_text|>",
     "<start_of_turn>",
     "<end_of_turn>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|end|>",
+    "<|im_sep|>",
 ];
 
 /// Control tokens that end a turn or a text, in whatever model they occur.
@@ -46,6 +51,7 @@ const ENDS: &[&str] = &[
     "<|eom_id|>",
     "<|end_of_text|>",
     "<end_of_turn>",
+    "<|end|>",
     "<eos>",
     "</s>",
 ];

@@ -2,10 +2,10 @@
 
 use crate::draft::{Draft, Key, Tensor, Value, f32, f32s, i32s, text, texts, truth, u32};
 
-pub(crate) const ARCHITECTURES: [&str; 4] = ["llama", "qwen2", "qwen3", "gemma3"];
+pub(crate) const ARCHITECTURES: [&str; 5] = ["llama", "qwen2", "qwen3", "gemma3", "phi3"];
 
 /// As an unknown one is answered.
-pub(crate) const KNOWN: &str = "gemma3, llama, qwen2, qwen3";
+pub(crate) const KNOWN: &str = "gemma3, llama, phi3, qwen2, qwen3";
 
 pub(crate) const HIDDEN: u64 = 32;
 pub(crate) const HEADS: u64 = 2;
@@ -157,6 +157,20 @@ pub(crate) fn shapes(arch: &str) -> Vec<(&'static str, Vec<u64>, u32)> {
     ];
     let vector = |(name, len)| (name, vec![len], F32);
     match arch {
+        "phi3" => {
+            all.retain(|(name, ..)| {
+                ![
+                    "attn_q.weight",
+                    "attn_k.weight",
+                    "attn_v.weight",
+                    "ffn_gate.weight",
+                    "ffn_up.weight",
+                ]
+                .contains(name)
+            });
+            all.push(("attn_qkv.weight", vec![HIDDEN, wide + 2 * narrow], Q8_0));
+            all.push(("ffn_up.weight", vec![HIDDEN, 2 * FEED_FORWARD], Q8_0));
+        }
         "qwen2" => all.extend(biases.map(vector)),
         "qwen3" => all.extend(heads.map(vector)),
         "gemma3" => all.extend(heads.into_iter().chain(after).map(vector)),

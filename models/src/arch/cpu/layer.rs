@@ -3,7 +3,7 @@
 use cloister_kernels::{Attention, Linear, Norm, Team};
 
 use super::state::{Activations, State, Step};
-use super::weights::Weights;
+use super::weights::{Weights, part};
 use crate::ModelError;
 use crate::arch::{Blueprint, Part};
 
@@ -29,10 +29,7 @@ impl Layer {
         index: usize,
     ) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{index}.{part}");
-        let (wide, narrow) = (
-            plan.heads.saturating_mul(plan.head),
-            plan.kv_heads.saturating_mul(plan.head),
-        );
+        let wide = plan.heads.saturating_mul(plan.head);
         let mut norm = |part: &str, len: usize, here: Part| match here {
             Part::Present => weights.norm(&name(part), len, plan.epsilon).map(Some),
             Part::Absent => Ok(None),
@@ -46,20 +43,22 @@ impl Layer {
         let after_feed_forward = norm("post_ffw_norm", plan.hidden, plan.after_norms)?;
         let attention_norm = weights.norm(&name("attn_norm"), plan.hidden, plan.epsilon)?;
         let feed_forward_norm = weights.norm(&name("ffn_norm"), plan.hidden, plan.epsilon)?;
+        let [query, key, value] = projections(weights, plan, index)?;
+        let [gate, up] = gates(weights, plan, index)?;
         let mut linear =
-            |part: &str, outputs, inputs, bias| weights.linear(&name(part), outputs, inputs, bias);
+            |part, outputs, inputs| weights.linear(&name(part), outputs, inputs, Part::Absent);
         Ok(Self {
             attention_norm,
-            query: linear("attn_q", wide, plan.hidden, plan.bias)?,
-            key: linear("attn_k", narrow, plan.hidden, plan.bias)?,
-            value: linear("attn_v", narrow, plan.hidden, plan.bias)?,
+            query,
+            key,
+            value,
             head_norms: head_norms.map(|(query, key)| [query, key]),
-            output: linear("attn_output", plan.hidden, wide, Part::Absent)?,
+            output: linear("attn_output", plan.hidden, wide)?,
             after_attention,
             feed_forward_norm,
-            gate: linear("ffn_gate", plan.feed_forward, plan.hidden, Part::Absent)?,
-            up: linear("ffn_up", plan.feed_forward, plan.hidden, Part::Absent)?,
-            down: linear("ffn_down", plan.hidden, plan.feed_forward, Part::Absent)?,
+            gate,
+            up,
+            down: linear("ffn_down", plan.hidden, plan.feed_forward)?,
             after_feed_forward,
         })
     }
@@ -139,6 +138,47 @@ impl Layer {
             stream,
         );
     }
+}
+
+/// Query, key and value of a layer.
+fn projections(
+    weights: &mut Weights<'_, '_>,
+    plan: &Blueprint,
+    index: usize,
+) -> Result<[Linear; 3], ModelError> {
+    let name = |part: &str| format!("blk.{index}.attn_{part}");
+    let (wide, narrow) = (
+        plan.heads.saturating_mul(plan.head),
+        plan.kv_heads.saturating_mul(plan.head),
+    );
+    if plan.fused == Part::Present {
+        let all = wide.saturating_add(narrow).saturating_add(narrow);
+        let mut fused = weights.fused(&name("qkv"), all, plan.hidden)?;
+        let mut next = |outputs| part(&mut fused, outputs);
+        return Ok([next(wide)?, next(narrow)?, next(narrow)?]);
+    }
+    let mut linear = |part, outputs| weights.linear(&name(part), outputs, plan.hidden, plan.bias);
+    Ok([
+        linear("q", wide)?,
+        linear("k", narrow)?,
+        linear("v", narrow)?,
+    ])
+}
+
+/// Gate and up of a layer.
+fn gates(
+    weights: &mut Weights<'_, '_>,
+    plan: &Blueprint,
+    index: usize,
+) -> Result<[Linear; 2], ModelError> {
+    let name = |part: &str| format!("blk.{index}.ffn_{part}");
+    let outputs = plan.feed_forward;
+    if plan.fused == Part::Present {
+        let mut fused = weights.fused(&name("up"), outputs.saturating_mul(2), plan.hidden)?;
+        return Ok([part(&mut fused, outputs)?, part(&mut fused, outputs)?]);
+    }
+    let mut linear = |part| weights.linear(&name(part), outputs, plan.hidden, Part::Absent);
+    Ok([linear("gate")?, linear("up")?])
 }
 
 /// Adds `linear` of the input to the stream, after the norm if there is one.

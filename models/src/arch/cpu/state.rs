@@ -4,7 +4,7 @@ use cloister_kernels::{KvCache, Linear, Norm, Rope, Team};
 
 use crate::ModelError;
 use crate::arch::Blueprint;
-use crate::arch::rope::Frequencies;
+use crate::arch::rope::Rotations;
 
 /// Everything that changes while a model reads.
 pub(crate) struct State {
@@ -41,16 +41,17 @@ impl State {
         plan: &Blueprint,
         team: Team,
         limit: usize,
-        everywhere: &Frequencies,
-        nearby: Option<&Frequencies>,
+        rotations: &Rotations,
     ) -> Result<Self, ModelError> {
         let cache = KvCache::new(plan.layers, plan.kv_heads, plan.head, limit)
             .ok_or(ModelError::Positions { positions: limit })?;
         Ok(Self {
             team,
             cache,
-            everywhere: everywhere.tables(limit),
-            nearby: nearby.map(|frequencies| frequencies.tables(limit)),
+            everywhere: rotations.everywhere(limit).tables(limit),
+            nearby: rotations
+                .nearby()
+                .map(|frequencies| frequencies.tables(limit)),
             activations: Activations::default(),
             len: 0,
             limit,

@@ -4,7 +4,7 @@ use candle_core::quantized::GgmlDType;
 use cloister_kernels::{Format, Linear, Matrix, Norm};
 
 use crate::arch::Part;
-use crate::arch::shelf::{Shelf, finite};
+use crate::arch::shelf::{Fused, Shelf, finite};
 use crate::watch::Watch;
 use crate::{Gguf, ModelError, TensorInfo};
 
@@ -91,10 +91,28 @@ impl<'g, 'w> Weights<'g, 'w> {
         Ok(Linear { matrix, bias })
     }
 
+    /// `NAME.weight` to be taken apart with [`part`].
+    pub(super) fn fused(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Fused<'g>, ModelError> {
+        self.shelf
+            .fused(&format!("{name}.weight"), [outputs, inputs])
+    }
+
     /// As [`Shelf::finish`].
     pub(super) fn finish(self) -> Result<(), ModelError> {
         self.shelf.finish()
     }
+}
+
+/// The next `outputs` rows.
+pub(super) fn part(fused: &mut Fused<'_>, outputs: usize) -> Result<Linear, ModelError> {
+    let (info, inputs, data) = fused.next(outputs);
+    let matrix = pack(info, outputs, inputs, data)?;
+    Ok(Linear { matrix, bias: None })
 }
 
 fn pack(
