@@ -32,7 +32,8 @@ mod release;
 mod signature;
 #[cfg(feature = "cage")]
 mod survey;
-#[cfg(all(test, feature = "cage"))]
+#[cfg(feature = "cage")]
+#[cfg(test)]
 mod testing;
 
 #[cfg(feature = "cage")]
