@@ -1,13 +1,14 @@
 # make demo   the whole story of examples/invoices: build, fetch the model, run, verify (MODEL=FILE takes a model at hand)
 # make test   everything that .ci/run runs
 # make build  the binaries into target/release, the tool packages into target/release/tools
+# make test-arm  the kernels' tests built for ARM and run under an emulator, on each instruction set; make test has it where its tools can be had
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, and whether both give the same logits (see benches/README.md)
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench build check demo deny eval-home fmt fuzz guests-check setup test
+.PHONY: bench build check demo deny eval-home fmt fuzz guests-check setup test test-arm
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -63,6 +64,19 @@ test: check build
 	cargo test --release $(GUESTS) --workspace; \
 	cargo test --release --locked --workspace; \
 	cd examples/tests && $(PYTHON) -m unittest --verbose
+	@if scripts/setup-arm.sh $(ARM); then $(MAKE) --no-print-directory test-arm; \
+	  else echo "test: the kernels for ARM were NOT tested: what that needs cannot be had here (see above)"; fi
+
+# Processors that have plain NEON, sdot too, and everything; what Linux would say that each has is told to the test of detection.
+ARM := aarch64-unknown-linux-gnu
+test-arm: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER := aarch64-linux-gnu-gcc
+test-arm:
+	@scripts/setup-arm.sh $(ARM)
+	@run() { CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu $$1" CLOISTER_TEST_CPU="$$2" \
+	  cargo test --release --locked --package cloister-kernels --target $(ARM); }; \
+	run cortex-a57 'asimd'; \
+	run cortex-a76 'asimd asimddp'; \
+	run max 'asimd asimddp i8mm'
 
 # The advisories come from a database on the network; on a machine that has a copy they are checked against it.
 deny: setup

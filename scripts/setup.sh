@@ -17,18 +17,7 @@ command -v cc >/dev/null || missing+=(build-essential)
 command -v strace >/dev/null || missing+=(strace)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]})); then
-  echo "setup: installing ${missing[*]}"
-  as_root=()
-  if [[ $(id -u) != 0 ]]; then
-    if ! command -v sudo >/dev/null; then
-      echo "error: \`${missing[*]}\` missing, and neither root nor sudo to install with" >&2
-      echo "hint: apt-get install ${missing[*]}" >&2
-      exit 1
-    fi
-    as_root=(sudo)
-  fi
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  scripts/debian.sh "${missing[@]}"
 fi
 
 # The toolchain that rust-toolchain.toml names; spelled out because rustup may have been told not to install by itself.

@@ -75,9 +75,15 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => &avx2::KERNELS,
             #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => &avx_vnni::KERNELS,
+            #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => &avx512::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Isa::Amx => &AMX_KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => &neon::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonDotprod => &neon_dotprod::KERNELS,
         }
     }
 
@@ -256,10 +262,16 @@ macro_rules! kernels {
 
 kernels!(scalar, simd::Scalar, [1 2], [1 2],);
 #[cfg(target_arch = "x86_64")]
-kernels!(avx2, simd::Avx2, [1 2], [1 2 3], #[target_feature(enable = "avx2,fma,f16c")]);
+kernels!(avx2, simd::Avx2<simd::Madd>, [1 2], [1 2 3], #[target_feature(enable = "avx2,fma,f16c")]);
+#[cfg(target_arch = "x86_64")]
+kernels!(avx_vnni, simd::Avx2<simd::AvxVnni>, [1 2], [1 2 3], #[target_feature(enable = "avx2,fma,f16c,avxvnni")]);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx512, simd::Avx512, [1 2 4 8], [1 2 3 4 5 6 7],
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]);
+#[cfg(target_arch = "aarch64")]
+kernels!(neon, simd::Neon<simd::Mull>, [1 2], [1 2 3], #[target_feature(enable = "neon")]);
+#[cfg(target_arch = "aarch64")]
+kernels!(neon_dotprod, simd::Neon<simd::Dotprod>, [1 2], [1 2 3], #[target_feature(enable = "neon,dotprod")]);
 
 /// AVX-512's, but wide groups go through the tiles.
 #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,8 @@
 //! Which instruction set the kernels run on: chosen once, at run time. Touches the processor's feature flags.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::is_aarch64_feature_detected;
+
 /// An instruction set with kernels of its own. All have the same tiles and give the same integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
@@ -8,12 +11,21 @@ pub enum Isa {
     /// AVX2, FMA and F16C.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// AVX2 with the integer products of AVX-VNNI.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     /// AVX-512 F, BW and VL with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
     /// The same, and AMX for prompts.
     #[cfg(target_arch = "x86_64")]
     Amx,
+    /// NEON as every ARM of 64 bits has it.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// NEON with `sdot`.
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod,
 }
 
 impl Isa {
@@ -30,10 +42,21 @@ impl Isa {
 
     #[cfg(target_arch = "x86_64")]
     fn known() -> &'static [Self] {
-        &[Self::Scalar, Self::Avx2, Self::Avx512Vnni, Self::Amx]
+        &[
+            Self::Scalar,
+            Self::Avx2,
+            Self::AvxVnni,
+            Self::Avx512Vnni,
+            Self::Amx,
+        ]
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn known() -> &'static [Self] {
+        &[Self::Scalar, Self::Neon, Self::NeonDotprod]
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn known() -> &'static [Self] {
         &[Self::Scalar]
     }
@@ -48,6 +71,8 @@ impl Isa {
                     && is_x86_feature_detected!("f16c")
             }
             #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => Self::Avx2.is_here() && is_x86_feature_detected!("avxvnni"),
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => {
                 Self::Avx2.is_here()
                     && is_x86_feature_detected!("avx512f")
@@ -57,6 +82,10 @@ impl Isa {
             }
             #[cfg(target_arch = "x86_64")]
             Self::Amx => Self::Avx512Vnni.is_here() && crate::amx::is_allowed(),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod => Self::Neon.is_here() && is_aarch64_feature_detected!("dotprod"),
         }
     }
 
@@ -68,9 +97,15 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "AVX-VNNI",
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => "AVX-512 VNNI",
             #[cfg(target_arch = "x86_64")]
             Self::Amx => "AVX-512 VNNI and AMX",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "NEON",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDotprod => "NEON dotprod",
         }
     }
 }

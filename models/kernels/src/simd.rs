@@ -8,12 +8,20 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) use avx2::Avx2;
+pub(crate) use avx_vnni::AvxVnni;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::{Avx2, Madd};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::{Dotprod, Mull, Neon};
 pub(crate) use scalar::Scalar;
 
 /// Lanes of a vector, rows of a tile; every width of a model is a multiple of it.

@@ -118,47 +118,61 @@ fn whole_inputs(columns: usize, rows: usize, dice: &mut Dice) -> Vec<f32> {
         .collect()
 }
 
-#[test]
-fn the_integer_part_is_exact_on_every_instruction_set() {
-    for format in FORMATS.into_iter().filter(|format| format.block().0 > 1) {
-        let mut dice = Dice(7);
-        for (rows, columns) in [(16, 256), (24, 512), (40, 768)] {
-            // Scales of 2^-8 and 0 leave whole sums below 2^24 on a grid of 2^-8: every order of adding gives the same f32.
-            let count = rows * columns / format.block().0;
-            let data = blocks(format, count, &mut dice, |dice| {
-                [0.0, 1.0 / 256.0][dice.next() as usize % 2]
-            });
-            let linear = Linear {
-                matrix: Matrix::pack(format, rows, columns, &data).unwrap(),
-                bias: None,
-            };
-            for batch in [1, 2, 3, 8, 12, 13, 30] {
-                let input = whole_inputs(columns, batch, &mut dice);
-                let wanted: Vec<f32> = exact(&linear, &input)
-                    .into_iter()
-                    .map(|value| value as f32)
-                    .collect();
-                for isa in Isa::all() {
-                    let mut out = vec![0.0; batch * rows];
-                    Team::new(2, isa).project(&input, None, [(&linear, &mut out)]);
-                    let worst = out
-                        .iter()
-                        .zip(&wanted)
-                        .map(|(a, b)| (a - b).abs())
-                        .fold(0.0, f32::max);
-                    // Q8_1 keeps its d·Σq in f16 as llama.cpp does, and a K-format's sum over 256 with six-bit scales may pass 2^24.
-                    let slack = match format {
-                        Format::Q4_1 | Format::Q5_1 => 1e-3 * 127.0 * 32.0,
-                        Format::Q4_K | Format::Q5_K | Format::Q6_K => 1.0,
-                        _ => 0.0,
-                    };
-                    assert!(
-                        worst <= slack,
-                        "{format:?} {rows}×{columns} batch {batch} {}: {worst}",
-                        isa.name()
-                    );
-                }
-            }
+fn products(isa: Isa, linear: &Linear, input: &[f32]) -> Vec<f32> {
+    let batch = input.len() / linear.matrix.columns();
+    let mut out = vec![0.0; batch * linear.matrix.rows()];
+    Team::new(2, isa).project(input, None, [(linear, &mut out)]);
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_integer_part_is_exact_on_every_instruction_set(
+        format in prop::sample::select(FORMATS.into_iter().filter(|format| format.block().0 > 1).collect::<Vec<_>>()),
+        rows in 1_usize..=40,
+        columns in (1_usize..=3).prop_map(|blocks| blocks * 256),
+        batch in 1_usize..=30,
+        seed in any::<u64>(),
+    ) {
+        // Scales of 2^-8 and 0 leave whole sums below 2^24 on a grid of 2^-8: every order of adding gives the same f32.
+        let mut dice = Dice(seed);
+        let data = blocks(format, rows * columns / format.block().0, &mut dice, |dice| {
+            [0.0, 1.0 / 256.0][dice.next() as usize % 2]
+        });
+        let linear = Linear { matrix: Matrix::pack(format, rows, columns, &data).unwrap(), bias: None };
+        let input = whole_inputs(columns, batch, &mut dice);
+        let wanted = exact(&linear, &input);
+        // Q8_1 keeps its d·Σq in f16 as llama.cpp does, and a K-format's sum over 256 with six-bit scales may pass 2^24.
+        let slack = match format {
+            Format::Q4_1 | Format::Q5_1 => 1e-3 * 127.0 * 32.0,
+            Format::Q4_K | Format::Q5_K | Format::Q6_K => 1.0,
+            _ => 0.0,
+        };
+        for isa in Isa::all() {
+            let out = products(isa, &linear, &input);
+            let worst = out.iter().zip(&wanted).map(|(a, b)| (a - *b as f32).abs()).fold(0.0, f32::max);
+            prop_assert!(worst <= slack, "{format:?} {rows}×{columns} batch {batch} {}: {worst}", isa.name());
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_scalar_twins_bits(
+        format in prop::sample::select(FORMATS.to_vec()),
+        rows in 1_usize..=40,
+        columns in (1_usize..=3).prop_map(|blocks| blocks * 256),
+        batch in 1_usize..=30,
+        seed in any::<u64>(),
+    ) {
+        let mut dice = Dice(seed);
+        let linear = linear(format, rows, columns, &mut dice);
+        let input = dice.reals(columns * batch);
+        let twin = products(Isa::Scalar, &linear, &input);
+        for isa in Isa::all() {
+            let out = products(isa, &linear, &input);
+            let same = out.iter().zip(&twin).all(|(a, b)| a.to_bits() == b.to_bits());
+            prop_assert!(same, "{format:?} {rows}×{columns} batch {batch} {}", isa.name());
         }
     }
 }

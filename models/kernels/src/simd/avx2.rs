@@ -1,12 +1,64 @@
 //! AVX2 with FMA and F16C: two registers of eight lanes.
 
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
 use super::Simd;
 
-/// AVX2, FMA and F16C.
+/// AVX2, FMA and F16C, with integer products as `D` has them.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx2;
+pub(crate) struct Avx2<D>(PhantomData<D>);
+
+/// Integer products of one register: all that AVX2 and AVX-VNNI differ in.
+///
+/// # Safety
+/// Every method: the processor has the instruction set.
+pub(crate) unsafe trait Dots: Copy {
+    /// See [`Simd::SIGNED_BIAS`].
+    const SIGNED_BIAS: i32;
+
+    /// See [`Simd::dot`]: four weights for each of eight rows, the same four inputs for each.
+    unsafe fn dot(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i;
+    /// See [`Simd::dot_signed`].
+    unsafe fn dot_signed(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i;
+    /// See [`Simd::dot_pairs`]: two weights of 16 bits for each of eight rows.
+    unsafe fn dot_pairs(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i;
+}
+
+/// Multiplies to 16 bits, then adds to 32: AVX2's own.
+#[derive(Clone, Copy)]
+pub(crate) struct Madd;
+
+// SAFETY: the caller promises the instruction set; no memory is touched.
+#[expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "said once: the trait's callers promise the instruction set"
+)]
+unsafe impl Dots for Madd {
+    const SIGNED_BIAS: i32 = 0;
+
+    #[inline(always)]
+    unsafe fn dot(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        unsafe {
+            // 63 × 127 × 2 is within an i16.
+            let pairs = _mm256_maddubs_epi16(weights, inputs);
+            Self::dot_pairs(sum, pairs, _mm256_set1_epi16(1))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_signed(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        unsafe {
+            // |weight| × (input with the weight's sign); 128 × 127 × 2 is within an i16.
+            let pairs =
+                _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(inputs, weights));
+            Self::dot_pairs(sum, pairs, _mm256_set1_epi16(1))
+        }
+    }
+    #[inline(always)]
+    unsafe fn dot_pairs(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(weights, inputs)) }
+    }
+}
 
 /// The tree of [`Simd::sum`] from eight lanes down.
 ///
@@ -62,7 +114,7 @@ unsafe fn below(count: usize) -> [__m256; 2] {
     clippy::undocumented_unsafe_blocks,
     reason = "said once: the trait's callers promise the instruction set and the pointers"
 )]
-unsafe impl Simd for Avx2 {
+unsafe impl<D: Dots> Simd for Avx2<D> {
     type Bytes = [__m256i; 2];
     type Ints = [__m256i; 2];
     type Floats = [__m256; 2];
@@ -70,7 +122,7 @@ unsafe impl Simd for Avx2 {
     // Four columns take all sixteen registers.
     const COLUMNS: usize = 4;
     const QUERIES: usize = 4;
-    const SIGNED_BIAS: i32 = 0;
+    const SIGNED_BIAS: i32 = D::SIGNED_BIAS;
 
     #[inline(always)]
     unsafe fn bytes(from: *const u8) -> [__m256i; 2] {
@@ -127,13 +179,9 @@ unsafe impl Simd for Avx2 {
     unsafe fn dot(sum: [__m256i; 2], weights: [__m256i; 2], inputs: *const i8) -> [__m256i; 2] {
         unsafe {
             let inputs = _mm256_set1_epi32(inputs.cast::<i32>().read_unaligned());
-            let ones = _mm256_set1_epi16(1);
-            // 63 × 127 × 2 is within an i16.
-            let first = _mm256_madd_epi16(_mm256_maddubs_epi16(weights[0], inputs), ones);
-            let second = _mm256_madd_epi16(_mm256_maddubs_epi16(weights[1], inputs), ones);
             [
-                _mm256_add_epi32(sum[0], first),
-                _mm256_add_epi32(sum[1], second),
+                D::dot(sum[0], weights[0], inputs),
+                D::dot(sum[1], weights[1], inputs),
             ]
         }
     }
@@ -145,19 +193,9 @@ unsafe impl Simd for Avx2 {
     ) -> [__m256i; 2] {
         unsafe {
             let inputs = _mm256_set1_epi32(inputs.cast::<i32>().read_unaligned());
-            let ones = _mm256_set1_epi16(1);
-            // |weight| × (input with the weight's sign); 128 × 127 × 2 is within an i16.
-            let first = _mm256_maddubs_epi16(
-                _mm256_abs_epi8(weights[0]),
-                _mm256_sign_epi8(inputs, weights[0]),
-            );
-            let second = _mm256_maddubs_epi16(
-                _mm256_abs_epi8(weights[1]),
-                _mm256_sign_epi8(inputs, weights[1]),
-            );
             [
-                _mm256_add_epi32(sum[0], _mm256_madd_epi16(first, ones)),
-                _mm256_add_epi32(sum[1], _mm256_madd_epi16(second, ones)),
+                D::dot_signed(sum[0], weights[0], inputs),
+                D::dot_signed(sum[1], weights[1], inputs),
             ]
         }
     }
@@ -168,8 +206,8 @@ unsafe impl Simd for Avx2 {
             let first = _mm256_cvtepu8_epi16(_mm_loadu_si128(weights.cast()));
             let second = _mm256_cvtepu8_epi16(_mm_loadu_si128(weights.add(16).cast()));
             [
-                _mm256_add_epi32(sum[0], _mm256_madd_epi16(first, inputs)),
-                _mm256_add_epi32(sum[1], _mm256_madd_epi16(second, inputs)),
+                D::dot_pairs(sum[0], first, inputs),
+                D::dot_pairs(sum[1], second, inputs),
             ]
         }
     }

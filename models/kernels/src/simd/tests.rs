@@ -97,19 +97,31 @@ fn without_nans(mut seen: Seen) -> Seen {
     seen
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn see_avx2(x: &Inputs) -> Seen {
-    // SAFETY: the caller has looked.
-    unsafe { see::<Avx2>(x) }
+/// [`see`], compiled for each instruction set.
+macro_rules! see_with {
+    ($name:ident, $simd:ty, $features:literal) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name(x: &Inputs) -> Seen {
+            // SAFETY: the caller has looked.
+            unsafe { see::<$simd>(x) }
+        }
+    };
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-unsafe fn see_avx512(x: &Inputs) -> Seen {
-    // SAFETY: the caller has looked.
-    unsafe { see::<Avx512>(x) }
-}
+see_with!(see_avx2, Avx2<Madd>, "avx2,fma,f16c");
+#[cfg(target_arch = "x86_64")]
+see_with!(see_avx_vnni, Avx2<AvxVnni>, "avx2,fma,f16c,avxvnni");
+#[cfg(target_arch = "x86_64")]
+see_with!(
+    see_avx512,
+    Avx512,
+    "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
+);
+#[cfg(target_arch = "aarch64")]
+see_with!(see_neon, Neon<Mull>, "neon");
+#[cfg(target_arch = "aarch64")]
+see_with!(see_neon_dotprod, Neon<Dotprod>, "neon,dotprod");
 
 proptest! {
     #[test]
@@ -132,7 +144,13 @@ proptest! {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => see_avx2(&x),
                     #[cfg(target_arch = "x86_64")]
+                    Isa::AvxVnni => see_avx_vnni(&x),
+                    #[cfg(target_arch = "x86_64")]
                     Isa::Avx512Vnni | Isa::Amx => see_avx512(&x),
+                    #[cfg(target_arch = "aarch64")]
+                    Isa::Neon => see_neon(&x),
+                    #[cfg(target_arch = "aarch64")]
+                    Isa::NeonDotprod => see_neon_dotprod(&x),
                 }
             };
             let seen = without_nans(seen);
