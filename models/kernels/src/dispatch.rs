@@ -7,6 +7,8 @@ use crate::amx;
 use crate::attention::{self, Attention, Block, Streams};
 use crate::dot::{By32, Eights, Floats, K6, K45, Nibbles, Product};
 use crate::format::{Format, Rounding};
+#[cfg(target_arch = "aarch64")]
+use crate::i8mm;
 use crate::isa::Isa;
 use crate::norm::{self, Norm};
 use crate::panel::{self, Column, WIDE};
@@ -64,7 +66,7 @@ pub(crate) struct Kernels {
     part: fn(usize) -> PartFn,
     pub(crate) join: JoinFn,
     pub(crate) sweep: SweepFn,
-    /// Where there are tile registers: what groups of the most columns run on.
+    /// Where there are matrix instructions: what groups of the most columns run on.
     pub(crate) wide: Option<&'static Wide>,
 }
 
@@ -79,11 +81,13 @@ impl Kernels {
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => &avx512::KERNELS,
             #[cfg(target_arch = "x86_64")]
-            Isa::Amx => &AMX_KERNELS,
+            Isa::Amx => &with_amx::KERNELS,
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => &neon::KERNELS,
             #[cfg(target_arch = "aarch64")]
             Isa::NeonDotprod => &neon_dotprod::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::NeonI8mm => &neon_i8mm::KERNELS,
         }
     }
 
@@ -273,23 +277,34 @@ kernels!(neon, simd::Neon<simd::Mull>, [1 2], [1 2 3], #[target_feature(enable =
 #[cfg(target_arch = "aarch64")]
 kernels!(neon_dotprod, simd::Neon<simd::Dotprod>, [1 2], [1 2 3], #[target_feature(enable = "neon,dotprod")]);
 
-/// AVX-512's, but wide groups go through the tiles.
-#[cfg(target_arch = "x86_64")]
-static AMX_KERNELS: Kernels = Kernels {
-    widths: &[1, 2, 4, 8, WIDE],
-    columns: WIDE,
-    tile: beside_amx,
-    wide: Some(&amx::TILES),
-    ..avx512::KERNELS
-};
+/// Those of `$narrow`, but groups of [`WIDE`] columns run on `$wide`, all but floats.
+/// There are widths up to eight beside it, since a job of so few rows (`team.rs`) has no room for unpacked tiles.
+macro_rules! wide_kernels {
+    ($name:ident, $narrow:ident, $wide:expr, [$($width:literal)*]) => {
+        mod $name {
+            use super::*;
 
-/// What the tiles do not compute: narrow groups, and floats.
-#[cfg(target_arch = "x86_64")]
-fn beside_amx(format: Format, width: usize) -> TileFn {
-    match (format, width) {
-        (Format::F32, WIDE) => avx512::tile::<Floats<{ Format::F32 as usize }>, WIDE>,
-        (Format::F16, WIDE) => avx512::tile::<Floats<{ Format::F16 as usize }>, WIDE>,
-        (Format::BF16, WIDE) => avx512::tile::<Floats<{ Format::BF16 as usize }>, WIDE>,
-        _ => (avx512::KERNELS.tile)(format, width),
-    }
+            fn beside(format: Format, width: usize) -> TileFn {
+                match (format, width) {
+                    (Format::F32, WIDE) => $narrow::tile::<Floats<{ Format::F32 as usize }>, WIDE>,
+                    (Format::F16, WIDE) => $narrow::tile::<Floats<{ Format::F16 as usize }>, WIDE>,
+                    (Format::BF16, WIDE) => $narrow::tile::<Floats<{ Format::BF16 as usize }>, WIDE>,
+                    _ => ($narrow::KERNELS.tile)(format, width),
+                }
+            }
+
+            pub(super) static KERNELS: Kernels = Kernels {
+                widths: &[$($width,)* WIDE],
+                columns: WIDE,
+                tile: beside,
+                wide: Some(&$wide),
+                ..$narrow::KERNELS
+            };
+        }
+    };
 }
+
+#[cfg(target_arch = "x86_64")]
+wide_kernels!(with_amx, avx512, amx::TILES, [1 2 4 8]);
+#[cfg(target_arch = "aarch64")]
+wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, [1 2 4 8]);

@@ -26,6 +26,9 @@ pub enum Isa {
     /// NEON with `sdot`.
     #[cfg(target_arch = "aarch64")]
     NeonDotprod,
+    /// The same, and `smmla` for prompts.
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm,
 }
 
 impl Isa {
@@ -53,7 +56,7 @@ impl Isa {
 
     #[cfg(target_arch = "aarch64")]
     fn known() -> &'static [Self] {
-        &[Self::Scalar, Self::Neon, Self::NeonDotprod]
+        &[Self::Scalar, Self::Neon, Self::NeonDotprod, Self::NeonI8mm]
     }
 
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -86,6 +89,8 @@ impl Isa {
             Self::Neon => is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "aarch64")]
             Self::NeonDotprod => Self::Neon.is_here() && is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => Self::NeonDotprod.is_here() && is_aarch64_feature_detected!("i8mm"),
         }
     }
 
@@ -106,6 +111,8 @@ impl Isa {
             Self::Neon => "NEON",
             #[cfg(target_arch = "aarch64")]
             Self::NeonDotprod => "NEON dotprod",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => "NEON dotprod and i8mm",
         }
     }
 }

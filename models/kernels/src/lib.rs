@@ -12,6 +12,8 @@ mod cache;
 mod dispatch;
 mod dot;
 mod format;
+#[cfg(target_arch = "aarch64")]
+mod i8mm;
 mod isa;
 mod lines;
 mod matrix;
@@ -22,6 +24,8 @@ mod pool;
 mod rope;
 mod simd;
 mod team;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod wide;
 
 pub use attention::{Attention, WIDEST as WIDEST_HEAD};
 pub use cache::KvCache;

@@ -27,6 +27,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("scalar", ""),
     ("NEON", "asimd"),
     ("NEON dotprod", "asimd asimddp"),
+    ("NEON dotprod and i8mm", "asimd asimddp i8mm"),
 ];
 
 /// An emulator shows the `/proc/cpuinfo` of its host, so whoever starts one says here which processor it was told to be.

@@ -150,7 +150,7 @@ proptest! {
                     #[cfg(target_arch = "aarch64")]
                     Isa::Neon => see_neon(&x),
                     #[cfg(target_arch = "aarch64")]
-                    Isa::NeonDotprod => see_neon_dotprod(&x),
+                    Isa::NeonDotprod | Isa::NeonI8mm => see_neon_dotprod(&x),
                 }
             };
             let seen = without_nans(seen);
