@@ -3,6 +3,7 @@
 //! A tile of weights is unpacked once to signed bytes and meets many groups of sixteen columns. Sums of a block are integers, as everywhere;
 //! scales are applied to them by the same operations in the same order as in `dot.rs`, so that the results are the same bits.
 
+use std::array::from_fn;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -55,14 +56,6 @@ struct Pipeline<G, N> {
 }
 
 impl<G: Grid, N: Fn(usize) -> Operands> Pipeline<G, N> {
-    fn new(blocks: Range<usize>, operands: N) -> Self {
-        Self {
-            operands,
-            blocks,
-            grid: PhantomData,
-        }
-    }
-
     /// Gives the sums of each block in turn to `scale`.
     ///
     /// # Safety
@@ -104,7 +97,7 @@ impl<G: Grid, N: Fn(usize) -> Operands> Pipeline<G, N> {
 #[inline(always)]
 unsafe fn read<G: Grid>(sums: *const f32) -> [Floats<G>; WIDE] {
     // SAFETY: `sums` has 16 × 16 elements.
-    std::array::from_fn(|column| unsafe { G::Lanes::floats(sums.add(column * LANES)) })
+    from_fn(|column| unsafe { G::Lanes::floats(sums.add(column * LANES)) })
 }
 
 #[inline(always)]
@@ -128,10 +121,14 @@ pub(crate) unsafe fn by32<G: Grid, const MINS: usize, const BYTES: usize>(
     unsafe {
         let blocks = group.cast::<Block32<WIDE>>();
         let mut totals = read::<G>(sums);
-        let pipeline = Pipeline::<G, _>::new(units.start * 2..units.end * 2, |at| Operands {
-            inputs: (*blocks.add(at)).q.as_ptr().cast(),
-            weights: unpacked.add(at * 512),
-        });
+        let pipeline = Pipeline::<G, _> {
+            operands: |at| Operands {
+                inputs: (*blocks.add(at)).q.as_ptr().cast(),
+                weights: unpacked.add(at * 512),
+            },
+            blocks: units.start * 2..units.end * 2,
+            grid: PhantomData,
+        };
         pipeline.run(|at, found| {
             let (block, head) = (&*blocks.add(at), tile.add(at / 2 * BYTES + at % 2 * 32));
             let d = G::Lanes::halves(head.cast());
@@ -168,72 +165,54 @@ pub(crate) unsafe fn by256<G: Grid, const PARTS: usize, const BYTES: usize>(
     // SAFETY: as promised to `WideFn`: a unit is a block, and so are its inputs and unpacked bytes.
     unsafe {
         let blocks = group.cast::<Block256<WIDE>>();
-        let pipeline = Pipeline::<G, _>::new(units.start * PARTS..units.end * PARTS, |at| {
-            let (unit, part) = (at / PARTS, at % PARTS);
-            let inputs: *const u8 = (*blocks.add(unit)).q.as_ptr().cast();
-            let (run, weights) = if PARTS == 8 {
-                (part, at * 512)
-            } else {
-                (part / 2, sixteen(at))
-            };
-            Operands {
-                inputs: inputs.add(run * 512),
-                weights: unpacked.add(weights),
-            }
-        });
+        let pipeline = Pipeline::<G, _> {
+            operands: |at| {
+                let (unit, part) = (at / PARTS, at % PARTS);
+                let inputs: *const u8 = (*blocks.add(unit)).q.as_ptr().cast();
+                let (run, weights) = if PARTS == 8 {
+                    (part, at * 512)
+                } else {
+                    (part / 2, sixteen(at))
+                };
+                Operands {
+                    inputs: inputs.add(run * 512),
+                    weights: unpacked.add(weights),
+                }
+            },
+            blocks: units.start * PARTS..units.end * PARTS,
+            grid: PhantomData,
+        };
         let mut totals = [G::Lanes::splat(0.0); WIDE];
         pipeline.run(|at, found| {
             let (unit, part) = (at / PARTS, at % PARTS);
             let (block, head) = (&*blocks.add(unit), tile.add(unit * BYTES));
-            let scale = sub_scale::<G, PARTS>(head, part);
+            let scale = head.add(64 + part * 16);
+            let scale = if PARTS == 8 {
+                G::Lanes::unsigned(scale)
+            } else {
+                G::Lanes::signed(scale)
+            };
             for m in 0..WIDE {
                 totals[m] = G::Lanes::fma(G::floats(found.0[m].as_ptr()), scale, totals[m]);
             }
             if part + 1 == PARTS {
-                add_unit::<G, PARTS>(head, block, &totals, sums);
+                let d = if PARTS == 8 {
+                    G::Lanes::halves(head.cast())
+                } else {
+                    G::Lanes::floats(head.cast())
+                };
+                let mut all = read::<G>(sums);
+                for m in 0..WIDE {
+                    let scale = G::Lanes::mul(d, G::Lanes::splat(block.d[m]));
+                    all[m] = G::Lanes::fma(totals[m], scale, all[m]);
+                }
+                if PARTS == 8 {
+                    mins::<G::Lanes, WIDE>(head, block, &mut all);
+                }
+                write::<G>(&all, sums);
                 totals = [G::Lanes::splat(0.0); WIDE];
             }
         });
-    }
-}
-
-#[inline(always)]
-unsafe fn sub_scale<G: Grid, const PARTS: usize>(head: *const u8, part: usize) -> Floats<G> {
-    // SAFETY: sixteen bytes of a unit's head.
-    unsafe {
-        let scale = head.add(64 + part * 16);
-        if PARTS == 8 {
-            G::Lanes::unsigned(scale)
-        } else {
-            G::Lanes::signed(scale)
-        }
-    }
-}
-
-/// Adds what a whole unit came to, and takes its minimums away where it has any.
-#[inline(always)]
-unsafe fn add_unit<G: Grid, const PARTS: usize>(
-    head: *const u8,
-    block: &Block256<WIDE>,
-    totals: &[Floats<G>; WIDE],
-    sums: *mut f32,
-) {
-    // SAFETY: the head of a unit; `sums` has 16 × 16 elements.
-    unsafe {
-        let d = if PARTS == 8 {
-            G::Lanes::halves(head.cast())
-        } else {
-            G::Lanes::floats(head.cast())
-        };
-        let mut all = read::<G>(sums);
-        for m in 0..WIDE {
-            let scale = G::Lanes::mul(d, G::Lanes::splat(block.d[m]));
-            all[m] = G::Lanes::fma(totals[m], scale, all[m]);
-        }
-        if PARTS == 8 {
-            mins::<G::Lanes, WIDE>(head, block, &mut all);
-        }
-        write::<G>(&all, sums);
     }
 }
 
