@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench build check demo deny eval-home fmt fuzz guests-check setup test test-arm
+.PHONY: bench build check demo deny eval-home fmt fuzz office setup test test-arm
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -58,7 +58,11 @@ check: setup deny
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
 
-test: check build
+# Another program that opens our workbooks, beside openpyxl.
+office:
+	@command -v soffice >/dev/null || scripts/debian.sh libreoffice-calc-nogui
+
+test: check office build
 	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
 	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
 	cargo test --release $(GUESTS) --workspace; \
