@@ -4,12 +4,14 @@
 //! which costs less than meeting, else shared out.
 
 mod plan;
+mod product;
 mod rounded;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::plan::Plan;
-use self::rounded::{Finish, Layout, Panel, Set, Spot, Sums, tile_count};
+use self::product::{Finish, Panel, Set, Spot, Sums, bite_bytes, tile_count};
+use self::rounded::Layout;
 use crate::attention::{Attention, Streams, WIDEST};
 use crate::cache::KvCache;
 use crate::dispatch::Kernels;
@@ -216,7 +218,7 @@ impl Team {
         );
         let (kernels, size) = (self.kernels, self.pool.size());
         let few = layout.rows <= FEW;
-        let (bytes, room) = (layout.bytes, layout.bite_bytes(kernels));
+        let (bytes, room) = (layout.bytes, bite_bytes(&layout, kernels));
         self.scratch.reserve((bytes + room) * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
         let input = Shared(input.as_ptr().cast_mut());

@@ -1,0 +1,300 @@
+//! Products of the rounded activations with tiles of weights: which thread takes which, and in what order, so that what is read often lies near.
+//! Touches the memory that the step was given.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::rounded::Layout;
+use crate::dispatch::{Kernels, Wide};
+use crate::lines::Lines;
+use crate::matrix::Matrix;
+use crate::panel::WIDE;
+use crate::simd::LANES;
+
+/// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter.
+const BITE: usize = 2;
+/// Inputs of a wide group that are multiplied before the next group's: those of two unpacked tiles and one group take 30 of the 48 kB of a
+/// processor's first cache, so that the tiles stay there for all groups.
+const SLICE: usize = 512;
+
+/// Sums of one tile and one group, `[column][row]`.
+pub(super) type Sums = [[f32; LANES]; WIDEST_GROUP];
+
+/// What wide groups run on, if there are any.
+fn wide_of(layout: &Layout, kernels: &Kernels) -> Option<&'static Wide> {
+    kernels.wide.filter(|_| kernels.width(layout.rows) == WIDE)
+}
+
+/// Bytes that a thread needs for a bite of tiles on wide groups: the tiles unpacked, and the sums of each with every group.
+pub(super) fn bite_bytes(layout: &Layout, kernels: &Kernels) -> usize {
+    let sums = layout.rows.div_ceil(WIDE) * size_of::<Sums>();
+    let bytes = BITE * (layout.tile_bytes + sums);
+    wide_of(layout, kernels).map_or(0, |_| bytes.next_multiple_of(Lines::SIZE))
+}
+
+/// The rounded activations of one job, as one thread sees them.
+pub(super) struct Panel {
+    pub(super) layout: Layout,
+    pub(super) at: *const u8,
+    /// This thread's own, [`bite_bytes`].
+    pub(super) own: *mut u8,
+    pub(super) kernels: &'static Kernels,
+}
+
+/// The widest group of any instruction set.
+pub(super) const WIDEST_GROUP: usize = WIDE;
+
+/// Where sums belong: which set of matrices, which tile, the first row and the width of the group.
+pub(super) struct Spot {
+    pub(super) set: usize,
+    pub(super) tile: usize,
+    pub(super) first: usize,
+    pub(super) width: usize,
+}
+
+/// Matrices of one shape whose sums are needed together.
+pub(super) type Set<'m, const P: usize> = [&'m Matrix; P];
+
+/// Takes the sums of one tile of every matrix of a set.
+pub(super) type Finish<'a, const P: usize> = dyn Fn(Spot, &mut [Sums; P]) + Sync + 'a;
+
+impl Panel {
+    /// Rows `first..` of one tile of a matrix.
+    ///
+    /// # Safety
+    /// The panel is filled for the matrix' rounding, `width` is the group's, and there is such a tile.
+    unsafe fn product(
+        &self,
+        matrix: &Matrix,
+        tile: usize,
+        first: usize,
+        width: usize,
+        into: &mut Sums,
+    ) {
+        // SAFETY: as promised by the caller.
+        unsafe {
+            (self.kernels.tile(matrix.format(), width))(
+                self::tile(matrix, tile),
+                matrix.units(),
+                self.group(matrix, first),
+                into.as_mut_ptr().cast(),
+            );
+        }
+    }
+
+    /// The activations of a group, rounded for the matrix.
+    fn group(&self, matrix: &Matrix, first: usize) -> *const u8 {
+        let Some(start) = self.layout.group(matrix.format().rounding(), first) else {
+            unreachable!("the layout was made for this matrix")
+        };
+        self.at.wrapping_add(start)
+    }
+
+    /// All groups with each tile of `share`.
+    ///
+    /// # Safety
+    /// The panel is filled for the set, which has these tiles.
+    pub(super) unsafe fn tiles<const P: usize>(
+        &self,
+        (index, set): (usize, &Set<'_, P>),
+        share: Range<usize>,
+        finish: &Finish<'_, P>,
+    ) {
+        let wide = wide_of(&self.layout, self.kernels);
+        if let Some(wide) = wide {
+            // SAFETY: as promised by the caller.
+            unsafe { self.wide_tiles(wide, (index, set), share.clone(), finish) }
+        }
+        let mut sums = [[[0.0; LANES]; WIDEST_GROUP]; P];
+        let narrow = self
+            .layout
+            .groups(self.kernels)
+            .filter(|(_, width)| wide.is_none() || *width < WIDE);
+        for (first, width) in narrow {
+            for tile in share.clone() {
+                for (matrix, sums) in set.iter().zip(&mut sums) {
+                    // SAFETY: as promised by the caller.
+                    unsafe { self.product(matrix, tile, first, width, sums) }
+                }
+                finish(
+                    Spot {
+                        set: index,
+                        tile,
+                        first,
+                        width,
+                    },
+                    &mut sums,
+                );
+            }
+        }
+    }
+
+    /// The wide groups with at most [`BITE`] tiles: unpacked once, then slice by slice with every group.
+    ///
+    /// # Safety
+    /// As [`Panel::tiles`].
+    unsafe fn wide_tiles<const P: usize>(
+        &self,
+        wide: &Wide,
+        (index, set): (usize, &Set<'_, P>),
+        share: Range<usize>,
+        finish: &Finish<'_, P>,
+    ) {
+        let groups = || {
+            self.layout
+                .groups(self.kernels)
+                .filter(|(_, width)| *width == WIDE)
+                .enumerate()
+        };
+        let bytes = self.layout.tile_bytes;
+        // SAFETY: `own` has room for as many tiles and sums, and is this thread's; the rest is promised by the caller.
+        unsafe {
+            let sums = self.own.add(share.len() * P * bytes).cast::<[Sums; P]>();
+            let tiles = || {
+                share.clone().enumerate().flat_map(|(place, tile)| {
+                    set.iter().enumerate().map(move |(which, matrix)| WideTile {
+                        matrix,
+                        tile,
+                        unpacked: self.own.add((place * P + which) * bytes),
+                        place,
+                        which,
+                    })
+                })
+            };
+            tiles().for_each(|tile| tile.unpack(wide));
+            sums.write_bytes(0, groups().count() * share.len());
+            for slice in (0..self.layout.inputs).step_by(SLICE) {
+                for (group, (first, _)) in groups() {
+                    for tile in tiles() {
+                        let sums = &mut (*sums.add(group * share.len() + tile.place))[tile.which];
+                        self.wide_product(wide, tile, slice, first, sums);
+                    }
+                }
+            }
+            for (group, (first, width)) in groups() {
+                for (place, tile) in share.clone().enumerate() {
+                    let sums = &mut *sums.add(group * share.len() + place);
+                    finish(
+                        Spot {
+                            set: index,
+                            tile,
+                            first,
+                            width,
+                        },
+                        sums,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Adds the products with one slice of the inputs. Floats, which have no tiles, go whole with the first slice.
+    ///
+    /// # Safety
+    /// The tile is unpacked, the group is wide, and the panel is filled.
+    unsafe fn wide_product(
+        &self,
+        wide: &Wide,
+        of: WideTile<'_>,
+        slice: usize,
+        first: usize,
+        sums: &mut Sums,
+    ) {
+        let (matrix, (inputs, _)) = (of.matrix, of.matrix.format().unit());
+        let units = slice / inputs..((slice + SLICE) / inputs).min(matrix.units());
+        // SAFETY: as promised by the caller.
+        unsafe {
+            match (wide.of)(matrix.format()) {
+                Some((_, multiply)) => {
+                    let (tile, group) = (tile(matrix, of.tile), self.group(matrix, first));
+                    multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
+                }
+                None if slice == 0 => self.product(matrix, of.tile, first, WIDE, sums),
+                None => {}
+            }
+        }
+    }
+
+    /// Takes a few tiles at a time, counted over all sets.
+    ///
+    /// # Safety
+    /// The panel is filled for the sets; `counts` are their tiles.
+    pub(super) unsafe fn bites<const P: usize>(
+        &self,
+        next: &AtomicUsize,
+        sets: &[Set<'_, P>],
+        finish: &Finish<'_, P>,
+    ) {
+        let bite = BITE / P;
+        loop {
+            let mut start = next.fetch_add(bite, Ordering::Relaxed);
+            let mut left = bite;
+            for (index, set) in sets.iter().enumerate() {
+                let count = tile_count(set);
+                let end = count.min(start + left);
+                if start < end {
+                    // SAFETY: as promised by the caller.
+                    unsafe { self.tiles((index, set), start..end, finish) };
+                    left -= end - start;
+                }
+                start = start.saturating_sub(count);
+            }
+            if left == bite {
+                return;
+            }
+        }
+    }
+
+    /// Works between [`Wide`]'s beginning and end, if there are wide groups.
+    ///
+    /// # Safety
+    /// The instruction set is there.
+    pub(super) unsafe fn with_tiles(&self, work: impl FnOnce()) {
+        let wide = wide_of(&self.layout, self.kernels);
+        // SAFETY: as promised by the caller.
+        unsafe {
+            wide.inspect(|wide| (wide.begin)());
+            work();
+            wide.inspect(|wide| (wide.end)());
+        }
+    }
+}
+
+/// A tile of weights beside its unpacked bytes, and where its sums go: which tile of the bite, which matrix of the set.
+#[derive(Clone, Copy)]
+struct WideTile<'m> {
+    matrix: &'m Matrix,
+    tile: usize,
+    unpacked: *mut u8,
+    place: usize,
+    which: usize,
+}
+
+impl WideTile<'_> {
+    /// # Safety
+    /// There is such a tile, and room for its bytes.
+    unsafe fn unpack(self, wide: &Wide) {
+        if let Some((unpack, _)) = (wide.of)(self.matrix.format()) {
+            // SAFETY: as promised by the caller.
+            unsafe {
+                unpack(
+                    tile(self.matrix, self.tile),
+                    self.matrix.units(),
+                    self.unpacked,
+                )
+            }
+        }
+    }
+}
+
+/// Tiles of each matrix of a set.
+pub(super) fn tile_count<const P: usize>(set: &Set<'_, P>) -> usize {
+    set.first().map_or(0, |matrix| matrix.tile_count())
+}
+
+fn tile(matrix: &Matrix, index: usize) -> *const u8 {
+    matrix
+        .tiles()
+        .as_ptr()
+        .wrapping_add(index * matrix.tile_bytes())
+}
