@@ -278,7 +278,7 @@ kernels!(neon, simd::Neon<simd::Mull>, [1 2], [1 2 3], #[target_feature(enable =
 kernels!(neon_dotprod, simd::Neon<simd::Dotprod>, [1 2], [1 2 3], #[target_feature(enable = "neon,dotprod")]);
 
 /// Those of `$narrow`, but groups of [`WIDE`] columns run on `$wide`, all but floats.
-/// There are widths up to eight beside it, since a job of so few rows (`team.rs`) has no room for unpacked tiles.
+/// `$width` are of the widths of `$narrow` those that are kept.
 macro_rules! wide_kernels {
     ($name:ident, $narrow:ident, $wide:expr, [$($width:literal)*]) => {
         mod $name {
@@ -307,4 +307,4 @@ macro_rules! wide_kernels {
 #[cfg(target_arch = "x86_64")]
 wide_kernels!(with_amx, avx512, amx::TILES, [1 2 4 8]);
 #[cfg(target_arch = "aarch64")]
-wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, [1 2 4 8]);
+wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, [1 2 4]);

@@ -22,7 +22,7 @@ use crate::norm::Norm;
 use crate::pool::{Place, Pool};
 use crate::simd::LANES;
 
-/// Up to this many rows every thread rounds all activations for itself, and tiles are shared out evenly.
+/// Up to this many rows, where they are no wide group, every thread rounds all activations for itself, and tiles are shared out evenly.
 const FEW: usize = 8;
 /// `y = W x + b`.
 pub struct Linear {
@@ -217,7 +217,7 @@ impl Team {
             layout.inputs
         );
         let (kernels, size) = (self.kernels, self.pool.size());
-        let few = layout.rows <= FEW;
+        let few = layout.rows <= FEW && kernels.width(layout.rows) <= FEW;
         let (bytes, room) = (layout.bytes, bite_bytes(&layout, kernels));
         self.scratch.reserve((bytes + room) * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
