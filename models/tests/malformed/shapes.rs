@@ -129,80 +129,59 @@ fn shape(name: &str, found: &[u64], said: &[u64]) -> String {
     format!("tensor `{name}`: its shape is {found:?}, the metadata says {said:?}")
 }
 
+/// Another number than the tensors have, and what is said of it.
+fn other(key: &str, value: u64, says: String) -> Case {
+    let bytes = with("llama", key, value).bytes();
+    case(format!("{key} is {value}"), bytes, says)
+}
+
 /// Numbers that are possible and not those of the tensors.
 fn contradictions() -> Vec<Case> {
-    let change = |key: &str, value: u64, says: String| {
-        case(
-            format!("{key} is {value}"),
-            with("llama", key, value).bytes(),
-            says,
-        )
-    };
     let vocabulary = draft("llama").tensor("token_embd.weight").dims[1];
-    let embeddings = |hidden: u64| {
+    let said = |hidden: u64| {
         shape(
             "token_embd.weight",
             &[vocabulary, HIDDEN],
             &[vocabulary, hidden],
         )
     };
+    let widths = [HIDDEN * 2, HIDDEN / 2, HIDDEN + 1];
+    let mut all: Vec<Case> = widths
+        .map(|hidden| other("embedding_length", hidden, said(hidden)))
+        .into();
+    let said = |rows: u64| {
+        shape(
+            "blk.0.ffn_gate.weight",
+            &[FEED_FORWARD, HIDDEN],
+            &[rows, HIDDEN],
+        )
+    };
+    let widths = [FEED_FORWARD - 16, FEED_FORWARD * 16];
+    all.extend(widths.map(|rows| other("feed_forward_length", rows, said(rows))));
+    let missing = "tensor `blk.2.attn_norm.weight` is missing".to_owned();
+    let left =
+        "tensor `blk.1.attn_k.weight`: the graph of this architecture does not use it".to_owned();
+    all.extend([LAYERS + 1, 512].map(|layers| other("block_count", layers, missing.clone())));
+    all.push(other("block_count", LAYERS - 1, left));
+    all.extend(heads());
+    all
+}
+
+fn heads() -> Vec<Case> {
     let queries = |rows: u64| shape("blk.0.attn_q.weight", &[32, HIDDEN], &[rows, HIDDEN]);
-    let shared = draft("llama")
+    let keys = shape("blk.0.attn_k.weight", &[HEAD, HIDDEN], &[2 * HEAD, HIDDEN]);
+    let uneven = draft("llama")
         .without("llama.attention.key_length")
         .with("llama.attention.head_count", u32(3))
         .bytes();
+    let says = "the model's `attention.head_count` is 3: it does not divide the embedding's width";
     vec![
-        change("embedding_length", HIDDEN * 2, embeddings(HIDDEN * 2)),
-        change("embedding_length", HIDDEN / 2, embeddings(HIDDEN / 2)),
-        change("embedding_length", HIDDEN + 1, embeddings(HIDDEN + 1)),
-        change("attention.head_count", 1, queries(HEAD)),
-        change("attention.head_count", 4, queries(4 * HEAD)),
-        change("attention.key_length", 2 * HEAD, queries(4 * HEAD)),
-        change("attention.key_length", 2, queries(4)),
-        change(
-            "attention.head_count_kv",
-            2,
-            shape("blk.0.attn_k.weight", &[HEAD, HIDDEN], &[2 * HEAD, HIDDEN]),
-        ),
-        change(
-            "feed_forward_length",
-            FEED_FORWARD - 16,
-            shape(
-                "blk.0.ffn_gate.weight",
-                &[FEED_FORWARD, HIDDEN],
-                &[FEED_FORWARD - 16, HIDDEN],
-            ),
-        ),
-        change(
-            "feed_forward_length",
-            FEED_FORWARD * 16,
-            shape(
-                "blk.0.ffn_gate.weight",
-                &[FEED_FORWARD, HIDDEN],
-                &[FEED_FORWARD * 16, HIDDEN],
-            ),
-        ),
-        change(
-            "block_count",
-            LAYERS + 1,
-            "tensor `blk.2.attn_norm.weight` is missing".to_owned(),
-        ),
-        change(
-            "block_count",
-            512,
-            "tensor `blk.2.attn_norm.weight` is missing".to_owned(),
-        ),
-        change(
-            "block_count",
-            LAYERS - 1,
-            "tensor `blk.1.attn_k.weight`: the graph of this architecture does not use it"
-                .to_owned(),
-        ),
-        case(
-            "heads that do not divide the width",
-            shared,
-            "the model's `attention.head_count` is 3: it does not divide the embedding's width",
-        ),
+        other("attention.head_count", 1, queries(HEAD)),
+        other("attention.head_count", 4, queries(4 * HEAD)),
+        other("attention.key_length", 2 * HEAD, queries(4 * HEAD)),
+        other("attention.key_length", 2, queries(4)),
+        other("attention.head_count_kv", 2, keys),
+        case("heads that do not divide the width", uneven, says),
     ]
 }
 

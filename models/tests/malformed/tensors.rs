@@ -261,78 +261,71 @@ fn all_at(offset: u64) -> Draft {
 fn gaps() -> Vec<Case> {
     let stray = |what: &str, draft: Draft, bytes: usize, from: usize| {
         let layout = draft.layout();
-        case(
-            what,
-            layout.bytes,
-            format!(
-                "{bytes} bytes at byte {} belong to no tensor",
-                layout.data + from
-            ),
-        )
+        let says = format!(
+            "{bytes} bytes at byte {} belong to no tensor",
+            layout.data + from
+        );
+        case(what, layout.bytes, says)
     };
     let sound = draft("llama");
-    let end = |name: &str| sound.offset(name) + sound.tensors[sound.index(name)].data.len();
-    let hidden = |name: &str, more: usize| {
-        changed(name, |tensor| {
+    let start = sound.offset(ANY);
+    let end = start + sound.tensors[sound.index(ANY)].data.len();
+    let hidden = |more: usize| {
+        changed(ANY, |tensor| {
             tensor.data.resize(tensor.data.len() + more, 7)
         })
     };
     let shorter = changed(ANY, |tensor| tensor.dims[1] -= 1);
     let smaller = changed(ANY, |tensor| tensor.kind = 2);
-    let left_out = |name: &str| {
-        let mut draft = hidden(name, 0);
-        let offsets: Vec<u64> = draft
-            .tensors
-            .iter()
-            .map(|t| sound.offset(std::str::from_utf8(&t.name).unwrap()) as u64)
-            .collect();
-        draft
-            .tensors
-            .iter_mut()
-            .zip(offsets)
-            .for_each(|(tensor, offset)| tensor.offset = Some(offset));
-        let index = draft.index(name);
-        let data = draft.tensors.remove(index).data;
-        if index > 0 {
-            draft.tensors[index - 1].data.extend(data);
-        }
-        draft
-    };
-    let mut before = sound.clone();
-    before.tensors.insert(0, tensor("x", &[32], 0));
-    let offsets: Vec<u64> = (0..before.tensors.len())
-        .map(|index| {
-            before.offset(std::str::from_utf8(&before.tensors[index].name).unwrap()) as u64
-        })
-        .collect();
-    before
-        .tensors
-        .iter_mut()
-        .zip(offsets)
-        .for_each(|(tensor, offset)| tensor.offset = Some(offset));
-    let swapped = before.tensors.remove(0);
-    before.tensors[0].data.splice(0..0, swapped.data);
     vec![
-        stray("hidden between two", hidden(ANY, 64), 64, end(ANY)),
+        stray("hidden between two", hidden(64), 64, end),
         stray(
             "a megabyte hidden between two",
-            hidden(ANY, 1 << 20),
+            hidden(1 << 20),
             1 << 20,
-            end(ANY),
+            end,
         ),
-        stray("a row too few", shorter, 32, end(ANY) - 34 + 2),
-        stray(
-            "a type that needs less",
-            smaller,
-            32 * 16,
-            sound.offset(ANY) + 32 * 18,
-        ),
+        stray("a row too few", shorter, 32, end - 34 + 2),
+        stray("a type that needs less", smaller, 32 * 16, start + 32 * 18),
         stray(
             "an entry left out",
-            left_out(NEXT),
+            left_out(),
             32 * 16 * 2,
             sound.offset(NEXT),
         ),
-        stray("data before the first", before, 128, 0),
+        stray("data before the first", pushed_back(), 128, 0),
     ]
+}
+
+/// Each entry says where its data lies now, whatever is changed about the others.
+fn pinned(mut draft: Draft) -> Draft {
+    let name = |tensor: &Tensor| String::from_utf8(tensor.name.clone()).unwrap();
+    let offsets: Vec<usize> = draft
+        .tensors
+        .iter()
+        .map(|tensor| draft.offset(&name(tensor)))
+        .collect();
+    for (tensor, offset) in draft.tensors.iter_mut().zip(offsets) {
+        tensor.offset = Some(offset as u64);
+    }
+    draft
+}
+
+/// The data of a tensor that is not in the table.
+fn left_out() -> Draft {
+    let mut draft = pinned(draft("llama"));
+    let index = draft.index(NEXT);
+    let gone = draft.tensors.remove(index);
+    draft.tensors[index - 1].data.extend(gone.data);
+    draft
+}
+
+/// Data before that of the first tensor.
+fn pushed_back() -> Draft {
+    let mut draft = draft("llama");
+    draft.tensors.insert(0, tensor("x", &[32], 0));
+    let mut draft = pinned(draft);
+    let before = draft.tensors.remove(0);
+    draft.tensors[0].data.splice(0..0, before.data);
+    draft
 }
