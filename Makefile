@@ -3,6 +3,7 @@
 # make build  the binaries into target/release, the tool packages into target/release/tools
 # make test-arm  the kernels' tests built for ARM and run under an emulator, on each instruction set; make test has it where its tools can be had
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, and whether both give the same logits (see benches/README.md)
+# make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
 SHELL := /bin/bash

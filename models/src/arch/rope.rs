@@ -137,7 +137,7 @@ impl Angles {
         }
         let first = self.rotate_whole(&xs.narrow(3, 0, turned)?.contiguous()?)?;
         let rest = xs.narrow(3, turned, head.saturating_sub(turned))?;
-        Ok(Tensor::cat(&[&first, &rest], 3)?)
+        Ok(Tensor::cat(&[&first, &rest], 3)?.contiguous()?)
     }
 
     fn rotate_whole(&self, xs: &Tensor) -> Result<Tensor, ModelError> {

@@ -71,9 +71,11 @@ fn the_kernels_agree_with_candle() {
         // Keys and values in f16 against f32: 2^-11 each, and the random scores of a tiny model are large.
         let exact = distance_from_candle(testing::exact_file(kind));
         assert!(exact < 1e-2, "{kind} in f32: {exact}");
+    }
+    for arch in KINDS.into_iter().filter(|kind| !kind.contains('+')) {
         // With 8-bit activations one rounding that falls the other way moves a logit of so small a model by some per cent.
-        let rounded = distance_from_candle(testing::file(kind));
-        assert!(rounded < 0.1, "{kind}: {rounded}");
+        let rounded = distance_from_candle(testing::file(arch));
+        assert!(rounded < 0.1, "{arch}: {rounded}");
     }
 }
 
