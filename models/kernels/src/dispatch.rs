@@ -208,9 +208,11 @@ macro_rules! kernels {
             }
 
             fn by_width<P: Product>(width: usize) -> TileFn {
+                const MOST: usize = <$simd>::COLUMNS;
                 match width {
                     $($width => tile::<P, $width>,)*
-                    _ => tile::<P, { <$simd>::COLUMNS }>,
+                    MOST => tile::<P, MOST>,
+                    _ => unreachable!("no kernel for {width} columns"),
                 }
             }
 
