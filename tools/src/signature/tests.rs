@@ -208,6 +208,17 @@ fn a_wit_outside_what_tools_may_use_is_refused() {
         tool package `y` is not sound: its WIT does not parse: expected an identifier or string, found '}'"#]].assert_eq(&said.join("\n"));
 }
 
+#[test]
+fn an_empty_comment_before_an_item_does_not_panic() {
+    for item in ["/**/ f: func();", "/** docs */ /**/ f: func();"] {
+        assert_eq!(
+            refused(item, "export y;"),
+            "tool package `y` is not sound: its WIT holds the empty comment `/**/`, which is not read"
+        );
+    }
+    assert!(Signature::parse("files", &FILES.replace("/// Move", "/***/ /// Move")).is_ok());
+}
+
 proptest::proptest! {
     /// Whatever a package's WIT holds, parsing it ends in signatures or an error.
     #[test]
