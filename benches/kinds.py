@@ -43,6 +43,7 @@ from made import Tiny
 SIMPLE = ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]  # what the package quantizes
 SUPER = ["Q4_K", "Q5_K", "Q6_K"]  # what llama-quantize is needed for: 256 weights a block
 MADE_OF = {"simple": "smollm2", "super": "qwen2.5-coder-1.5b"}  # the small one's rows are no multiple of 256
+UNROUNDED = ["qwen2.5-coder-0.5b", "gemma3-270m"]  # architectures with activations that nobody rounds
 PUBLISHED = ["smollm2", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "gemma3-270m"]
 DEEP = ["smollm2", "qwen2.5-coder-0.5b", "gemma3-270m"]
 
@@ -89,8 +90,8 @@ class Row(NamedTuple):
 def rows():
     for name in PUBLISHED:
         yield Row(f"as published: {name}", lambda _, name=name: common.model(name), (512, 4), perplexities)
-    for kind in SIMPLE:
-        yield Row(f"type {kind}: {MADE_OF['simple']}", lambda folder, kind=kind: simple(folder, kind), (512, 4), perplexities)
+    for kind, name in [(kind, MADE_OF["simple"]) for kind in SIMPLE] + [("F16", name) for name in UNROUNDED]:
+        yield Row(f"type {kind}: {name}", lambda folder, kind=kind, name=name: simple(folder, kind, name), (512, 4), perplexities)
     for kind in SUPER:
         yield Row(f"type {kind}: {MADE_OF['super']}", lambda folder, kind=kind: quantized(folder, common.model(MADE_OF["super"]), kind), (512, 2), perplexities)
     for name in DEEP:
@@ -114,9 +115,9 @@ def deepened(model):
     return made.dataclasses.replace(model, keys=stretched, context=8192)
 
 
-def simple(folder, kind):
+def simple(folder, kind, name):
     path = folder / f"{kind}.gguf"
-    made.requantized(common.model(MADE_OF["simple"]), path, getattr(made.Type, kind))
+    made.requantized(common.model(name), path, getattr(made.Type, kind))
     return path
 
 
