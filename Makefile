@@ -2,7 +2,7 @@
 # make test   everything that .ci/run runs
 # make build  the binaries into target/release, the tool packages into target/release/tools
 # make test-arm  the kernels' tests built for ARM and run under an emulator, on each instruction set; make test has it where its tools can be had
-# make bench  tokens per second beside llama.cpp, which it fetches and builds, and whether both give the same logits (see benches/README.md)
+# make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
@@ -42,6 +42,7 @@ demo: build
 bench: build
 	CLOISTER=$(BIN)/cloister $(PYTHON) benches/run.py $(BENCH)
 	CLOISTER=$(BIN)/cloister $(PYTHON) benches/agreement.py
+	CLOISTER=$(BIN)/cloister $(PYTHON) benches/turn.py
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }
