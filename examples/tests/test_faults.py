@@ -10,7 +10,7 @@ from terminal import INTERRUPT
 
 PAGE = 4096
 # What a terminal shows when a stage has begun: the words of the progress bars, then finished lines. The last one is the question itself.
-STAGES = {"hash": r"hashing", "load": r"loading", "plan": r"planning", "tool": r"plan +`sheet", "consent": r"\[y\]es"}
+STAGES = {"load": r"loading", "plan": r"planning", "tool": r"plan +`sheet", "consent": r"\[y\]es"}
 INTERRUPTED = 130
 # Some 5000 tokens, ten seconds to read.
 LONG = "What is meant by this? " + "The sea is wide and the sky is blue, and nobody knows how far it is to the other side. " * 240
@@ -146,9 +146,6 @@ class Interrupt(Case):
             self.assertNotIn("panicked", terminal.seen)
         self.assert_untouched(work, before)
         self.assert_sound(home)
-
-    def test_while_hashing(self):
-        self.interrupt("hash")
 
     def test_while_loading(self):
         self.interrupt("load")

@@ -1,4 +1,4 @@
-//! A model file: parsed, every tensor's bytes asked for, and loaded as any model is. What loads reads a few tokens.
+//! A model file: parsed, every tensor lies in it, and loaded as any model is. What loads reads a few tokens.
 #![no_main]
 
 use cloister_models::{
@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         return;
     };
     for tensor in file.tensors() {
-        assert_eq!(file.data(tensor).len(), tensor.range().len());
+        assert!(tensor.range().end <= bytes.len());
     }
     let _ = file.str("general.architecture");
     let _ = file.strings("tokenizer.ggml.tokens").map(Iterator::count);
@@ -29,9 +29,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
 fn load(bytes: &[u8]) -> Result<Engine, ModelError> {
     let name = ModelName::parse("fuzzed")?;
     let pin = Pin::new(name, ModelDigest::of(bytes), bytes.len() as u64, None)?;
-    Engine::load(
-        &pin.check(bytes.to_vec())?,
-        DeviceChoice::Threads(1),
-        &mut Unwatched,
-    )
+    Engine::load(&pin, &mut &bytes[..], DeviceChoice::Threads(1), &mut Unwatched)
 }

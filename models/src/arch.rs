@@ -9,6 +9,7 @@ mod cache;
 mod cpu;
 mod decoder;
 mod extent;
+mod feed;
 mod gemma3;
 mod graph;
 mod keys;
@@ -27,13 +28,14 @@ use cache::Cache;
 use cloister_kernels::{Gate, Pairs};
 use decoder::Decoder;
 pub(crate) use extent::Extent;
+pub(crate) use feed::Feed;
 pub use graph::Backend;
 pub(crate) use graph::{Graph, Memory, Want};
 use scaling::{Factors, Rotary};
 use window::{Local, Usual};
 
 use crate::error::shown;
-use crate::{Gguf, ModelError};
+use crate::{Gguf, ModelError, TensorInfo};
 
 /// What a model may be. Reaching any of these refuses the file.
 struct Limits {
@@ -229,6 +231,36 @@ impl Blueprint {
             );
         }
         Ok(self)
+    }
+
+    /// Outputs of query, key and value.
+    fn projections(&self) -> [usize; 3] {
+        let narrow = self.kv_heads.saturating_mul(self.head);
+        [self.heads.saturating_mul(self.head), narrow, narrow]
+    }
+
+    /// Outputs of gate and up.
+    fn gates(&self) -> [usize; 2] {
+        [self.feed_forward; 2]
+    }
+
+    /// Rows of each matrix that a tensor holds, one below the other: all of its rows, but for the fused ones.
+    fn cuts(&self, tensor: &TensorInfo<'_>) -> Vec<usize> {
+        let outer = tensor
+            .dims()
+            .split_last()
+            .map_or(&[][..], |(_, outer)| outer);
+        let rows: usize = outer.iter().product();
+        let several = match (self.fused, tensor.name().rsplit('.').nth(1)) {
+            (Part::Present, Some("attn_qkv")) => self.projections().to_vec(),
+            (Part::Present, Some("ffn_up")) => self.gates().to_vec(),
+            _ => Vec::new(),
+        };
+        let fits = several
+            .iter()
+            .fold(0, |sum: usize, rows| sum.saturating_add(*rows))
+            == rows;
+        if fits { several } else { vec![rows] }
     }
 
     /// The window of layer `layer`, if it sees only a part.

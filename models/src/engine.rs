@@ -1,19 +1,23 @@
-//! A model ready to run: weights on a device, tokenizer, vocabulary for grammars. Made from verified bytes only; opens nothing.
+//! A model ready to run: weights on a device, tokenizer, vocabulary for grammars. Made from the pinned bytes only; opens nothing.
 
+use std::io::Read;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use candle_core::Device;
 use cloister_kernels::processors;
 
-use crate::arch::{Backend, Graph};
+use crate::ModelError;
+use crate::arch::{Backend, Feed, Graph};
+use crate::gguf::{self, Gguf};
 use crate::grammar::Vocabulary;
 use crate::needs::Needs;
-use crate::registry::{ModelDigest, ModelName, Verified};
+use crate::registry::{ModelDigest, ModelName, Pin};
 use crate::session::Session;
 use crate::template::Template;
 use crate::tokenizer::Tokenizer;
 use crate::watch::Watch;
-use crate::{Gguf, ModelError};
 
 /// What a session may hold.
 struct Limits {
@@ -40,10 +44,10 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    fn load(self, gguf: &Gguf<'_>, watch: &mut dyn Watch) -> Result<Graph, ModelError> {
+    fn load(self, gguf: &Gguf<'_>, feed: &mut Feed<'_>) -> Result<Graph, ModelError> {
         let (device, opened) = match self {
-            Self::Cpu => return Graph::on_processor(gguf, processors(), watch),
-            Self::Threads(threads) => return Graph::on_processor(gguf, threads, watch),
+            Self::Cpu => return Graph::on_processor(gguf, processors(), feed),
+            Self::Threads(threads) => return Graph::on_processor(gguf, threads, feed),
             Self::Candle => ("candle", Ok(Device::Cpu)),
             Self::Cuda => ("cuda", Device::new_cuda(0)),
             Self::Metal => ("metal", Device::new_metal(0)),
@@ -52,7 +56,7 @@ impl DeviceChoice {
             device,
             reason: error.to_string(),
         })?;
-        Graph::on_device(gguf, &opened, format!("`{device}` was asked for"), watch)
+        Graph::on_device(gguf, &opened, format!("`{device}` was asked for"), feed)
     }
 }
 
@@ -61,48 +65,77 @@ pub struct Engine {
     name: ModelName,
     sha256: ModelDigest,
     graph: Graph,
+    language: Language,
+}
+
+/// What a file says about text.
+struct Language {
     tokenizer: Arc<Tokenizer>,
     vocabulary: Vocabulary,
     /// Or why there is none: a base model has no turns.
     template: Result<Template, String>,
 }
 
-impl Engine {
-    /// Loads a model whose bytes matched their pin. The bytes are not needed afterwards.
-    ///
-    /// # Errors
-    /// Every fault of the file by name; [`ModelError::Room`]; [`ModelError::Interrupted`]; [`ModelError::Device`].
-    pub fn load(
-        model: &Verified,
-        device: DeviceChoice,
-        watch: &mut dyn Watch,
-    ) -> Result<Self, ModelError> {
-        let gguf = Gguf::parse(model.bytes())?;
-        if let Some(needs) = Self::needs(&gguf, device)? {
-            needs.within(watch.available())?;
-        }
-        let tokenizer = Arc::new(Tokenizer::new(&gguf)?);
-        let graph = device.load(&gguf, watch)?;
-        if tokenizer.size() > graph.vocabulary() {
-            return Err(ModelError::Shape {
-                what: "tokenizer.ggml.tokens",
-                value: tokenizer.size() as u64,
-                fault: "the model has fewer embeddings than the tokenizer has tokens",
-            });
-        }
+impl Language {
+    fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
+        let tokenizer = Arc::new(Tokenizer::new(gguf)?);
         let vocabulary = Vocabulary::new(Arc::clone(&tokenizer))?;
-        let template = match Template::new(&gguf, Arc::clone(&tokenizer)) {
+        let template = match Template::new(gguf, Arc::clone(&tokenizer)) {
             Ok(template) => Ok(template),
             Err(ModelError::Template { why }) => Err(why),
             Err(other) => return Err(other),
         };
         Ok(Self {
-            name: model.name().clone(),
-            sha256: model.sha256(),
-            graph,
             tokenizer,
             vocabulary,
             template,
+        })
+    }
+}
+
+impl Engine {
+    /// Reads a pinned model and makes it ready, in one pass: each byte is read once, hashed, and packed. There is no engine unless the hash is the
+    /// pinned one.
+    ///
+    /// # Errors
+    /// As [`Pin::read`]; every fault of the file by name; [`ModelError::Room`]; [`ModelError::Device`].
+    pub fn load(
+        pin: &Pin,
+        reader: &mut dyn Read,
+        device: DeviceChoice,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
+        let len = pin.len()?;
+        pin.read(reader, |bytes| {
+            let front = gguf::read_front(bytes, len)?;
+            let gguf = Gguf::parse_front(&front, len)?;
+            if let Some(needs) = Self::needs(&gguf, device)? {
+                needs.within(watch.available())?;
+            }
+            let mut feed = Feed::new(&front, bytes, watch, len);
+            let (language, graph) = thread::scope(|scope| {
+                let language = scope.spawn(|| Language::read(&gguf));
+                let graph = device.load(&gguf, &mut feed);
+                (language.join().unwrap_or_else(|p| resume_unwind(p)), graph)
+            });
+            Self::new(pin, language?, graph?)
+        })
+    }
+
+    fn new(pin: &Pin, language: Language, graph: Graph) -> Result<Self, ModelError> {
+        let size = language.tokenizer.size();
+        if size > graph.vocabulary() {
+            return Err(ModelError::Shape {
+                what: "tokenizer.ggml.tokens",
+                value: size as u64,
+                fault: "the model has fewer embeddings than the tokenizer has tokens",
+            });
+        }
+        Ok(Self {
+            name: pin.name().clone(),
+            sha256: pin.sha256(),
+            graph,
+            language,
         })
     }
 
@@ -143,7 +176,7 @@ impl Engine {
     /// Text to tokens and back.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        &self.language.tokenizer
     }
 
     /// How turns are written.
@@ -151,7 +184,8 @@ impl Engine {
     /// # Errors
     /// [`ModelError::Template`] when the model has no template, or one that is not known here. It can still continue plain text.
     pub fn template(&self) -> Result<&Template, ModelError> {
-        self.template
+        self.language
+            .template
             .as_ref()
             .map_err(|why| ModelError::Template { why: why.clone() })
     }
@@ -159,7 +193,7 @@ impl Engine {
     /// What constraints are bound to.
     #[must_use]
     pub fn vocabulary(&self) -> &Vocabulary {
-        &self.vocabulary
+        &self.language.vocabulary
     }
 
     /// What computes it.

@@ -9,6 +9,7 @@ mod tensors;
 mod value;
 
 use std::collections::HashMap;
+use std::io::Read;
 
 use crate::ModelError;
 use cursor::Cursor;
@@ -25,6 +26,8 @@ struct Limits {
     name: u64,
     /// Elements of an array. The largest vocabularies have 262 144 entries; twice as many merges.
     elements: u64,
+    /// Bytes read before the header is tried first, twice as many each time it was cut. 1 MiB: a header is read at most twice over.
+    front: usize,
 }
 
 const LIMITS: Limits = Limits {
@@ -32,31 +35,35 @@ const LIMITS: Limits = Limits {
     tensors: 32_768,
     name: 256,
     elements: 4 << 20,
+    front: 1 << 20,
 };
 
-/// A parsed header over the bytes of its file.
+/// A parsed header over the bytes that it was read from.
 pub struct Gguf<'a> {
-    bytes: &'a [u8],
     values: HashMap<&'a str, Value<'a>>,
     tensors: HashMap<&'a str, TensorInfo<'a>>,
 }
 
 impl<'a> Gguf<'a> {
-    /// Reads and checks the whole header.
+    /// Reads and checks the whole header of a file.
     ///
     /// # Errors
     /// Names the first fault found: see [`ModelError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ModelError> {
-        let mut cursor = Cursor::new(bytes);
+        Self::parse_front(bytes, bytes.len())
+    }
+
+    /// The same from the front of a file of `len` bytes, which has to hold the header, and nothing of the tensors.
+    ///
+    /// # Errors
+    /// As [`Gguf::parse`].
+    pub fn parse_front(bytes: &'a [u8], len: usize) -> Result<Self, ModelError> {
+        let mut cursor = Cursor::new(bytes, len);
         let (tensor_count, key_count) = preamble(&mut cursor)?;
         let values = read_values(&mut cursor, key_count)?;
         let alignment = alignment(&values)?;
         let tensors = tensors::read(&mut cursor, tensor_count, alignment)?;
-        let gguf = Self {
-            bytes,
-            values,
-            tensors,
-        };
+        let gguf = Self { values, tensors };
         gguf.whole()?;
         Ok(gguf)
     }
@@ -160,10 +167,29 @@ impl<'a> Gguf<'a> {
         self.tensors.get(name)
     }
 
-    /// The bytes of a tensor of this file. Inside the file by [`Gguf::parse`]; empty for a tensor of another one.
-    #[must_use]
-    pub fn data(&self, tensor: &TensorInfo<'_>) -> &'a [u8] {
-        self.bytes.get(tensor.range()).unwrap_or_default()
+    /// All tensors, in the order of their bytes.
+    pub(crate) fn in_order(&self) -> Vec<&TensorInfo<'a>> {
+        let mut all: Vec<_> = self.tensors().collect();
+        all.sort_unstable_by_key(|tensor| tensor.range().start);
+        all
+    }
+}
+
+/// Reads the front of a file of `len` bytes: at least its header, for [`Gguf::parse_front`].
+///
+/// # Errors
+/// The first fault of the header; [`ModelError::Read`] when the reader fails.
+pub fn read_front(reader: &mut dyn Read, len: usize) -> Result<Vec<u8>, ModelError> {
+    let mut front = Vec::new();
+    loop {
+        let more = front.len().max(LIMITS.front) as u64;
+        let got = (&mut *reader).take(more).read_to_end(&mut front);
+        let got = got.map_err(|source| ModelError::Read { source })?;
+        match Gguf::parse_front(&front, len).map(drop) {
+            Err(ModelError::Cut { at, needed, .. })
+                if got > 0 && (at as u64).saturating_add(needed) <= len as u64 => {}
+            told => return told.map(|()| front),
+        }
     }
 }
 

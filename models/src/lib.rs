@@ -1,5 +1,5 @@
 //! Tokens in, tokens out: a model's bytes become an [`Engine`], a prompt becomes a [`Session`], and a [`Constraint`] decides what may be said.
-//! No file, no clock, no network: bytes come verified, and whoever waits passes a [`Watch`].
+//! No file, no clock, no network: a reader is passed in, what it gives is hashed, and whoever waits passes a [`Watch`].
 
 mod arch;
 mod available;
@@ -26,10 +26,10 @@ pub use cloister_kernels::{Isa, processors};
 pub use decode::{Decoded, Forward, Mark, Stop, Weight};
 pub use engine::{DeviceChoice, Engine};
 pub use error::ModelError;
-pub use gguf::{FromValue, Gguf, Numbers, Strings, TensorInfo, Value};
+pub use gguf::{FromValue, Gguf, Numbers, Strings, TensorInfo, Value, read_front};
 pub use grammar::{Begun, Callable, Constraint, End, Mask, Matcher, Vocabulary};
 pub use needs::Needs;
-pub use registry::{Lock, ModelDigest, ModelName, Pin, Verified};
+pub use registry::{Hashed, Lock, ModelDigest, ModelName, Pin};
 pub use sampler::{Sampler, Sampling};
 pub use session::{Session, Tally};
 pub use sweep::Sweep;

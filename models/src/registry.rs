@@ -1,14 +1,15 @@
-//! Which models may be loaded: the pins of `models.lock`, and the only way from bytes to [`Verified`].
-//! No file is opened here: the lock's text and the model's bytes are handed in; its signature is the caller's business.
+//! Which models may be loaded: the pins of `models.lock`, and the only way to what is made of a model's bytes, [`Pin::read`].
+//! No file is opened here: the lock's text and a reader of the model are handed in; the lock's signature is the caller's business.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{ErrorKind, Read};
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::ModelError;
+use crate::watch::{Progress, Watch, tell};
 
 /// What a lock and a model may be. Reaching one is an error that names it.
 struct Limits {
@@ -20,7 +21,7 @@ struct Limits {
     name: usize,
     /// A source line, bytes. 1 KiB: `ORG/REPO@REV FILE` with room to spare.
     source: usize,
-    /// Read at once while hashing, bytes. 1 MiB: fits the second-level cache, and progress moves some 2000 times a GB.
+    /// Read at once where nothing is made of it, bytes. 1 MiB: fits the second-level cache, and progress moves some 1000 times a GB.
     chunk: usize,
 }
 
@@ -88,6 +89,20 @@ impl ModelDigest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// The digest and the length of what a reader gives, of which `total` bytes are expected.
+    ///
+    /// # Errors
+    /// [`ModelError::Read`]; [`ModelError::Interrupted`].
+    pub fn read(
+        reader: &mut dyn Read,
+        total: u64,
+        watch: &mut dyn Watch,
+    ) -> Result<(Self, u64), ModelError> {
+        let mut bytes = Hashed::new(reader, LIMITS.model);
+        let length = drain(&mut bytes, total, watch)?;
+        Ok((bytes.digest(), length))
     }
 
     /// Reads 64 lower-case hex digits.
@@ -215,55 +230,46 @@ impl Pin {
         self.source.as_deref()
     }
 
-    /// Takes the bytes and gives them back as [`Verified`] if they are the pinned ones.
+    /// Reads a model to its end while `make` makes something of its bytes, each of which is read once, hashed, and handed on. What was made is
+    /// handed out only if they were the pinned ones: until then nobody else has it. A wrong length or hash is told before any fault that `make`
+    /// found, since a fault in other bytes says nothing about the model.
     ///
     /// # Errors
-    /// [`ModelError::WrongHash`] or [`ModelError::WrongLength`].
-    pub fn check(&self, bytes: Vec<u8>) -> Result<Verified, ModelError> {
-        let got = ModelDigest::of(&bytes);
-        self.judge(got, bytes)
-    }
-
-    /// Reads a model to its end, hashing on the way; `progress` is told the bytes read so far about once a MiB.
-    ///
-    /// # Errors
-    /// As [`Pin::check`]; [`ModelError::Read`] when the reader fails, [`ModelError::Memory`] when there is no room for it.
-    pub fn read(
+    /// [`ModelError::WrongHash`] or [`ModelError::WrongLength`]; [`ModelError::Read`] when the reader fails; what `make` says.
+    pub fn read<T>(
         &self,
-        reader: impl Read,
-        mut progress: impl FnMut(u64),
-    ) -> Result<Verified, ModelError> {
-        let mut reader = reader.take(self.bytes.saturating_add(1)); // one more than pinned tells a file that is too long
-        let mut bytes = self.room()?;
-        let mut hash = Sha256::new();
-        loop {
-            let from = bytes.len();
-            let got = read_chunk(&mut reader, &mut bytes)
-                .map_err(|source| ModelError::Read { source })?;
-            if got == 0 {
-                break;
-            }
-            hash.update(bytes.get(from..).unwrap_or_default());
-            progress(bytes.len() as u64);
+        reader: &mut dyn Read,
+        make: impl FnOnce(&mut Hashed<'_>) -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        let most = self.bytes.saturating_add(1); // one more than pinned tells a file that is too long
+        let mut bytes = Hashed::new(reader, most);
+        let made = make(&mut bytes);
+        if matches!(made, Err(ModelError::Interrupted)) {
+            return made;
         }
-        self.judge(ModelDigest(hash.finalize().into()), bytes)
+        let rest = io::copy(&mut bytes, &mut io::sink());
+        rest.map_err(|source| ModelError::Read { source })?;
+        self.judge(bytes.done, bytes.digest())?;
+        made
     }
 
-    fn room(&self) -> Result<Vec<u8>, ModelError> {
-        let full = || ModelError::Memory {
+    /// The pinned length as this machine counts memory.
+    pub(crate) fn len(&self) -> Result<usize, ModelError> {
+        usize::try_from(self.bytes).map_err(|_| ModelError::Memory {
             name: self.name.clone(),
             bytes: self.bytes,
-        };
-        let length = usize::try_from(self.bytes).map_err(|_| full())?;
-        let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact(length.saturating_add(1))
-            .map_err(|_| full())?;
-        Ok(bytes)
+        })
     }
 
-    fn judge(&self, got: ModelDigest, bytes: Vec<u8>) -> Result<Verified, ModelError> {
-        let length = bytes.len() as u64;
+    /// Reads a model to its end, to know whether it is the pinned one.
+    ///
+    /// # Errors
+    /// As [`Pin::read`]; [`ModelError::Interrupted`].
+    pub fn verify(&self, reader: &mut dyn Read, watch: &mut dyn Watch) -> Result<(), ModelError> {
+        self.read(reader, |bytes| drain(bytes, self.bytes, watch).map(drop))
+    }
+
+    fn judge(&self, length: u64, got: ModelDigest) -> Result<(), ModelError> {
         if length != self.bytes {
             return Err(ModelError::WrongLength {
                 name: self.name.clone(),
@@ -278,59 +284,53 @@ impl Pin {
                 want: self.sha256,
             });
         }
-        Ok(Verified {
-            name: self.name.clone(),
-            sha256: got,
-            bytes,
-        })
+        Ok(())
     }
 }
 
-fn read_chunk(reader: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
-    loop {
-        match reader.by_ref().take(LIMITS.chunk as u64).read_to_end(bytes) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other,
+/// The bytes of a model on their way in: what is read is hashed. Made only here, so that none can pass by unhashed.
+pub struct Hashed<'r> {
+    reader: io::Take<&'r mut dyn Read>,
+    hash: Sha256,
+    done: u64,
+}
+
+impl<'r> Hashed<'r> {
+    fn new(reader: &'r mut dyn Read, most: u64) -> Self {
+        Self {
+            reader: reader.take(most),
+            hash: Sha256::new(),
+            done: 0,
         }
     }
-}
 
-/// The bytes of a pinned model. Made only by [`Pin`], which hashed this very buffer: what was hashed is what is loaded.
-pub struct Verified {
-    name: ModelName,
-    sha256: ModelDigest,
-    bytes: Vec<u8>,
-}
-
-impl Verified {
-    /// The name under which the model is pinned.
-    #[must_use]
-    pub fn name(&self) -> &ModelName {
-        &self.name
-    }
-
-    /// The digest of [`Verified::bytes`].
-    #[must_use]
-    pub fn sha256(&self) -> ModelDigest {
-        self.sha256
-    }
-
-    /// The model file.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The digest of all that was read.
+    fn digest(self) -> ModelDigest {
+        ModelDigest(self.hash.finalize().into())
     }
 }
 
-impl fmt::Debug for Verified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Verified({} {} {} bytes)",
-            self.name,
-            self.sha256,
-            self.bytes.len()
-        )
+impl Read for Hashed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let got = self.reader.read(into)?;
+        self.hash.update(into.get(..got).unwrap_or_default());
+        self.done = self.done.saturating_add(got as u64);
+        Ok(got)
+    }
+}
+
+/// Reads to the end and keeps nothing; returns how many bytes there were.
+fn drain(reader: &mut dyn Read, total: u64, watch: &mut dyn Watch) -> Result<u64, ModelError> {
+    let mut chunk = vec![0; LIMITS.chunk];
+    let mut done = 0_u64;
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return Ok(done),
+            Ok(got) => done = done.saturating_add(got as u64),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(ModelError::Read { source }),
+        }
+        tell(watch, Progress::Load { done, total })?;
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn load_watched(
 ) -> Result<Engine, crate::ModelError> {
     let name = ModelName::parse("tiny").unwrap();
     let pin = Pin::new(name, ModelDigest::of(&bytes), bytes.len() as u64, None).unwrap();
-    Engine::load(&pin.check(bytes).unwrap(), device, watch)
+    Engine::load(&pin, &mut &bytes[..], device, watch)
 }
 
 pub(crate) fn write(metadata: &[(String, Value)], tensors: &[(String, QTensor)]) -> Vec<u8> {

@@ -7,7 +7,7 @@ use crate::ModelError;
 /// What was just done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Weights taken into memory, in bytes.
+    /// Bytes of a model read.
     Load {
         /// So far.
         done: u64,
@@ -28,7 +28,7 @@ pub enum Progress {
     },
 }
 
-/// Told between any two decoded tokens, after every layer of every chunk of a prompt, and after every tensor loaded.
+/// Told between any two decoded tokens, after every layer of every chunk of a prompt, and every few megabytes while a model is read.
 pub trait Watch {
     /// Break ends the work with [`ModelError::Interrupted`].
     fn on(&mut self, progress: Progress) -> ControlFlow<()>;

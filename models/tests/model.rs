@@ -27,14 +27,7 @@ fn engine() -> Option<Engine> {
         None,
     )
     .unwrap();
-    Some(
-        Engine::load(
-            &pin.check(bytes).unwrap(),
-            DeviceChoice::Cpu,
-            &mut Unwatched,
-        )
-        .unwrap(),
-    )
+    Some(Engine::load(&pin, &mut &bytes[..], DeviceChoice::Cpu, &mut Unwatched).unwrap())
 }
 
 fn tokens(engine: &Engine, text: &str) -> Vec<u32> {

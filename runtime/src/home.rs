@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cloister_attest::{AdminKey, AdminPublic, Digest, Purpose, Roots, seal, unseal};
-use cloister_models::{Lock, ModelName, Pin, Verified};
+use cloister_models::{DeviceChoice, Engine, Lock, ModelName, Pin, Watch};
 use cloister_policies::Bundle;
 use cloister_tools::Catalog;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::failure::{Failure, Kind};
+use crate::screen::Stage;
 
 /// The folders and files of a home.
 #[derive(Debug, Clone)]
@@ -147,11 +148,26 @@ impl Home {
         }
     }
 
-    /// The model's bytes, which are the pinned ones or none at all.
-    pub(crate) fn model(&self, pin: &Pin, progress: impl FnMut(u64)) -> Result<Verified, Failure> {
+    /// Load the pinned model; another file gives none.
+    pub(crate) fn load(
+        &self,
+        pin: &Pin,
+        device: DeviceChoice,
+        stage: &mut Stage,
+    ) -> Result<Engine, Failure> {
+        let mut file = self.model_file(pin)?;
+        Ok(Engine::load(pin, &mut file, device, stage)?)
+    }
+
+    /// Check that the pinned model's file is the pinned one.
+    pub(crate) fn verify(&self, pin: &Pin, watch: &mut dyn Watch) -> Result<(), Failure> {
+        let mut file = self.model_file(pin)?;
+        Ok(pin.verify(&mut file, watch)?)
+    }
+
+    fn model_file(&self, pin: &Pin) -> Result<fs::File, Failure> {
         let path = self.models().join(format!("{}.gguf", pin.name().as_str()));
-        let file = fs::File::open(&path).map_err(|e| disk::failed("read the model", &path, &e))?;
-        pin.read(file, progress).map_err(Failure::from)
+        fs::File::open(&path).map_err(|e| disk::failed("read the model", &path, &e))
     }
 
     /// The catalogue of pinned tools and the digest of its lock.

@@ -10,7 +10,7 @@ mod settle;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cloister_models::{DeviceChoice, Engine, Verified};
+use cloister_models::{DeviceChoice, Engine};
 use cloister_policies::Mode;
 use cloister_tools::names::{Lines, escape};
 use serde_json::Value;
@@ -65,8 +65,8 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let house = House::open(home)?;
     let begun = Begun::begin(job, house, desk, report)?;
-    let (mut opened, model) = begun.into_parts();
-    let told = story(job, &mut opened, model, desk, report);
+    let (mut opened, engine) = begun.into_parts();
+    let told = story(job, &mut opened, &engine, desk, report);
     report.failed_or_done(&told);
     opened.journal.close(told)
 }
@@ -74,7 +74,7 @@ pub(crate) fn run(
 fn story(
     job: &Job<'_>,
     opened: &mut Opened,
-    model: Verified,
+    engine: &Engine,
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -94,9 +94,7 @@ fn story(
     let folder = opened.folder.clone();
     let reach = Reach::new(&folder, &grants, known);
     plan::refuse_outright(&words, &reach)?;
-    let engine = opened.timed_load(desk, report, move |stage| {
-        Engine::load(&model, job.device, stage)
-    })?;
+    opened.journal.enter("plan");
     let offers = opened.offers();
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
     let examples = opened.examples(&possible);
@@ -113,7 +111,7 @@ fn story(
         request: job.prompt,
     };
 
-    let mut mind = Mind::open(&engine, desk.screen.stage("planning"), &briefing)?;
+    let mut mind = Mind::open(engine, desk.screen.stage("planning"), &briefing)?;
     let started = Instant::now();
     let intent = plan::draft(&words, &reach, &offers, &mut mind);
     report.tokens = Tokens::from(mind.tally());

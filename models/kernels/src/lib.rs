@@ -31,7 +31,7 @@ pub use attention::{Attention, WIDEST as WIDEST_HEAD};
 pub use cache::KvCache;
 pub use format::{Format, FormatError};
 pub use isa::Isa;
-pub use matrix::Matrix;
+pub use matrix::{Matrix, Part};
 pub use norm::Norm;
 pub use pool::processors;
 pub use rope::{Pairs, Rope};

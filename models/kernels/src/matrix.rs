@@ -3,7 +3,6 @@
 use crate::format::{Format, FormatError};
 use crate::lines::Lines;
 use crate::pack;
-use crate::pool::processors;
 use crate::simd::LANES;
 
 /// `[rows, columns]` weights of one format, repacked.
@@ -15,6 +14,31 @@ pub struct Matrix {
 }
 
 impl Matrix {
+    /// A matrix of zeros, whose rows are packed part by part.
+    ///
+    /// # Errors
+    /// [`FormatError::Columns`] when rows are not whole blocks, [`FormatError::Length`] when there is none.
+    pub fn empty(format: Format, rows: usize, columns: usize) -> Result<Self, FormatError> {
+        let (block, _) = format.block();
+        if columns == 0 || !columns.is_multiple_of(block) {
+            return Err(FormatError::Columns { columns, block });
+        }
+        let mut matrix = Self {
+            format,
+            rows,
+            columns,
+            tiles: Lines::zeroed(0),
+        };
+        if rows == 0 {
+            return Err(FormatError::Length {
+                found: 0,
+                needed: 0,
+            });
+        }
+        matrix.tiles = Lines::zeroed(Self::packed_bytes(format, rows, columns));
+        Ok(matrix)
+    }
+
     /// Repacks the blocks of a GGUF tensor, row after row.
     ///
     /// # Errors
@@ -25,26 +49,17 @@ impl Matrix {
         columns: usize,
         data: &[u8],
     ) -> Result<Self, FormatError> {
-        let (block, size) = format.block();
-        if columns == 0 || !columns.is_multiple_of(block) {
-            return Err(FormatError::Columns { columns, block });
+        let mut matrix = Self::empty(format, rows, columns)?;
+        let (found, needed) = (data.len(), matrix.file_bytes());
+        if found != needed {
+            return Err(FormatError::Length { found, needed });
         }
-        let row_bytes = columns / block * size;
-        let needed = rows.saturating_mul(row_bytes);
-        if data.len() != needed || rows == 0 {
-            return Err(FormatError::Length {
-                found: data.len(),
-                needed,
-            });
+        let mut rest = data;
+        for part in matrix.parts(needed) {
+            let (blocks, after) = rest.split_at(part.file_bytes());
+            part.pack(blocks);
+            rest = after;
         }
-        let mut matrix = Self {
-            format,
-            rows,
-            columns,
-            tiles: Lines::zeroed(0),
-        };
-        matrix.tiles = Lines::zeroed(matrix.tile_count() * matrix.tile_bytes());
-        matrix.fill(row_bytes, data);
         Ok(matrix)
     }
 
@@ -54,6 +69,26 @@ impl Matrix {
         let (inputs, bytes) = format.unit();
         let tile = columns.div_ceil(inputs).saturating_mul(bytes);
         rows.div_ceil(LANES).saturating_mul(tile)
+    }
+
+    /// The whole matrix in parts, in the order of the file, each of whole tiles and of at most `most` bytes of the file unless one tile has more.
+    /// Parts are apart from each other: each may be packed by another thread.
+    pub fn parts(&mut self, most: usize) -> impl Iterator<Item = Part<'_>> {
+        let (format, row_bytes, tile_bytes) = (self.format, self.row_bytes(), self.tile_bytes());
+        let tiles = (most / (LANES * row_bytes)).max(1);
+        let mut left = self.rows;
+        let parts = self.tiles.bytes_mut().chunks_mut(tiles * tile_bytes);
+        parts.map(move |part| {
+            let rows = left.min(tiles * LANES);
+            left -= rows;
+            Part {
+                format,
+                row_bytes,
+                tile_bytes,
+                rows,
+                tiles: part,
+            }
+        })
     }
 
     /// The weights of one row in f32, `columns` of them.
@@ -100,29 +135,15 @@ impl Matrix {
         self.tiles.bytes().len()
     }
 
-    /// Packs all rows; those of a large matrix on all processors.
-    fn fill(&mut self, row_bytes: usize, data: &[u8]) {
-        const SMALL: usize = 1 << 20; // bytes; packed in less than a millisecond
-        let (format, tile_bytes) = (self.format, self.tile_bytes());
-        let pack = |tiles: &mut [u8], rows: &[u8]| {
-            let rows = rows.chunks(LANES * row_bytes);
-            for (tile, rows) in tiles.chunks_exact_mut(tile_bytes).zip(rows) {
-                for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
-                    pack::row(format, lane, row, tile);
-                }
-            }
-        };
-        if self.bytes() < SMALL {
-            return pack(self.tiles.bytes_mut(), data);
-        }
-        let share = self.tile_count().div_ceil(processors());
-        let tiles = self.tiles.bytes_mut().chunks_mut(share * tile_bytes);
-        let shares = tiles.zip(data.chunks(share * LANES * row_bytes));
-        std::thread::scope(|scope| {
-            for (tiles, rows) in shares {
-                scope.spawn(move || pack(tiles, rows));
-            }
-        });
+    /// Bytes of its blocks in a file.
+    #[must_use]
+    pub fn file_bytes(&self) -> usize {
+        self.rows.saturating_mul(self.row_bytes())
+    }
+
+    fn row_bytes(&self) -> usize {
+        let (block, size) = self.format.block();
+        self.columns / block * size
     }
 
     pub(crate) fn tile_count(&self) -> usize {
@@ -139,5 +160,34 @@ impl Matrix {
 
     pub(crate) fn tiles(&self) -> &[u8] {
         self.tiles.bytes()
+    }
+}
+
+/// Some tiles of a matrix, to be packed.
+pub struct Part<'m> {
+    format: Format,
+    row_bytes: usize,
+    tile_bytes: usize,
+    rows: usize,
+    tiles: &'m mut [u8],
+}
+
+impl Part<'_> {
+    /// Bytes of its blocks in the file.
+    #[must_use]
+    pub fn file_bytes(&self) -> usize {
+        self.rows * self.row_bytes
+    }
+
+    /// Packs its blocks.
+    ///
+    /// # Panics
+    /// When they are not [`Part::file_bytes`] long.
+    pub fn pack(self, data: &[u8]) {
+        assert_eq!(data.len(), self.file_bytes(), "bytes of {} rows", self.rows);
+        let tiles = self.tiles.chunks_exact_mut(self.tile_bytes);
+        for (tile, rows) in tiles.zip(data.chunks(LANES * self.row_bytes)) {
+            pack::tile(self.format, rows, self.row_bytes, tile);
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! From what was named on the command line to a loaded engine: a pinned model of a home, or a file. The pins are those that the home's admin
-//! signed; a model's bytes are hashed before they are read.
+//! signed; another file than the pinned one gives no engine.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::{AttestError, Purpose, Roots, unseal};
 use cloister_models::{
-    DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Verified, Watch,
-    available_memory,
+    DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Unwatched,
+    Watch, available_memory,
 };
 use thiserror::Error;
 
@@ -64,8 +64,16 @@ pub(crate) struct Named<'a> {
 /// # Errors
 /// [`LoadError`], each with what is wrong with which file.
 pub(crate) fn load(named: &Named<'_>) -> Result<Engine, LoadError> {
-    let verified = verified(named)?;
-    Ok(Engine::load(&verified, DeviceChoice::Cpu, &mut Alone)?)
+    let (pin, path) = found(named)?;
+    let mut file = open(&path)?;
+    Engine::load(&pin, &mut file, DeviceChoice::Cpu, &mut Alone).map_err(|error| match error {
+        ModelError::WrongHash { got, want, .. } if named.sha256.is_some() => LoadError::WrongHash {
+            file: path.display().to_string(),
+            got,
+            want,
+        },
+        other => LoadError::Model(other),
+    })
 }
 
 /// Nobody waits for the model, but it must fit.
@@ -81,17 +89,18 @@ impl Watch for Alone {
     }
 }
 
-fn verified(named: &Named<'_>) -> Result<Verified, LoadError> {
-    if let Some((pin, path)) = pinned(named)? {
-        if named.sha256.is_some() {
-            return Err(LoadError::Twice {
-                name: named.model.to_owned(),
-            });
+/// The file that was named and the pin that it is held against.
+fn found(named: &Named<'_>) -> Result<(Pin, PathBuf), LoadError> {
+    match pinned(named)? {
+        Some(_) if named.sha256.is_some() => Err(LoadError::Twice {
+            name: named.model.to_owned(),
+        }),
+        Some(found) => Ok(found),
+        None => {
+            let path = PathBuf::from(named.model);
+            Ok((pin_of(&path, named.sha256)?, path))
         }
-        let file = File::open(&path).map_err(failed(&path))?;
-        return Ok(pin.read(file, |_| {})?);
     }
-    from_file(Path::new(named.model), named.sha256)
 }
 
 /// The pin and the file of a model of this name in the home, if there is one. A path is never a name.
@@ -142,19 +151,18 @@ fn read_lock(home: &Path) -> Result<Lock, LoadError> {
 }
 
 /// A file is pinned on the spot: by the hash that was given, or by its own.
-fn from_file(path: &Path, sha256: Option<&str>) -> Result<Verified, LoadError> {
-    let want = sha256.map(ModelDigest::parse).transpose()?;
-    let bytes = fs::read(path).map_err(failed(path))?;
-    let got = ModelDigest::of(&bytes);
-    if let Some(want) = want.filter(|want| *want != got) {
-        return Err(LoadError::WrongHash {
-            file: path.display().to_string(),
-            got,
-            want,
-        });
-    }
-    let pin = Pin::new(name_of(path)?, got, bytes.len() as u64, None)?;
-    Ok(pin.check(bytes)?)
+fn pin_of(path: &Path, sha256: Option<&str>) -> Result<Pin, LoadError> {
+    let mut file = open(path)?;
+    let length = file.metadata().map_err(failed(path))?.len();
+    let (sha256, bytes) = match sha256 {
+        Some(sha256) => (ModelDigest::parse(sha256)?, length),
+        None => ModelDigest::read(&mut file, length, &mut Unwatched)?,
+    };
+    Ok(Pin::new(name_of(path)?, sha256, bytes, None)?)
+}
+
+fn open(path: &Path) -> Result<File, LoadError> {
+    File::open(path).map_err(failed(path))
 }
 
 /// A file's name without its ending, as a model's name.
@@ -224,19 +232,23 @@ mod tests {
     fn a_pinned_model_is_read_only_if_its_bytes_are_the_pinned_ones() {
         let home = home(&admin(1), b"weights");
         let file = home.path().join("models/m.gguf");
-        assert_eq!(
-            verified(&named("m", None, home.path())).unwrap().sha256(),
-            ModelDigest::of(b"weights")
+        let refused = load(&named("m", None, home.path())).err();
+        assert!(
+            matches!(refused, Some(LoadError::Model(ModelError::Magic { .. }))),
+            "{refused:?}" // the pinned bytes, which are no model
         );
         fs::write(&file, "weightz").unwrap();
-        let refused = verified(&named("m", None, home.path()));
+        let refused = load(&named("m", None, home.path())).err();
         assert!(
-            matches!(refused, Err(LoadError::Model(ModelError::WrongHash { .. }))),
+            matches!(
+                refused,
+                Some(LoadError::Model(ModelError::WrongHash { .. }))
+            ),
             "{refused:?}"
         );
-        let refused = verified(&named("n", None, home.path()));
+        let refused = load(&named("n", None, home.path())).err();
         assert!(
-            matches!(refused, Err(LoadError::Unknown { .. })),
+            matches!(refused, Some(LoadError::Unknown { .. })),
             "{refused:?}"
         );
     }
@@ -244,9 +256,9 @@ mod tests {
     #[test]
     fn pins_that_the_admin_did_not_sign_are_refused() {
         let refused = |home: &Path| {
-            let refused = verified(&named("m", None, home));
+            let refused = load(&named("m", None, home)).err();
             assert!(
-                matches!(refused, Err(LoadError::Seal { .. })),
+                matches!(refused, Some(LoadError::Seal { .. })),
                 "{refused:?}"
             );
         };
@@ -274,12 +286,17 @@ mod tests {
         fs::write(&file, "weights").unwrap();
         let path = file.to_str().unwrap();
         let digest = ModelDigest::of(b"weights").to_string();
-        let read = verified(&named(path, Some(&digest), folder.path())).unwrap();
-        assert_eq!(read.name().as_str(), "my_model.q4");
-        let other = ModelDigest::of(b"others").to_string();
-        let refused = verified(&named(path, Some(&other), folder.path()));
+        let given = named(path, Some(&digest), folder.path());
+        assert_eq!(found(&given).unwrap().0.name().as_str(), "my_model.q4");
+        let refused = load(&given).err();
         assert!(
-            matches!(refused, Err(LoadError::WrongHash { .. })),
+            matches!(refused, Some(LoadError::Model(ModelError::Magic { .. }))),
+            "{refused:?}" // the bytes that were meant, which are no model
+        );
+        let other = ModelDigest::of(b"others").to_string();
+        let refused = load(&named(path, Some(&other), folder.path())).err();
+        assert!(
+            matches!(refused, Some(LoadError::WrongHash { .. })),
             "{refused:?}"
         );
     }

@@ -27,7 +27,7 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn load(
-        loader: &mut Loader<'_, '_>,
+        loader: &mut Loader<'_>,
         plan: &Blueprint,
         index: usize,
     ) -> Result<Self, ModelError> {
@@ -81,7 +81,7 @@ pub(super) struct Norm {
 
 impl Norm {
     pub(super) fn load(
-        loader: &mut Loader<'_, '_>,
+        loader: &mut Loader<'_>,
         name: &str,
         len: usize,
         epsilon: f32,
@@ -111,16 +111,9 @@ struct Attention {
 }
 
 impl Attention {
-    fn load(
-        loader: &mut Loader<'_, '_>,
-        plan: &Blueprint,
-        layer: usize,
-    ) -> Result<Self, ModelError> {
+    fn load(loader: &mut Loader<'_>, plan: &Blueprint, layer: usize) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{layer}.attn_{part}");
-        let (wide, narrow) = (
-            plan.heads.saturating_mul(plan.head),
-            plan.kv_heads.saturating_mul(plan.head),
-        );
+        let [wide, narrow, _] = plan.projections();
         let head_norms = match plan.head_norms {
             Part::Present => Some((
                 Norm::load(loader, &name("q_norm"), plan.head, plan.epsilon)?,
@@ -130,10 +123,13 @@ impl Attention {
         };
         let [query, key, value] = match plan.fused {
             Part::Present => {
-                let all = wide.saturating_add(narrow).saturating_add(narrow);
-                let mut fused = loader.fused(&name("qkv"), all, plan.hidden)?;
-                let mut next = |outputs| loader.part(&mut fused, outputs);
-                [next(wide)?, next(narrow)?, next(narrow)?]
+                let [query, key, value] =
+                    loader.fused(&name("qkv"), plan.projections(), plan.hidden)?;
+                [
+                    Linear::new(query, None)?,
+                    Linear::new(key, None)?,
+                    Linear::new(value, None)?,
+                ]
             }
             Part::Absent => [
                 loader.linear(&name("q"), wide, plan.hidden, plan.bias)?,
@@ -220,21 +216,13 @@ struct FeedForward {
 }
 
 impl FeedForward {
-    fn load(
-        loader: &mut Loader<'_, '_>,
-        plan: &Blueprint,
-        layer: usize,
-    ) -> Result<Self, ModelError> {
+    fn load(loader: &mut Loader<'_>, plan: &Blueprint, layer: usize) -> Result<Self, ModelError> {
         let name = |part: &str| format!("blk.{layer}.ffn_{part}");
         let outputs = plan.feed_forward;
         let [gate, up] = match plan.fused {
             Part::Present => {
-                let all = outputs.saturating_mul(2);
-                let mut fused = loader.fused(&name("up"), all, plan.hidden)?;
-                [
-                    loader.part(&mut fused, outputs)?,
-                    loader.part(&mut fused, outputs)?,
-                ]
+                let [gate, up] = loader.fused(&name("up"), plan.gates(), plan.hidden)?;
+                [Linear::new(gate, None)?, Linear::new(up, None)?]
             }
             Part::Absent => [
                 loader.linear(&name("gate"), outputs, plan.hidden, Part::Absent)?,

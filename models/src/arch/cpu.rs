@@ -1,5 +1,6 @@
 //! The graph on our kernels: the same blueprint as candle's graph, fused steps, no allocation a token. Computes on the processor's threads.
 
+mod intake;
 mod layer;
 mod state;
 mod weights;
@@ -10,10 +11,10 @@ use self::layer::Layer;
 pub(crate) use self::state::State;
 use self::weights::Weights;
 pub(super) use self::weights::format;
+use super::feed::Feed;
 use super::graph::Want;
 use super::rope::Rotations;
 use super::{Blueprint, Part};
-use crate::watch::Watch;
 use crate::{Gguf, ModelError};
 
 /// What keeps the kernels from computing this file, if anything does.
@@ -51,7 +52,7 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Takes every tensor of the file.
+    /// Reads and packs every tensor of the file.
     ///
     /// # Errors
     /// What is missing, left over or of the wrong shape.
@@ -59,9 +60,9 @@ impl Decoder {
         gguf: &Gguf<'_>,
         plan: Blueprint,
         threads: usize,
-        watch: &mut dyn Watch,
+        feed: &mut Feed<'_>,
     ) -> Result<Self, ModelError> {
-        let mut weights = Weights::new(gguf, watch);
+        let mut weights = Weights::new(intake::take(gguf, &plan, feed, threads)?);
         let vocabulary = weights.rows("token_embd.weight")?;
         let embeddings = weights.linear("token_embd", vocabulary, plan.hidden, Part::Absent)?;
         let head = match weights.has("output.weight") {

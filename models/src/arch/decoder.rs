@@ -6,12 +6,12 @@ use candle_core::quantized::QTensor;
 use candle_core::{Device, Tensor};
 
 use super::block::{Layer, Norm, Step};
+use super::feed::Feed;
 use super::graph::Want;
 use super::linear::Linear;
 use super::loader::Loader;
 use super::rope::{Frequencies, Rotations};
 use super::{Blueprint, Cache, Part};
-use crate::watch::Watch;
 use crate::{Gguf, ModelError};
 
 /// A model's weights on a device. Immutable: what changes is in the [`Cache`].
@@ -27,17 +27,17 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
-    /// Reads the architecture and takes every tensor.
+    /// Reads the architecture and every tensor.
     ///
     /// # Errors
     /// What is missing, left over or of the wrong shape.
     pub(super) fn load(
         gguf: &Gguf<'_>,
         device: &Device,
-        watch: &mut dyn Watch,
+        feed: &mut Feed<'_>,
     ) -> Result<Self, ModelError> {
         let plan = Blueprint::read(gguf)?;
-        let mut loader = Loader::new(gguf, device, watch);
+        let mut loader = Loader::read(gguf, &plan, device, feed)?;
         let vocabulary = loader.rows("token_embd.weight")?;
         let embeddings = loader.quantized("token_embd.weight", &[vocabulary, plan.hidden])?;
         let head = if loader.has("output.weight") {

@@ -3,8 +3,7 @@
 use candle_core::Device;
 use cloister_kernels::Isa;
 
-use super::{Blueprint, Cache, Decoder, cpu};
-use crate::watch::Watch;
+use super::{Blueprint, Cache, Decoder, Feed, cpu};
 use crate::{Gguf, ModelError};
 
 /// What computes a loaded model.
@@ -49,13 +48,13 @@ impl Graph {
     pub(crate) fn on_processor(
         gguf: &Gguf<'_>,
         threads: usize,
-        watch: &mut dyn Watch,
+        feed: &mut Feed<'_>,
     ) -> Result<Self, ModelError> {
         let plan = Blueprint::read(gguf)?;
         match cpu::obstacle(gguf, &plan) {
-            None => cpu::Decoder::load(gguf, plan, threads, watch)
+            None => cpu::Decoder::load(gguf, plan, threads, feed)
                 .map(|decoder| Self::Kernels(Box::new(decoder))),
-            Some(why) => Self::on_device(gguf, &Device::Cpu, why, watch),
+            Some(why) => Self::on_device(gguf, &Device::Cpu, why, feed),
         }
     }
 
@@ -64,9 +63,9 @@ impl Graph {
         gguf: &Gguf<'_>,
         device: &Device,
         why: String,
-        watch: &mut dyn Watch,
+        feed: &mut Feed<'_>,
     ) -> Result<Self, ModelError> {
-        let decoder = Decoder::load(gguf, device, watch)?;
+        let decoder = Decoder::load(gguf, device, feed)?;
         Ok(Self::Candle(Box::new(decoder), why))
     }
 

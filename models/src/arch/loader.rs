@@ -1,4 +1,4 @@
-//! The file's tensors as candle's, on its device. Reads the file's bytes only.
+//! The file's tensors as candle's, on its device. Touches the device.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -6,27 +6,36 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
 
-use super::Part;
+use super::feed::Feed;
 use super::linear::Linear;
-use super::shelf::{Fused, Shelf, finite};
-use crate::watch::Watch;
+use super::shelf::{Shelf, finite};
+use super::{Blueprint, Part};
 use crate::{Gguf, ModelError, TensorInfo};
 
 /// Tensors of the file as candle's, on one device.
-pub(super) struct Loader<'g, 'w> {
-    shelf: Shelf<'g, 'w>,
-    device: &'g Device,
+pub(super) struct Loader<'d> {
+    shelf: Shelf<QTensor>,
+    device: &'d Device,
 }
 
-impl<'g, 'w> Loader<'g, 'w> {
-    pub(super) fn new(gguf: &'g Gguf<'g>, device: &'g Device, watch: &'w mut dyn Watch) -> Self {
-        Self {
-            shelf: Shelf::new(gguf, watch),
-            device,
+impl<'d> Loader<'d> {
+    /// Reads every tensor of the file, and makes one after the other candle's.
+    pub(super) fn read(
+        gguf: &Gguf<'_>,
+        plan: &Blueprint,
+        device: &'d Device,
+        feed: &mut Feed<'_>,
+    ) -> Result<Self, ModelError> {
+        let mut made = Vec::new();
+        for info in gguf.in_order() {
+            let data = feed.tensor(info.range())?;
+            made.push((info, parts(plan, info, &data, device)?));
         }
+        let shelf = Shelf::new(made);
+        Ok(Self { shelf, device })
     }
 
-    pub(super) fn device(&self) -> &'g Device {
+    pub(super) fn device(&self) -> &'d Device {
         self.device
     }
 
@@ -46,11 +55,7 @@ impl<'g, 'w> Loader<'g, 'w> {
         name: &str,
         shape: &[usize],
     ) -> Result<Arc<QTensor>, ModelError> {
-        let device = self.device;
-        let tensor = self
-            .shelf
-            .take(name, shape, |info, data| build(info, shape, data, device))?;
-        Ok(Arc::new(tensor))
+        self.shelf.take(name, shape).map(Arc::new)
     }
 
     /// A vector in f32: a norm or a bias.
@@ -76,28 +81,45 @@ impl<'g, 'w> Loader<'g, 'w> {
         Linear::new(weight, bias)
     }
 
-    /// `NAME.weight` to be taken apart with [`Loader::part`].
-    pub(super) fn fused(
+    /// `NAME.weight`, which is several matrices with these outputs.
+    pub(super) fn fused<const N: usize>(
         &mut self,
         name: &str,
-        outputs: usize,
+        outputs: [usize; N],
         inputs: usize,
-    ) -> Result<Fused<'g>, ModelError> {
-        self.shelf
-            .fused(&format!("{name}.weight"), [outputs, inputs])
-    }
-
-    /// The next `outputs` rows.
-    pub(super) fn part(&self, fused: &mut Fused<'_>, outputs: usize) -> Result<Linear, ModelError> {
-        let (info, inputs, data) = fused.next(outputs);
-        let weight = build(info, &[outputs, inputs], data, self.device)?;
-        Linear::new(Arc::new(weight), None)
+    ) -> Result<[Arc<QTensor>; N], ModelError> {
+        let tensors = self
+            .shelf
+            .fused(&format!("{name}.weight"), outputs, inputs)?;
+        Ok(tensors.map(Arc::new))
     }
 
     /// As [`Shelf::finish`].
     pub(super) fn finish(self) -> Result<(), ModelError> {
         self.shelf.finish()
     }
+}
+
+/// Each matrix that a tensor holds.
+fn parts(
+    plan: &Blueprint,
+    info: &TensorInfo<'_>,
+    data: &[u8],
+    device: &Device,
+) -> Result<Vec<QTensor>, ModelError> {
+    let cuts = plan.cuts(info);
+    let Some((columns, [_])) = info.dims().split_last() else {
+        return Ok(vec![build(info, info.dims(), data, device)?]);
+    };
+    let all: usize = cuts.iter().sum();
+    let row_bytes = data.len().checked_div(all).unwrap_or_default();
+    let mut rest = data;
+    let mut next = |rows: &usize| {
+        let (now, after) = rest.split_at(row_bytes.saturating_mul(*rows).min(rest.len()));
+        rest = after;
+        build(info, &[*rows, *columns], now, device)
+    };
+    cuts.iter().map(&mut next).collect()
 }
 
 fn build(

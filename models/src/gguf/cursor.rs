@@ -7,11 +7,13 @@ use crate::ModelError;
 pub(super) struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    len: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    /// At the start of a file of `len` bytes, of which `bytes` are the first.
+    pub(super) fn new(bytes: &'a [u8], len: usize) -> Self {
+        Self { bytes, at: 0, len }
     }
 
     /// Bytes from the start of the file.
@@ -21,7 +23,7 @@ impl<'a> Cursor<'a> {
 
     /// Length of the file, bytes.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.len
     }
 
     /// What was read since `start`, an earlier position.
@@ -39,7 +41,7 @@ impl<'a> Cursor<'a> {
             inside,
             at: self.at,
             needed,
-            len: self.bytes.len(),
+            len: self.len,
         };
         let Ok(length) = usize::try_from(needed) else {
             return Err(cut);

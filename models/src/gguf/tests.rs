@@ -68,7 +68,7 @@ fn a_sound_file_is_read_with_its_types() {
         [b"one".as_slice(), b"zwei"]
     );
     assert_eq!(
-        gguf.data(gguf.tensor("first").unwrap()),
+        bytes[gguf.tensor("first").unwrap().range()],
         [1_f32; 8].map(f32::to_le_bytes).concat()
     );
     assert_eq!(gguf.tensor("other").unwrap().dims(), [16]);
@@ -251,7 +251,6 @@ proptest! {
             if let Ok(gguf) = Gguf::parse(&bytes[..len]) {
                 for tensor in gguf.tensors() {
                     prop_assert!(tensor.range().end <= len);
-                    prop_assert_eq!(gguf.data(tensor).len(), tensor.range().len());
                 }
                 for key in ["numbers", "texts", "name"] {
                     let _ = gguf.find::<Strings<'_>>(key).map(|strings| strings.map(Iterator::count));

@@ -1,9 +1,12 @@
 //! Pins, locks and what is refused.
 
+use std::ops::ControlFlow;
+
 use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
+use crate::Unwatched;
 
 fn name(text: &str) -> ModelName {
     ModelName::parse(text).unwrap()
@@ -81,18 +84,59 @@ fn a_lock_that_says_more_or_less_is_refused() {
     }
 }
 
+/// All that a reader of the pinned bytes is given.
+fn all(bytes: &mut Hashed<'_>) -> Result<Vec<u8>, ModelError> {
+    let mut seen = Vec::new();
+    let read = bytes.read_to_end(&mut seen);
+    read.map(|_| seen)
+        .map_err(|source| ModelError::Read { source })
+}
+
 #[test]
 fn the_bytes_that_were_hashed_are_the_bytes_that_are_loaded() {
-    let bytes = b"weights".to_vec();
-    let address = bytes.as_ptr();
-    let verified = pin("m", b"weights").check(bytes).unwrap();
-    assert_eq!(verified.bytes().as_ptr(), address);
-    assert_eq!(verified.sha256(), ModelDigest::of(b"weights"));
+    let pin = pin("m", b"weights");
+    assert_eq!(pin.read(&mut &b"weights"[..], all).unwrap(), b"weights");
+    // Whatever was made of other bytes, and however much of them was looked at, nobody gets it.
+    for looked_at in 0..=8 {
+        for other in [&b"Weights"[..], b"weightz"] {
+            let made = pin.read(&mut { other }, |bytes| {
+                let mut seen = Vec::new();
+                bytes.take(looked_at).read_to_end(&mut seen).unwrap();
+                Ok(seen)
+            });
+            assert!(matches!(made, Err(ModelError::WrongHash { .. })));
+        }
+    }
+}
+
+#[test]
+fn a_fault_counts_only_in_the_pinned_bytes() {
+    let pin = pin("m", b"weights");
+    let faulty = |_: &mut Hashed<'_>| Err::<(), _>(ModelError::NothingRead);
+    let right = pin.read(&mut &b"weights"[..], faulty);
+    assert!(matches!(right, Err(ModelError::NothingRead)));
+    let wrong = pin.read(&mut &b"Weights"[..], faulty);
+    assert!(matches!(wrong, Err(ModelError::WrongHash { .. })));
+    let cut = pin.read(&mut &b"weight"[..], faulty);
+    assert!(matches!(cut, Err(ModelError::WrongLength { .. })));
+}
+
+#[test]
+fn an_interruption_ends_the_reading() {
+    let mut reader = &b"weights"[..];
+    let stopped = pin("m", b"weights").read(&mut reader, |bytes| {
+        bytes.read_exact(&mut [0; 3]).unwrap();
+        Err::<(), _>(ModelError::Interrupted)
+    });
+    assert!(matches!(stopped, Err(ModelError::Interrupted)));
+    assert_eq!(reader, b"ghts");
 }
 
 #[test]
 fn other_bytes_are_refused_with_both_digests() {
-    let error = pin("m", b"weights").check(b"Weights".to_vec()).unwrap_err();
+    let error = pin("m", b"weights")
+        .verify(&mut &b"Weights"[..], &mut Unwatched)
+        .unwrap_err();
     expect![
         "model `m` has SHA-256 147ec15498661dd98b2128a1fa230b4838f66d6b66dea64847dc55ac7d88a130"
     ]
@@ -109,29 +153,34 @@ fn other_bytes_are_refused_with_both_digests() {
 fn a_reader_is_hashed_as_it_is_read() {
     let bytes: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
     let mut seen = Vec::new();
-    let verified = pin("m", &bytes)
-        .read(&bytes[..], |done| seen.push(done))
+    let mut watch = |progress: Progress| {
+        seen.push(progress);
+        ControlFlow::Continue(())
+    };
+    let total = bytes.len() as u64;
+    let (digest, length) = ModelDigest::read(&mut &bytes[..], total, &mut watch).unwrap();
+    assert_eq!((digest, length), (ModelDigest::of(&bytes), total));
+    assert_eq!(
+        seen,
+        [1 << 20, 2 << 20, 3_000_000].map(|done| Progress::Load { done, total })
+    );
+    pin("m", &bytes)
+        .verify(&mut &bytes[..], &mut Unwatched)
         .unwrap();
-    assert_eq!(verified.bytes(), bytes);
-    assert_eq!(seen, [1 << 20, 2 << 20, 3_000_000]);
 }
 
 #[test]
 fn a_file_that_is_longer_or_shorter_is_refused() {
     let pin = pin("m", b"weights");
-    for wrong in [&b"weight"[..], b"weightss", b""] {
+    for mut wrong in [&b"weight"[..], b"weightss", b""] {
         assert!(matches!(
-            pin.read(wrong, |_| ()),
-            Err(ModelError::WrongLength { .. })
-        ));
-        assert!(matches!(
-            pin.check(wrong.to_vec()),
+            pin.read(&mut wrong, all),
             Err(ModelError::WrongLength { .. })
         ));
     }
-    let endless = std::io::repeat(0); // read no further than one byte beyond the pin
+    let mut endless = std::io::repeat(0); // read no further than one byte beyond the pin
     assert!(matches!(
-        pin.read(endless, |_| ()),
+        pin.read(&mut endless, all),
         Err(ModelError::WrongLength { got: 8, .. })
     ));
 }

@@ -1,6 +1,6 @@
 //! `cloister doctor`: what protects this machine now, what does not, and the command that would. The probes are the ones that `run` uses.
 
-use cloister_models::{Isa, processors};
+use cloister_models::{Isa, Unwatched, processors};
 use serde_json::json;
 
 use super::Desk;
@@ -100,7 +100,7 @@ fn memory() -> Check {
         Some(bytes) => ok(
             "memory",
             format!(
-                "{} MiB available; a model needs about twice its file while it loads",
+                "{} MiB available; a model needs little more than its file",
                 bytes >> 20
             ),
         ),
@@ -124,7 +124,7 @@ fn model(home: &Home) -> Check {
                 .advice()
                 .unwrap_or("cloister models import FILE --name NAME"),
         ),
-        Ok(pin) => match home.model(&pin, |_| {}) {
+        Ok(pin) => match home.verify(&pin, &mut Unwatched) {
             Ok(_) => ok(
                 "model",
                 format!(

@@ -89,7 +89,7 @@ fn import(file: &Path, name: &str, home: &Home, desk: &Desk) -> Result<(), Failu
     Ok(())
 }
 
-pub(super) fn read(file: &Path, desk: &Desk) -> Result<Vec<u8>, Failure> {
+fn read(file: &Path, desk: &Desk) -> Result<Vec<u8>, Failure> {
     let mut source = File::open(file).map_err(|e| disk::failed("read", file, &e))?;
     let total = source.metadata().map(|m| m.len()).unwrap_or_default();
     let mut stage = desk.screen.stage("reading");
@@ -160,8 +160,7 @@ fn verify(name: Option<&str>, home: &Home, desk: &Desk) -> Result<(), Failure> {
         .pins()
         .filter(|p| wanted.as_ref().is_none_or(|w| w == p.name()))
     {
-        let mut stage = desk.screen.stage("hashing");
-        home.model(pin, |done| stage.at(done, pin.bytes(), "bytes"))?;
+        home.verify(pin, &mut desk.screen.stage("hashing"))?;
         desk.answer(format!(
             "{} is the pinned file, sha256 {}",
             pin.name().as_str(),

@@ -1,4 +1,4 @@
-//! How a session begins: every signature checked, the model's bytes hashed, the manifest negotiated, the TPM asked; then the first entry.
+//! How a session begins: every signature checked, the manifest negotiated, the TPM asked, the model loaded if it is the pinned one; then the first entry.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cloister_attest::{
     AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis,
 };
-use cloister_models::{Pin, Verified};
+use cloister_models::{DeviceChoice, Engine, Pin};
 use cloister_policies::{
     AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
 };
@@ -77,7 +77,7 @@ struct Terms {
 /// A session that has begun, and the model it will use.
 pub(crate) struct Begun {
     opened: Opened,
-    model: Verified,
+    engine: Engine,
 }
 
 impl Begun {
@@ -90,7 +90,7 @@ impl Begun {
         let mut terms = terms(job, &house, desk, report)?;
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
-        let model = hashed(&house.home, &pin, desk, report)?;
+        let engine = loaded(&house, &pin, job.device, desk, report)?;
         in_time(&terms.negotiated.grants)?;
         let asking = asking(job.mode, terms.unattended.as_ref(), &house.bundle);
         // What can fail is done before the first entry: from there on the ledger says how the session ended.
@@ -100,7 +100,7 @@ impl Begun {
             &terms.session.reserved,
         )?;
         let quarantine = Quarantine::open(&house.home.quarantine())?;
-        let ledger = first_entry(&mut terms, &house, &model, report)?;
+        let ledger = first_entry(&mut terms, &house, &engine, report)?;
         let Terms {
             manifest,
             folder,
@@ -128,11 +128,11 @@ impl Begun {
             report.refused.push(RefusedReport::of(refusal));
             opened.journal.note(entries::refusal(refusal))?;
         }
-        Ok(Begun { opened, model })
+        Ok(Begun { opened, engine })
     }
 
-    pub(crate) fn into_parts(self) -> (Opened, Verified) {
-        (self.opened, self.model)
+    pub(crate) fn into_parts(self) -> (Opened, Engine) {
+        (self.opened, self.engine)
     }
 }
 
@@ -182,7 +182,7 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     })
 }
 
-/// Hashing a model takes a while: a session that would begin after its own end has nothing to begin with.
+/// Loading a model takes a while: a session that would begin after its own end has nothing to begin with.
 fn in_time(grants: &Grants) -> Result<(), Failure> {
     if !grants.expired(clock::for_policy()) {
         return Ok(());
@@ -207,18 +207,29 @@ fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
     .hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
 }
 
-/// The model's bytes, hashed as they are read: those very bytes are what is loaded.
-fn hashed(home: &Home, pin: &Pin, desk: &Desk, report: &mut Report) -> Result<Verified, Failure> {
+/// The model, hashed as it is read and packed: another file than the pinned one gives no engine. Meanwhile the tools compile.
+fn loaded(
+    house: &House,
+    pin: &Pin,
+    device: DeviceChoice,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<Engine, Failure> {
     let started = std::time::Instant::now();
-    let mut stage = desk.screen.stage("hashing");
-    let model = home.model(pin, |done| stage.at(done, pin.bytes(), "bytes"))?;
+    let catalog = Arc::clone(&house.catalog);
+    // A component that does not compile is reported by the call that needs it.
+    let warming = std::thread::spawn(move || drop(catalog.warm()));
+    let engine = house
+        .home
+        .load(pin, device, &mut desk.screen.stage("loading"))?;
+    drop(warming);
     desk.screen.interrupt().check()?;
     report.timing_ms.load = super::millis(started);
     desk.screen.say(
         "model",
         format!("{}, sha256 {} as pinned", pin.name().as_str(), pin.sha256()),
     );
-    Ok(model)
+    Ok(engine)
 }
 
 fn asking(mode: Mode, rule: Option<&Rule>, bundle: &Bundle) -> Asking {
@@ -241,15 +252,15 @@ struct SessionOf<'a> {
 fn first_entry(
     terms: &mut Terms,
     house: &House,
-    model: &Verified,
+    engine: &Engine,
     report: &mut Report,
 ) -> Result<Ledger<LedgerFolder>, Failure> {
     let who = SessionOf {
         agent: terms.manifest.agent(),
         version: terms.manifest.version(),
-        model: model.name().as_str(),
+        model: engine.name().as_str(),
         manifest: terms.manifest_digest,
-        weights: Digest::from_bytes(*model.sha256().bytes()),
+        weights: Digest::from_bytes(*engine.sha256().bytes()),
         until: terms.negotiated.grants.until().0,
     };
     let user = account();

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloister_attest::Digest;
-use cloister_models::{Engine, ModelError};
 use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
@@ -28,7 +27,6 @@ use crate::mind::Example;
 use crate::plan::Draft;
 use crate::plan::offers::Offer;
 use crate::report::{DecisionReport, PlanReport, RefusedReport, Report};
-use crate::screen::Stage;
 use crate::words::Words;
 
 /// Worked examples shown to the planner: one for each of the first few functions on offer. More would cost more reading than they help.
@@ -93,27 +91,6 @@ impl Opened {
             .catalog
             .signature(&name)
             .filter(|_| !draft.open.is_empty())
-    }
-
-    /// Load the weights while the tools compile on the other core.
-    pub(crate) fn timed_load(
-        &mut self,
-        desk: &Desk,
-        report: &mut Report,
-        load: impl FnOnce(&mut Stage) -> Result<Engine, ModelError>,
-    ) -> Result<Engine, Failure> {
-        self.journal.enter("load");
-        let started = std::time::Instant::now();
-        let catalog = Arc::clone(&self.house.catalog);
-        // A component that does not compile is reported by the call that needs it.
-        let warming = std::thread::spawn(move || drop(catalog.warm()));
-        let mut stage = desk.screen.stage("loading");
-        let engine = load(&mut stage);
-        drop(stage);
-        drop(warming);
-        report.timing_ms.load = report.timing_ms.load.saturating_add(millis(started));
-        self.journal.enter("plan");
-        Ok(engine?)
     }
 
     /// Write the frozen plan down: its calls, files and places, before any document is opened.

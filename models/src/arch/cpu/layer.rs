@@ -3,7 +3,7 @@
 use cloister_kernels::{Attention, Linear, Norm, Team};
 
 use super::state::{Activations, State, Step};
-use super::weights::{Weights, part};
+use super::weights::Weights;
 use crate::ModelError;
 use crate::arch::{Blueprint, Part};
 
@@ -24,7 +24,7 @@ pub(super) struct Layer {
 
 impl Layer {
     pub(super) fn load(
-        weights: &mut Weights<'_, '_>,
+        weights: &mut Weights,
         plan: &Blueprint,
         index: usize,
     ) -> Result<Self, ModelError> {
@@ -142,43 +142,30 @@ impl Layer {
 
 /// Query, key and value of a layer.
 fn projections(
-    weights: &mut Weights<'_, '_>,
+    weights: &mut Weights,
     plan: &Blueprint,
     index: usize,
 ) -> Result<[Linear; 3], ModelError> {
     let name = |part: &str| format!("blk.{index}.attn_{part}");
-    let (wide, narrow) = (
-        plan.heads.saturating_mul(plan.head),
-        plan.kv_heads.saturating_mul(plan.head),
-    );
+    let outputs = plan.projections();
     if plan.fused == Part::Present {
-        let all = wide.saturating_add(narrow).saturating_add(narrow);
-        let mut fused = weights.fused(&name("qkv"), all, plan.hidden)?;
-        let mut next = |outputs| part(&mut fused, outputs);
-        return Ok([next(wide)?, next(narrow)?, next(narrow)?]);
+        return weights.fused(&name("qkv"), outputs, plan.hidden);
     }
+    let [query, key, value] = outputs;
     let mut linear = |part, outputs| weights.linear(&name(part), outputs, plan.hidden, plan.bias);
-    Ok([
-        linear("q", wide)?,
-        linear("k", narrow)?,
-        linear("v", narrow)?,
-    ])
+    Ok([linear("q", query)?, linear("k", key)?, linear("v", value)?])
 }
 
 /// Gate and up of a layer.
-fn gates(
-    weights: &mut Weights<'_, '_>,
-    plan: &Blueprint,
-    index: usize,
-) -> Result<[Linear; 2], ModelError> {
+fn gates(weights: &mut Weights, plan: &Blueprint, index: usize) -> Result<[Linear; 2], ModelError> {
     let name = |part: &str| format!("blk.{index}.ffn_{part}");
-    let outputs = plan.feed_forward;
+    let [gate, up] = plan.gates();
     if plan.fused == Part::Present {
-        let mut fused = weights.fused(&name("up"), outputs.saturating_mul(2), plan.hidden)?;
-        return Ok([part(&mut fused, outputs)?, part(&mut fused, outputs)?]);
+        return weights.fused(&name("up"), [gate, up], plan.hidden);
     }
-    let mut linear = |part| weights.linear(&name(part), outputs, plan.hidden, Part::Absent);
-    Ok([linear("gate")?, linear("up")?])
+    let mut linear =
+        |part, outputs| weights.linear(&name(part), outputs, plan.hidden, Part::Absent);
+    Ok([linear("gate", gate)?, linear("up", up)?])
 }
 
 /// Adds `linear` of the input to the stream, after the norm if there is one.

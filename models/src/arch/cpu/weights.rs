@@ -1,12 +1,11 @@
-//! The file's tensors as the kernels' matrices and vectors. Reads the file's bytes only.
+//! The packed tensors as the parts of the graph. Touches nothing.
 
 use candle_core::quantized::GgmlDType;
 use cloister_kernels::{Format, Linear, Matrix, Norm};
 
+use crate::ModelError;
 use crate::arch::Part;
-use crate::arch::shelf::{Fused, Shelf, finite};
-use crate::watch::Watch;
-use crate::{Gguf, ModelError, TensorInfo};
+use crate::arch::shelf::{Shelf, finite};
 
 /// The kernels' name of a block type, if they know it.
 pub(in crate::arch) fn format(dtype: GgmlDType) -> Option<Format> {
@@ -26,16 +25,14 @@ pub(in crate::arch) fn format(dtype: GgmlDType) -> Option<Format> {
     })
 }
 
-/// Packs each tensor as it is taken.
-pub(super) struct Weights<'g, 'w> {
-    shelf: Shelf<'g, 'w>,
+/// The packed tensors of a file, by name.
+pub(super) struct Weights {
+    shelf: Shelf<Matrix>,
 }
 
-impl<'g, 'w> Weights<'g, 'w> {
-    pub(super) fn new(gguf: &'g Gguf<'g>, watch: &'w mut dyn Watch) -> Self {
-        Self {
-            shelf: Shelf::new(gguf, watch),
-        }
+impl Weights {
+    pub(super) fn new(shelf: Shelf<Matrix>) -> Self {
+        Self { shelf }
     }
 
     /// As [`Shelf::rows`].
@@ -50,9 +47,7 @@ impl<'g, 'w> Weights<'g, 'w> {
 
     /// A vector in f32: a norm or a bias.
     pub(super) fn vector(&mut self, name: &str, len: usize) -> Result<Vec<f32>, ModelError> {
-        let matrix = self
-            .shelf
-            .take(name, &[len], |info, data| pack(info, 1, len, data))?;
+        let matrix = self.shelf.take(name, &[len])?;
         let mut values = vec![0.0; len];
         matrix.row(0, &mut values);
         finite(name, &values)?;
@@ -80,10 +75,9 @@ impl<'g, 'w> Weights<'g, 'w> {
         inputs: usize,
         bias: Part,
     ) -> Result<Linear, ModelError> {
-        let weight = format!("{name}.weight");
-        let matrix = self.shelf.take(&weight, &[outputs, inputs], |info, data| {
-            pack(info, outputs, inputs, data)
-        })?;
+        let matrix = self
+            .shelf
+            .take(&format!("{name}.weight"), &[outputs, inputs])?;
         let bias = match bias {
             Part::Present => Some(self.vector(&format!("{name}.bias"), outputs)?),
             Part::Absent => None,
@@ -91,41 +85,20 @@ impl<'g, 'w> Weights<'g, 'w> {
         Ok(Linear { matrix, bias })
     }
 
-    /// `NAME.weight` to be taken apart with [`part`].
-    pub(super) fn fused(
+    /// `NAME.weight`, which is several matrices with these outputs.
+    pub(super) fn fused<const N: usize>(
         &mut self,
         name: &str,
-        outputs: usize,
+        outputs: [usize; N],
         inputs: usize,
-    ) -> Result<Fused<'g>, ModelError> {
-        self.shelf
-            .fused(&format!("{name}.weight"), [outputs, inputs])
+    ) -> Result<[Linear; N], ModelError> {
+        let name = format!("{name}.weight");
+        let matrices = self.shelf.fused(&name, outputs, inputs)?;
+        Ok(matrices.map(|matrix| Linear { matrix, bias: None }))
     }
 
     /// As [`Shelf::finish`].
     pub(super) fn finish(self) -> Result<(), ModelError> {
         self.shelf.finish()
     }
-}
-
-/// The next `outputs` rows.
-pub(super) fn part(fused: &mut Fused<'_>, outputs: usize) -> Result<Linear, ModelError> {
-    let (info, inputs, data) = fused.next(outputs);
-    let matrix = pack(info, outputs, inputs, data)?;
-    Ok(Linear { matrix, bias: None })
-}
-
-fn pack(
-    info: &TensorInfo<'_>,
-    rows: usize,
-    columns: usize,
-    data: &[u8],
-) -> Result<Matrix, ModelError> {
-    let fault = |fault: String| ModelError::Tensor {
-        name: info.name().to_owned(),
-        fault,
-    };
-    let format = format(info.dtype())
-        .ok_or_else(|| fault(format!("the kernels do not know {:?}", info.dtype())))?;
-    Matrix::pack(format, rows, columns, data).map_err(|error| fault(error.to_string()))
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloister_models::{
-    Backend, DeviceChoice, Engine, Gguf, ModelDigest, ModelName, Pin, Verified, processors,
+    Backend, DeviceChoice, Engine, Gguf, ModelDigest, ModelName, Pin, processors, read_front,
 };
 
-use super::super::{Desk, models};
+use super::super::Desk;
 use crate::cli::{self, BenchEngine};
 use crate::disk;
 use crate::failure::{Failure, Kind};
@@ -73,15 +73,16 @@ pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Mod
             (pin, file)
         }
     };
+    let facts = facts(&pin, &file)?;
     let started = Instant::now();
-    let verified = verified(&pin, &file, desk)?;
-    let engine = Engine::load(&verified, device, &mut desk.screen.stage("loading"))?;
+    let mut stage = desk.screen.stage("loading");
+    let engine = Engine::load(&pin, &mut open(&file)?, device, &mut stage)?;
     let load = started.elapsed();
+    drop(stage);
     desk.screen.say(
         "model",
         format!("{}, sha256 {}", file.display(), engine.sha256()),
     );
-    let facts = Facts::of(&Gguf::parse(verified.bytes())?)?;
     Ok(Model {
         engine,
         file: file.to_string_lossy().into_owned(),
@@ -92,16 +93,26 @@ pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Mod
 
 /// A pin for what the file holds now. It protects nothing; with it a file without a pin takes the same way as one that has one.
 fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
-    let bytes = models::read(file, desk)?;
-    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let name = ModelName::parse("measured")?;
-    Ok(Pin::new(name, ModelDigest::of(&bytes), length, None)?)
+    let mut reader = open(file)?;
+    let total = reader.metadata().map(|m| m.len()).unwrap_or_default();
+    let mut stage = desk.screen.stage("hashing");
+    let (sha256, bytes) = ModelDigest::read(&mut reader, total, &mut stage)?;
+    Ok(Pin::new(
+        ModelName::parse("measured")?,
+        sha256,
+        bytes,
+        None,
+    )?)
 }
 
-fn verified(pin: &Pin, file: &Path, desk: &Desk) -> Result<Verified, Failure> {
-    let reader = File::open(file).map_err(|e| disk::failed("read the model", file, &e))?;
-    let mut stage = desk.screen.stage("hashing");
-    Ok(pin.read(reader, |done| stage.at(done, pin.bytes(), "bytes"))?)
+fn facts(pin: &Pin, file: &Path) -> Result<Facts, Failure> {
+    let len = usize::try_from(pin.bytes()).unwrap_or(usize::MAX);
+    let front = read_front(&mut open(file)?, len)?;
+    Facts::of(&Gguf::parse_front(&front, len)?)
+}
+
+fn open(file: &Path) -> Result<File, Failure> {
+    File::open(file).map_err(|e| disk::failed("read the model", file, &e))
 }
 
 impl Facts {
