@@ -201,7 +201,7 @@ impl From<ModelError> for Failure {
         use crate::failure::Kind;
         let kind = match &error {
             ModelError::Interrupted => return crate::interrupt::interrupted(),
-            ModelError::WrongHash { .. } => Kind::Integrity,
+            ModelError::WrongHash { .. } | ModelError::WrongLength { .. } => Kind::Integrity,
             _ => Kind::Failed,
         };
         Failure::new(kind, &error).hint(error.hint())
