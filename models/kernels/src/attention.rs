@@ -4,6 +4,8 @@
 //! 2018, arXiv:1805.02867; Dao and others 2022, arXiv:2205.14135). A query's result is the same bits whether its chunks ran on one thread or on several, and whether
 //! other queries ran beside it.
 
+use std::mem::MaybeUninit;
+
 use crate::cache::RawCache;
 use crate::norm::Norm;
 use crate::rope::Rope;
@@ -153,22 +155,63 @@ pub(crate) struct Block {
     pub(crate) count: usize,
 }
 
+/// A row of a head for each query of a block. Made without being written, since most heads are far narrower than [`WIDEST`].
+struct Rows<const Q: usize>([MaybeUninit<[f32; WIDEST]>; Q]);
+
+impl<const Q: usize> Rows<Q> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; Q])
+    }
+
+    #[inline(always)]
+    fn at(&self, q: usize) -> *const f32 {
+        self.0[q].as_ptr().cast()
+    }
+
+    #[inline(always)]
+    fn at_mut(&mut self, q: usize) -> *mut f32 {
+        self.0[q].as_mut_ptr().cast()
+    }
+
+    /// Zeros in the first `head` values of each row.
+    #[inline(always)]
+    fn clear(&mut self, head: usize) {
+        for q in 0..Q {
+            assert!(head <= WIDEST, "a head of {head}");
+            // SAFETY: a row has so many.
+            unsafe { self.at_mut(q).write_bytes(0, head) }
+        }
+    }
+}
+
 /// The softmax of some chunks, unfinished: largest score, sum of exponentials, weighted values.
 struct Running<const Q: usize> {
     most: [f32; Q],
     sum: [f32; Q],
-    mixed: [[f32; WIDEST]; Q],
+    mixed: Rows<Q>,
 }
 
 impl<const Q: usize> Running<Q> {
+    /// `mixed` is not written yet.
     #[inline(always)]
     fn new() -> Self {
         Self {
             most: [f32::NEG_INFINITY; Q],
             sum: [0.0; Q],
-            mixed: [[0.0; WIDEST]; Q],
+            mixed: Rows::new(),
         }
     }
+}
+
+/// Scores, then weights of one chunk, for each query.
+type Scores<const Q: usize> = [MaybeUninit<[f32; CHUNK]>; Q];
+
+/// How much of a chunk a query sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Whole,
+    Part,
 }
 
 /// Which positions each query of a block sees.
@@ -192,6 +235,16 @@ impl<const Q: usize> Seen<Q> {
         Self { floor, end }
     }
 
+    /// How much of the chunk that begins at `start` a query sees.
+    #[inline(always)]
+    fn view(&self, q: usize, start: usize) -> View {
+        if self.floor[q] <= start && self.end[q] >= start + CHUNK {
+            View::Whole
+        } else {
+            View::Part
+        }
+    }
+
     /// From the first chunk anybody sees to the last, exclusive.
     #[inline(always)]
     fn chunks(&self) -> std::ops::Range<usize> {
@@ -213,66 +266,92 @@ pub(crate) fn chunks_of(attention: &Attention<'_>, block: Block) -> std::ops::Ra
     first.chunks().start..last.chunks().end
 }
 
-/// One chunk for a block of at most `Q` queries.
+/// One chunk for a block of at most `Q` queries; writes all of `out`, of its rows the first `head` values.
 ///
 /// # Safety
-/// The streams are as `attention` says, the block and the chunk within them, `head` at most [`WIDEST`]; the instruction set is there.
+/// The streams are as `attention` says, the block and the chunk within them, `head` at most [`WIDEST`] and written in each row of `queries`; the
+/// instruction set is there.
 #[inline(always)]
 unsafe fn chunk<S: Simd, const Q: usize>(
     attention: &Attention<'_>,
-    cache: RawCache,
-    kv: usize,
-    queries: &[[f32; WIDEST]; Q],
+    (cache, kv): (RawCache, usize),
+    queries: &Rows<Q>,
     seen: &Seen<Q>,
     chunk: usize,
-) -> Running<Q> {
-    let mut scores = [[0.0_f32; CHUNK]; Q];
-    let mut out = Running::new();
+    out: &mut Running<Q>,
+) {
+    let mut scores: Scores<Q> = [const { MaybeUninit::uninit() }; Q];
     let start = chunk * CHUNK;
     // A block whose queries all stand before this chunk sees nothing of it.
     let end = seen.end[Q - 1].clamp(start, start + CHUNK);
     let tiles = (end - start).div_ceil(LANES);
-    // SAFETY: positions below `end` are in the cache; a tile's other lanes are too, since capacities are whole chunks.
+    // SAFETY: positions below `end` are in the cache; a tile's other lanes are too, since capacities are whole chunks. `tiles` of each query's
+    // scores are written before they are read.
     unsafe {
         let keys = cache.keys.add(kv * cache.stride).cast_const();
         let values = cache.values.add(kv * cache.stride).cast_const();
-        for tile in 0..tiles {
-            let first = start + tile * LANES;
-            let dots = score::<S, Q>(queries, keys.add(first * attention.head), attention.head);
-            for q in 0..Q {
-                let kept = S::keep(dots[q], seen.end[q].saturating_sub(first));
-                let kept = S::drop_first(kept, seen.floor[q].saturating_sub(first));
-                S::store(scores[q].as_mut_ptr().add(tile * LANES), kept);
-            }
+        let tile_at = |tile: usize| keys.add((start + tile * LANES) * attention.head);
+        let mut tile = 0;
+        while tile + 2 <= tiles && S::TILES == 2 {
+            let both =
+                score::<S, Q, 2>(queries, [tile_at(tile), tile_at(tile + 1)], attention.head);
+            keep_seen::<S, Q, 2>(&both, seen, start, tile, &mut scores);
+            tile += 2;
+        }
+        while tile < tiles {
+            let one = score::<S, Q, 1>(queries, [tile_at(tile)], attention.head);
+            keep_seen::<S, Q, 1>(&one, seen, start, tile, &mut scores);
+            tile += 1;
         }
         for q in 0..Q {
-            (out.most[q], out.sum[q]) = soften::<S>(&mut scores[q], tiles);
+            let view = seen.view(q, start);
+            (out.most[q], out.sum[q]) = soften::<S>(scores[q].as_mut_ptr().cast(), tiles, view);
         }
-        mix::<S, Q>(
-            &scores,
-            values.add(start * attention.head),
-            end - start,
-            attention.head,
-            &mut out.mixed,
-        );
+        let values = values.add(start * attention.head);
+        mix::<S, Q>(&scores, values, end - start, attention.head, &mut out.mixed);
     }
-    out
 }
 
-/// Scores of sixteen positions, one a lane.
+/// Writes the scores of `N` tiles from `tile` on, minus infinity where a query does not see.
 #[inline(always)]
-unsafe fn score<S: Simd, const Q: usize>(
-    queries: &[[f32; WIDEST]; Q],
-    tile: *const u16,
-    head: usize,
-) -> [S::Floats; Q] {
-    // SAFETY: a tile is `head` × 16 values.
+unsafe fn keep_seen<S: Simd, const Q: usize, const N: usize>(
+    dots: &[[S::Floats; N]; Q],
+    seen: &Seen<Q>,
+    start: usize,
+    tile: usize,
+    scores: &mut Scores<Q>,
+) {
+    // SAFETY: the tiles are of this chunk.
     unsafe {
-        let mut dots = [S::splat(0.0); Q];
+        for q in 0..Q {
+            for n in 0..N {
+                let first = start + (tile + n) * LANES;
+                let kept = S::keep(dots[q][n], seen.end[q].saturating_sub(first));
+                let kept = S::drop_first(kept, seen.floor[q].saturating_sub(first));
+                let to = scores[q].as_mut_ptr().cast::<f32>();
+                S::store(to.add((tile + n) * LANES), kept);
+            }
+        }
+    }
+}
+
+/// Scores of `N` times sixteen positions, one a lane.
+#[inline(always)]
+unsafe fn score<S: Simd, const Q: usize, const N: usize>(
+    queries: &Rows<Q>,
+    tiles: [*const u16; N],
+    head: usize,
+) -> [[S::Floats; N]; Q] {
+    // SAFETY: a tile is `head` × 16 values, and so long are the queries.
+    unsafe {
+        let mut dots = [[S::splat(0.0); N]; Q];
         for value in 0..head {
-            let key = S::halves(tile.add(value * LANES));
+            let keys = tiles.map(|tile| S::halves(tile.add(value * LANES)));
             for q in 0..Q {
-                dots[q] = S::fma(S::splat(*queries[q].as_ptr().add(value)), key, dots[q]);
+                let query = S::splat(*queries.at(q).add(value));
+                for n in 0..N {
+                    dots[q][n] = S::fma(query, keys[n], dots[q][n]);
+                }
             }
         }
         dots
@@ -281,24 +360,27 @@ unsafe fn score<S: Simd, const Q: usize>(
 
 /// Scores to weights: e^(score - most). Gives `most` and the sum of weights; minus infinity and 0 where nothing is seen.
 #[inline(always)]
-unsafe fn soften<S: Simd>(scores: &mut [f32; CHUNK], tiles: usize) -> (f32, f32) {
-    // SAFETY: at most CHUNK / 16 tiles.
+unsafe fn soften<S: Simd>(scores: *mut f32, tiles: usize, view: View) -> (f32, f32) {
+    // SAFETY: as many tiles of scores are written, at most CHUNK / 16.
     unsafe {
         let mut most = S::splat(f32::NEG_INFINITY);
         for tile in 0..tiles {
-            most = S::max(most, S::floats(scores.as_ptr().add(tile * LANES)));
+            most = S::max(most, S::floats(scores.add(tile * LANES)));
         }
         let most = S::largest(most);
         if most == f32::NEG_INFINITY {
-            scores.fill(0.0);
+            scores.write_bytes(0, tiles * LANES);
             return (most, 0.0);
         }
         let mut sum = S::splat(0.0);
         for tile in 0..tiles {
-            let at = scores.as_mut_ptr().add(tile * LANES);
-            // What is not seen has e^-87, the smallest that `exp` gives; it is taken away so that it is exactly nothing.
+            let at = scores.add(tile * LANES);
             let score = S::floats(at);
-            let weight = S::mul(exp::<S>(S::sub(score, S::splat(most))), seen::<S>(score));
+            let mut weight = exp::<S>(S::sub(score, S::splat(most)));
+            if view == View::Part {
+                // What is not seen has e^-87, the smallest that `exp` gives; it is taken away so that it is exactly nothing.
+                weight = S::mul(weight, seen::<S>(score));
+            }
             S::store(at, weight);
             sum = S::add(sum, weight);
         }
@@ -317,14 +399,14 @@ unsafe fn seen<S: Simd>(score: S::Floats) -> S::Floats {
     }
 }
 
-/// Adds the values of `count` positions by weight.
+/// Sums the values of `count` positions by weight.
 #[inline(always)]
 unsafe fn mix<S: Simd, const Q: usize>(
-    weights: &[[f32; CHUNK]; Q],
+    weights: &Scores<Q>,
     values: *const u16,
     count: usize,
     head: usize,
-    mixed: &mut [[f32; WIDEST]; Q],
+    mixed: &mut Rows<Q>,
 ) {
     // SAFETY: `count` rows of `head` values, `head` a multiple of 16 and at most WIDEST.
     unsafe {
@@ -342,12 +424,12 @@ unsafe fn mix<S: Simd, const Q: usize>(
 /// `N` × 16 values of each position, those from `at` on, where `values` points in the first row.
 #[inline(always)]
 unsafe fn mix_some<S: Simd, const Q: usize, const N: usize>(
-    weights: &[[f32; CHUNK]; Q],
+    weights: &Scores<Q>,
     values: *const u16,
     count: usize,
     head: usize,
     at: usize,
-    mixed: &mut [[f32; WIDEST]; Q],
+    mixed: &mut Rows<Q>,
 ) {
     // SAFETY: as promised to `mix`; the values stay inside each row.
     unsafe {
@@ -359,7 +441,7 @@ unsafe fn mix_some<S: Simd, const Q: usize, const N: usize>(
                 parts[part] = S::halves(row.add(part * LANES));
             }
             for q in 0..Q {
-                let weight = S::splat(*weights[q].as_ptr().add(position));
+                let weight = S::splat(*weights[q].as_ptr().cast::<f32>().add(position));
                 for part in 0..N {
                     sums[q][part] = S::fma(weight, parts[part], sums[q][part]);
                 }
@@ -367,7 +449,7 @@ unsafe fn mix_some<S: Simd, const Q: usize, const N: usize>(
         }
         for q in 0..Q {
             for part in 0..N {
-                let to = mixed[q].as_mut_ptr().add(at + part * LANES);
+                let to = mixed.at_mut(q).add(at + part * LANES);
                 S::store(to, sums[q][part]);
             }
         }
@@ -414,15 +496,17 @@ unsafe fn gather<S: Simd, const Q: usize>(
     attention: &Attention<'_>,
     streams: Streams,
     block: Block,
-) -> [[f32; WIDEST]; Q] {
-    let mut queries = [[0.0; WIDEST]; Q];
-    // SAFETY: the block is within the queries.
+) -> Rows<Q> {
+    let mut queries = Rows::new();
+    // SAFETY: the block is within the queries. Where it has fewer than Q, the last stands in for the others.
     unsafe {
-        for q in 0..block.count {
-            let from = streams.queries.add(offset(attention, block, q));
+        for q in 0..Q {
+            let from = streams
+                .queries
+                .add(offset(attention, block, q.min(block.count - 1)));
             for at in (0..attention.head).step_by(LANES) {
                 let scaled = S::mul(S::floats(from.add(at)), S::splat(attention.scale));
-                S::store(queries[q].as_mut_ptr().add(at), scaled);
+                S::store(queries.at_mut(q).add(at), scaled);
             }
         }
     }
@@ -459,18 +543,20 @@ pub(crate) unsafe fn whole<S: Simd, const Q: usize>(
     block: Block,
 ) {
     let seen = Seen::<Q>::new(attention, block);
-    let mut all = Running::<Q>::new();
+    let (mut all, mut next) = (Running::<Q>::new(), Running::<Q>::new());
+    all.mixed.clear(attention.head);
     // SAFETY: as promised by the caller.
     unsafe {
         let queries = gather::<S, Q>(attention, streams, block);
         for index in seen.chunks() {
-            let next = chunk::<S, Q>(attention, streams.cache, block.kv, &queries, &seen, index);
+            let cache = (streams.cache, block.kv);
+            chunk::<S, Q>(attention, cache, &queries, &seen, index, &mut next);
             for q in 0..block.count {
-                let part = (next.most[q], next.sum[q], next.mixed[q].as_ptr());
+                let part = (next.most[q], next.sum[q], next.mixed.at(q));
                 merge::<S>(
                     &mut all.most[q],
                     &mut all.sum[q],
-                    all.mixed[q].as_mut_ptr(),
+                    all.mixed.at_mut(q),
                     part,
                     attention.head,
                 );
@@ -479,7 +565,7 @@ pub(crate) unsafe fn whole<S: Simd, const Q: usize>(
         for q in 0..block.count {
             finish::<S>(
                 all.sum[q],
-                all.mixed[q].as_ptr(),
+                all.mixed.at(q),
                 streams.out.add(offset(attention, block, q)),
                 attention.head,
             );
@@ -505,13 +591,13 @@ pub(crate) unsafe fn part<S: Simd, const Q: usize>(
     // SAFETY: as promised by the caller.
     unsafe {
         let queries = gather::<S, Q>(attention, streams, block);
-        let done = chunk::<S, Q>(attention, streams.cache, block.kv, &queries, &seen, index);
+        let (cache, mut done) = ((streams.cache, block.kv), Running::new());
+        chunk::<S, Q>(attention, cache, &queries, &seen, index, &mut done);
         for q in 0..block.count {
             let to = at.add(q * slots * (head + 2));
             *to = done.most[q];
             *to.add(1) = done.sum[q];
-            to.add(2)
-                .copy_from_nonoverlapping(done.mixed[q].as_ptr(), head);
+            to.add(2).copy_from_nonoverlapping(done.mixed.at(q), head);
         }
     }
 }

@@ -129,7 +129,8 @@ unsafe fn peak<S: Simd, const N: usize>(from: *const f32) -> f32 {
     }
 }
 
-/// Rounds 16 values, the `part`th of a block, and puts them into the column, four by four. Gives their sum.
+/// Rounds 16 values, the `part`th of a block, and puts them into the column, four by four. Gives the rounded values:
+/// whole numbers, whose sums are exact in f32.
 #[inline(always)]
 unsafe fn sixteen<S: Simd>(
     from: *const f32,
@@ -137,7 +138,7 @@ unsafe fn sixteen<S: Simd>(
     block: *mut [i8; 4],
     to: Column,
     part: usize,
-) -> i32 {
+) -> S::Floats {
     // SAFETY: as promised to `fill`.
     unsafe {
         let values = S::mul(S::floats(from), inverse);
@@ -151,8 +152,7 @@ unsafe fn sixteen<S: Simd>(
                 *first.add(four * to.of) = *values;
             }
         }
-        // Whole numbers below 2^24: exact in f32.
-        S::sum(S::round(values)) as i32
+        S::round(values)
     }
 }
 
@@ -169,8 +169,8 @@ unsafe fn fill32<S: Simd>(from: *const f32, to: Column, block: usize) {
         };
         let base = to.group.add(block * SIZE32 * to.of);
         let q = base.cast::<[i8; 4]>();
-        let sum =
-            sixteen::<S>(from, inverse, q, to, 0) + sixteen::<S>(from.add(16), inverse, q, to, 1);
+        let first = sixteen::<S>(from, inverse, q, to, 0);
+        let sum = S::sum(S::add(first, sixteen::<S>(from.add(16), inverse, q, to, 1))) as i32;
         let rest = base.add(32 * to.of);
         let d = most / 127.0;
         let scales = rest.cast::<f32>();
@@ -198,7 +198,13 @@ unsafe fn fill256<S: Simd>(from: *const f32, to: Column, block: usize) {
         let starts = rest.add(20 * to.of).cast::<i32>();
         let mut sums = [0_i32; 16];
         for (part, sum) in sums.iter_mut().enumerate() {
-            *sum = sixteen::<S>(from.add(part * 16), S::splat(inverse), q, to, part);
+            *sum = S::sum(sixteen::<S>(
+                from.add(part * 16),
+                S::splat(inverse),
+                q,
+                to,
+                part,
+            )) as i32;
             *starts.add(part * to.of + to.index) = -32 * *sum;
         }
         for (pair, [a, b, c, d]) in sums.as_chunks::<4>().0.iter().enumerate() {

@@ -374,16 +374,25 @@ unsafe fn store(
     for (row, sums) in (spot.first..rows).zip(sums) {
         // SAFETY: `count` values of one row of the output, by the caller's promise.
         let to = unsafe { std::slice::from_raw_parts_mut(out.add(row * outputs + start), count) };
-        match bias {
-            None => to
-                .iter_mut()
-                .zip(sums)
-                .for_each(|(old, sum)| put(old, *sum)),
-            Some(bias) => to
-                .iter_mut()
-                .zip(sums)
-                .zip(bias)
-                .for_each(|((old, sum), bias)| put(old, sum + bias)),
+        // A whole tile's length is known to the compiler, which then needs no call to copy it.
+        match to.as_mut_array::<LANES>() {
+            Some(whole) => put_sums(whole, sums, bias, &put),
+            None => put_sums(to, sums, bias, &put),
         }
+    }
+}
+
+#[inline(always)]
+fn put_sums(to: &mut [f32], sums: &[f32], bias: Option<&[f32]>, put: &impl Fn(&mut f32, f32)) {
+    match bias {
+        None => to
+            .iter_mut()
+            .zip(sums)
+            .for_each(|(old, sum)| put(old, *sum)),
+        Some(bias) => to
+            .iter_mut()
+            .zip(sums)
+            .zip(bias)
+            .for_each(|((old, sum), bias)| put(old, sum + bias)),
     }
 }

@@ -122,6 +122,7 @@ unsafe impl<D: Dots> Simd for Avx2<D> {
     // Four columns take all sixteen registers.
     const COLUMNS: usize = 4;
     const QUERIES: usize = 4;
+    const TILES: usize = 1;
     const SIGNED_BIAS: i32 = D::SIGNED_BIAS;
 
     #[inline(always)]

@@ -21,6 +21,7 @@ unsafe impl Simd for Avx512 {
     // 12 sums, 12 accumulators, the weights and their scales: 32 registers.
     const COLUMNS: usize = 12;
     const QUERIES: usize = 8;
+    const TILES: usize = 2;
     const SIGNED_BIAS: i32 = 128;
 
     #[inline(always)]

@@ -116,6 +116,7 @@ unsafe impl<D: Dots> Simd for Neon<D> {
     // 16 registers of products, 8 of weights, one of inputs: of 32.
     const COLUMNS: usize = 4;
     const QUERIES: usize = 4;
+    const TILES: usize = 1;
     const SIGNED_BIAS: i32 = 0;
 
     #[inline(always)]

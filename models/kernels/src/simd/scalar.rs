@@ -27,6 +27,7 @@ unsafe impl Simd for Scalar {
 
     const COLUMNS: usize = 4;
     const QUERIES: usize = 4;
+    const TILES: usize = 1;
     const SIGNED_BIAS: i32 = 0;
 
     #[inline(always)]

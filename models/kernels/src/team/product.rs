@@ -163,26 +163,24 @@ impl Panel {
             };
             tiles().for_each(|tile| tile.unpack(wide));
             sums.write_bytes(0, groups().count() * share.len());
-            for slice in (0..self.layout.inputs).step_by(SLICE) {
-                for (group, (first, _)) in groups() {
+            for from in (0..self.layout.inputs).step_by(SLICE) {
+                for (group, (first, width)) in groups() {
                     for tile in tiles() {
                         let sums = &mut (*sums.add(group * share.len() + tile.place))[tile.which];
-                        self.wide_product(wide, tile, slice, first, sums);
+                        self.wide_product(wide, tile, from..from + SLICE, first, sums);
                     }
-                }
-            }
-            for (group, (first, width)) in groups() {
-                for (place, tile) in share.clone().enumerate() {
-                    let sums = &mut *sums.add(group * share.len() + place);
-                    finish(
-                        Spot {
+                    if from + SLICE < self.layout.inputs {
+                        continue;
+                    }
+                    for (place, tile) in share.clone().enumerate() {
+                        let spot = Spot {
                             set: index,
                             tile,
                             first,
                             width,
-                        },
-                        sums,
-                    );
+                        };
+                        finish(spot, &mut *sums.add(group * share.len() + place));
+                    }
                 }
             }
         }
@@ -196,12 +194,12 @@ impl Panel {
         &self,
         wide: &Wide,
         of: WideTile<'_>,
-        slice: usize,
+        slice: Range<usize>,
         first: usize,
         sums: &mut Sums,
     ) {
         let (matrix, (inputs, _)) = (of.matrix, of.matrix.format().unit());
-        let units = slice / inputs..((slice + SLICE) / inputs).min(matrix.units());
+        let units = slice.start / inputs..(slice.end / inputs).min(matrix.units());
         // SAFETY: as promised by the caller.
         unsafe {
             match (wide.of)(matrix.format()) {
@@ -209,7 +207,7 @@ impl Panel {
                     let (tile, group) = (tile(matrix, of.tile), self.group(matrix, first));
                     multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
                 }
-                None if slice == 0 => self.product(matrix, of.tile, first, WIDE, sums),
+                None if slice.start == 0 => self.product(matrix, of.tile, first, WIDE, sums),
                 None => {}
             }
         }
