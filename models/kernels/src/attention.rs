@@ -9,7 +9,8 @@ use std::mem::MaybeUninit;
 use crate::cache::RawCache;
 use crate::norm::Norm;
 use crate::rope::Rope;
-use crate::simd::{LANES, Simd, exp};
+use crate::simd::{LANES, Simd};
+use crate::softmax::{Rows, Running, View, finish, merge, soften};
 
 /// Positions of one softmax: two kilobytes of scores for four queries, and short enough to share a long context among threads.
 pub(crate) const CHUNK: usize = 128;
@@ -155,64 +156,8 @@ pub(crate) struct Block {
     pub(crate) count: usize,
 }
 
-/// A row of a head for each query of a block. Made without being written, since most heads are far narrower than [`WIDEST`].
-struct Rows<const Q: usize>([MaybeUninit<[f32; WIDEST]>; Q]);
-
-impl<const Q: usize> Rows<Q> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; Q])
-    }
-
-    #[inline(always)]
-    fn at(&self, q: usize) -> *const f32 {
-        self.0[q].as_ptr().cast()
-    }
-
-    #[inline(always)]
-    fn at_mut(&mut self, q: usize) -> *mut f32 {
-        self.0[q].as_mut_ptr().cast()
-    }
-
-    /// Zeros in the first `head` values of each row.
-    #[inline(always)]
-    fn clear(&mut self, head: usize) {
-        for q in 0..Q {
-            assert!(head <= WIDEST, "a head of {head}");
-            // SAFETY: a row has so many.
-            unsafe { self.at_mut(q).write_bytes(0, head) }
-        }
-    }
-}
-
-/// The softmax of some chunks, unfinished: largest score, sum of exponentials, weighted values.
-struct Running<const Q: usize> {
-    most: [f32; Q],
-    sum: [f32; Q],
-    mixed: Rows<Q>,
-}
-
-impl<const Q: usize> Running<Q> {
-    /// `mixed` is not written yet.
-    #[inline(always)]
-    fn new() -> Self {
-        Self {
-            most: [f32::NEG_INFINITY; Q],
-            sum: [0.0; Q],
-            mixed: Rows::new(),
-        }
-    }
-}
-
 /// Scores, then weights of one chunk, for each query.
 type Scores<const Q: usize> = [MaybeUninit<[f32; CHUNK]>; Q];
-
-/// How much of a chunk a query sees.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum View {
-    Whole,
-    Part,
-}
 
 /// Which positions each query of a block sees.
 struct Seen<const Q: usize> {
@@ -358,47 +303,6 @@ unsafe fn score<S: Simd, const Q: usize, const N: usize>(
     }
 }
 
-/// Scores to weights: e^(score - most). Gives `most` and the sum of weights; minus infinity and 0 where nothing is seen.
-#[inline(always)]
-unsafe fn soften<S: Simd>(scores: *mut f32, tiles: usize, view: View) -> (f32, f32) {
-    // SAFETY: as many tiles of scores are written, at most CHUNK / 16.
-    unsafe {
-        let mut most = S::splat(f32::NEG_INFINITY);
-        for tile in 0..tiles {
-            most = S::max(most, S::floats(scores.add(tile * LANES)));
-        }
-        let most = S::largest(most);
-        if most == f32::NEG_INFINITY {
-            scores.write_bytes(0, tiles * LANES);
-            return (most, 0.0);
-        }
-        let mut sum = S::splat(0.0);
-        for tile in 0..tiles {
-            let at = scores.add(tile * LANES);
-            let score = S::floats(at);
-            let mut weight = exp::<S>(S::sub(score, S::splat(most)));
-            if view == View::Part {
-                // What is not seen has e^-87, the smallest that `exp` gives; it is taken away so that it is exactly nothing.
-                weight = S::mul(weight, seen::<S>(score));
-            }
-            S::store(at, weight);
-            sum = S::add(sum, weight);
-        }
-        (most, S::sum(sum))
-    }
-}
-
-/// 1 where a score is finite, 0 where it is minus infinity.
-#[inline(always)]
-unsafe fn seen<S: Simd>(score: S::Floats) -> S::Floats {
-    // SAFETY: lane-wise operations only. Finite scores are far above -1e30, and clamping minus infinity gives exactly -1e30.
-    unsafe {
-        const NONE: f32 = -1e30;
-        let shifted = S::sub(S::max(score, S::splat(NONE)), S::splat(NONE));
-        S::min(shifted, S::splat(1.0))
-    }
-}
-
 /// Sums the values of `count` positions by weight.
 #[inline(always)]
 unsafe fn mix<S: Simd, const Q: usize>(
@@ -456,41 +360,6 @@ unsafe fn mix_some<S: Simd, const Q: usize, const N: usize>(
     }
 }
 
-/// Joins a later chunk to what is there.
-#[inline(always)]
-unsafe fn merge<S: Simd>(
-    most: &mut f32,
-    sum: &mut f32,
-    mixed: *mut f32,
-    (next, next_sum, next_mixed): (f32, f32, *const f32),
-    head: usize,
-) {
-    if next == f32::NEG_INFINITY {
-        return;
-    }
-    let largest = most.max(next);
-    // SAFETY: both have `head` values. Before the first chunk `most` is minus infinity and everything is 0.
-    unsafe {
-        let factor = |from: f32| {
-            if from == f32::NEG_INFINITY {
-                0.0
-            } else {
-                (from - largest).exp()
-            }
-        };
-        let (old, new) = (factor(*most), factor(next));
-        for at in (0..head).step_by(LANES) {
-            let kept = S::mul(S::floats(mixed.add(at)), S::splat(old));
-            S::store(
-                mixed.add(at),
-                S::fma(S::floats(next_mixed.add(at)), S::splat(new), kept),
-            );
-        }
-        *sum = *sum * old + next_sum * new;
-        *most = largest;
-    }
-}
-
 #[inline(always)]
 unsafe fn gather<S: Simd, const Q: usize>(
     attention: &Attention<'_>,
@@ -519,17 +388,6 @@ fn offset(attention: &Attention<'_>, block: Block, q: usize) -> usize {
     let group = attention.heads / attention.kv_heads;
     let (row, of) = ((block.first + q) / group, (block.first + q) % group);
     (row * attention.heads + block.kv * group + of) * attention.head
-}
-
-#[inline(always)]
-unsafe fn finish<S: Simd>(sum: f32, mixed: *const f32, to: *mut f32, head: usize) {
-    // SAFETY: both have `head` values.
-    unsafe {
-        let scale = S::splat(1.0 / sum);
-        for at in (0..head).step_by(LANES) {
-            S::store(to.add(at), S::mul(S::floats(mixed.add(at)), scale));
-        }
-    }
 }
 
 /// All chunks of a block of queries, one after the other.

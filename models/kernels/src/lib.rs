@@ -23,6 +23,7 @@ mod panel;
 mod pool;
 mod rope;
 mod simd;
+mod softmax;
 mod team;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod wide;
