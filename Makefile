@@ -3,13 +3,14 @@
 # make build  the binaries into target/release, the tool packages into target/release/tools
 # make test-arm  the kernels' tests built for ARM and run under an emulator, on each instruction set; make test has it where its tools can be had
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
+# make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench build check demo deny eval-home fmt fuzz office setup test test-arm
+.PHONY: bench build check demo deny escapes eval-home fmt fuzz office setup test test-arm
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -43,6 +44,9 @@ bench: build
 	CLOISTER=$(BIN)/cloister $(PYTHON) benches/run.py $(BENCH)
 	CLOISTER=$(BIN)/cloister $(PYTHON) benches/agreement.py
 	CLOISTER=$(BIN)/cloister $(PYTHON) benches/turn.py
+
+escapes:
+	CLOISTER_SWAPS=1000000 cargo test --release --locked --workspace --lib escapes::no_link -- --nocapture
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }

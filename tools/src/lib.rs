@@ -20,6 +20,9 @@ mod catalog;
 mod effects;
 mod error;
 #[cfg(feature = "cage")]
+#[cfg(test)]
+mod escapes;
+#[cfg(feature = "cage")]
 mod ground;
 mod limits;
 pub mod names;

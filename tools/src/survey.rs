@@ -3,11 +3,13 @@
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cloister_cage::Handle;
 use cloister_policies::{Grants, Op, normalise};
+use rustix::fs::Stat;
 
 use crate::error::ToolError;
 use crate::ground::Ground;
@@ -20,6 +22,8 @@ pub struct GrantedFile {
     name: String,
     path: PathBuf,
     size: u64,
+    /// How many names it had.
+    names: u64,
     readable: bool,
     writable: bool,
     movable: bool,
@@ -84,8 +88,8 @@ impl Survey {
     /// List what `grants` cover. `folder` is the manifest's absolute folder; `forbidden` are folders that are never granted (cloister's own
     /// home), also when they or a folder in them lie inside a granted one or are reached by another name, as through a second mount.
     ///
-    /// Files only: links, pipes, sockets, devices and mounts are left out. A file with a second name (hard link) can be read, but not written
-    /// or moved. A granted folder that is not there grants nothing yet.
+    /// Files only: links, pipes, sockets, devices and mounts are left out, and files that also have a name which is not granted (hard link). A
+    /// file with several granted names can be read, but not written or moved. A granted folder that is not there grants nothing yet.
     ///
     /// # Errors
     /// [`ToolError::Forbidden`], [`ToolError::TooMany`], [`ToolError::NoOpenat2`], or [`ToolError::NotPlain`] when a granted folder is a link.
@@ -100,6 +104,7 @@ impl Survey {
                 walk.pattern(op, pattern)?;
             }
         }
+        walk.leave_out_strangers();
         let files: Vec<GrantedFile> = walk.files.into_values().collect();
         let index = files
             .iter()
@@ -201,6 +206,20 @@ impl Survey {
             .take_while(|p| p.starts_with(ground.path()))
             .filter_map(|p| rustix::fs::stat(p).ok())
             .any(|s| self.forbidden.contains(&(s.st_dev, s.st_ino)))
+    }
+
+    /// Open a listed file for reading, unless it has got a name since it was listed: somebody may have put another file's name in its place.
+    pub(crate) fn open(&self, path: &Path) -> Result<(File, Stat), ToolError> {
+        let (file, stat) = self.ground(path)?.read(path)?;
+        let listed = self.files.iter().find(|file| file.path == path);
+        if listed.is_some_and(|listed| stat.st_nlink <= listed.names) {
+            Ok((file, stat))
+        } else {
+            Err(ToolError::NotPlain {
+                path: path.into(),
+                reason: "it has got another name (hard link) since it was listed",
+            })
+        }
     }
 
     /// The innermost open folder that `path` lies below.

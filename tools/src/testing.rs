@@ -1,6 +1,7 @@
 //! What tests share: grants from the shipped policy, a folder to grant, a small tool as WAT.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use cloister_policies::{
     AttestationKind, Bundle, Confinement, Grants, Manifest, Mode, Session, UnixMillis,
@@ -43,8 +44,11 @@ pub(crate) fn grants(folder: &Path, capabilities: &[(&str, &str)]) -> Grants {
     negotiated.grants
 }
 
-pub(crate) fn bundle() -> Bundle {
-    Bundle::load(&cloister_policies::shipped()).unwrap()
+/// The shipped one, loaded once: its cases take a while.
+pub(crate) fn bundle() -> &'static Bundle {
+    static BUNDLE: LazyLock<Bundle> =
+        LazyLock::new(|| Bundle::load(&cloister_policies::shipped()).unwrap());
+    &BUNDLE
 }
 
 pub(crate) const WIT: &str = r#"package test:desk@0.1.0;

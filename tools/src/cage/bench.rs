@@ -131,7 +131,7 @@ impl<'a> Workbench<'a> {
         let to = self.places.get(wish.place as usize).ok_or_else(unknown)?;
         let (from_ground, ground) = (self.survey.ground(from)?, self.survey.ground(to)?);
         let (digest, bytes) =
-            Digest::of_reader(from_ground.read(from)?.0).map_err(ToolError::io("read", from))?;
+            Digest::of_reader(self.survey.open(from)?.0).map_err(ToolError::io("read", from))?;
         let mut draft = self.quarantine.draft().map_err(ToolError::io("keep", to))?;
         let effect = Effect {
             id: draft.id().into(),
@@ -186,7 +186,7 @@ impl Binder for Workbench<'_> {
         let name = self.survey.name_of(&path);
         Ok(match handle {
             Handle::Input => {
-                let (file, stat) = self.survey.ground(&path)?.read(&path)?;
+                let (file, stat) = self.survey.open(&path)?;
                 let reader = Reader::new(name.clone(), path, file, stat.st_size, &self.budget);
                 self.inputs.push(reader.clone());
                 Arg::Input(Input {

@@ -25,6 +25,8 @@ pub(super) struct Walk<'a> {
     entries: usize,
     walked: BTreeSet<(PathBuf, bool, usize)>,
     pub(super) files: BTreeMap<PathBuf, GrantedFile>,
+    /// Files with several names, by inode: how many names there are, and those that were found.
+    twins: BTreeMap<(u64, u64), (u64, Vec<PathBuf>)>,
     pub(super) folders: BTreeSet<PathBuf>,
     pub(super) skipped: BTreeMap<String, &'static str>,
     pub(super) grounds: Vec<Arc<Ground>>,
@@ -56,6 +58,7 @@ impl<'a> Walk<'a> {
             entries: 0,
             walked: BTreeSet::new(),
             files: BTreeMap::new(),
+            twins: BTreeMap::new(),
             folders: BTreeSet::new(),
             skipped: BTreeMap::new(),
             grounds: Vec::new(),
@@ -276,6 +279,12 @@ impl<'a> Walk<'a> {
             });
         }
         let alone = stat.st_nlink == 1;
+        if !alone {
+            let inode = (stat.st_dev, stat.st_ino);
+            let (names, found) = self.twins.entry(inode).or_default();
+            *names = stat.st_nlink;
+            found.push(path.clone());
+        }
         if !alone && (writable || movable) {
             self.skip(
                 &path,
@@ -291,12 +300,25 @@ impl<'a> Walk<'a> {
                 name,
                 path,
                 size,
+                names: stat.st_nlink,
                 readable,
                 writable,
                 movable,
             },
         );
         Ok(())
+    }
+
+    /// Leaves out files that also have a name which no grant covers: who put the name here may not have been allowed to read the file.
+    pub(super) fn leave_out_strangers(&mut self) {
+        for (names, found) in std::mem::take(&mut self.twins).into_values() {
+            if (found.len() as u64) < names {
+                for path in found {
+                    self.files.remove(&path);
+                    self.skip(&path, "it also has a name that is not granted (hard link)");
+                }
+            }
+        }
     }
 
     fn skip(&mut self, path: &Path, reason: &'static str) {
