@@ -111,6 +111,8 @@ pub(crate) struct Tokens {
     pub(crate) reused: usize,
     pub(crate) forced: usize,
     pub(crate) sampled: usize,
+    /// Of those sampled, read before they were sampled.
+    pub(crate) accepted: usize,
 }
 
 impl Report {
@@ -183,10 +185,11 @@ impl Report {
             reused,
             forced,
             sampled,
+            accepted,
         } = self.tokens;
         let _ = writeln!(
             text,
-            "tokens   {prompt} read, {reused} known already, {forced} forced, {sampled} sampled{}",
+            "tokens   {prompt} read, {reused} known already, {forced} forced, {sampled} sampled ({accepted} foreseen){}",
             self.rate()
         );
         let _ = writeln!(
@@ -241,6 +244,8 @@ impl From<Tally> for Tokens {
             reused,
             forced,
             sampled,
+            accepted,
+            ..
         }: Tally,
     ) -> Tokens {
         Tokens {
@@ -248,6 +253,7 @@ impl From<Tally> for Tokens {
             reused,
             forced,
             sampled,
+            accepted,
         }
     }
 }
