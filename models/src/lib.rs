@@ -17,6 +17,7 @@ mod needs;
 mod registry;
 mod sampler;
 mod session;
+mod snapshot;
 mod sweep;
 mod template;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use needs::Needs;
 pub use registry::{Hashed, Lock, ModelDigest, ModelName, Pin};
 pub use sampler::{Sampler, Sampling};
 pub use session::{Session, Tally};
+pub use snapshot::{Miss, StateKey};
 pub use sweep::Sweep;
 pub use template::{Ended, Prompt, Template};
 pub use tokenizer::Tokenizer;

@@ -11,6 +11,7 @@ use crate::gains::{Drafts, Gains, Head};
 use crate::grammar::{Constraint, Matcher};
 use crate::logits::{Ask, Logits, Tiles};
 use crate::sampler::Sampling;
+use crate::snapshot::{self, Miss, StateKey};
 use crate::watch::{Progress, Watch, tell};
 use crate::write::{self, Counts, Hear, Writing, Written};
 
@@ -42,6 +43,8 @@ pub struct Tally {
     pub forced: usize,
     /// Chosen by the model.
     pub sampled: usize,
+    /// Taken up by [`Session::restore`]; [`Session::align`] counts them as reused too.
+    pub restored: usize,
     /// Tried before the model had chosen them.
     pub drafted: usize,
     /// Tried and then chosen.
@@ -158,6 +161,49 @@ impl<'e> Session<'e> {
             self.memory.rewind(len);
             self.logits.clear();
         }
+    }
+
+    /// Under what the state of these tokens is kept; nothing where it cannot be.
+    #[must_use]
+    pub fn state_key(&self, tokens: &[u32]) -> Option<StateKey> {
+        match self.engine.backend() {
+            Backend::Kernels { isa, .. } => Some(StateKey::new(self.engine.sha256(), isa, tokens)),
+            Backend::Candle { .. } => None,
+        }
+    }
+
+    /// Bytes of a state of so many tokens; 0 where none can be kept.
+    #[must_use]
+    pub fn state_len(&self, tokens: usize) -> usize {
+        let held = self.memory.saved_len(tokens);
+        held.map_or(0, snapshot::len)
+    }
+
+    /// The state of the first `len` tokens and of no others, for [`Session::restore`]. Nothing where fewer were computed, or none can be
+    /// kept.
+    #[must_use]
+    pub fn snapshot(&self, len: usize) -> Option<Vec<u8>> {
+        let tokens = self.tokens.get(..len)?;
+        let size = self.memory.saved_len(len)?;
+        let key = self.state_key(tokens)?;
+        let computed = len <= self.memory.len();
+        computed.then(|| snapshot::seal(key, size, |bytes| self.memory.save(len, bytes)))
+    }
+
+    /// Takes up the state of `tokens` in place of reading them; what was read before is forgotten. Bytes that are not exactly that state
+    /// are a miss, after which the session is as it was.
+    ///
+    /// # Errors
+    /// [`Miss`].
+    pub fn restore(&mut self, tokens: &[u32], bytes: &[u8]) -> Result<(), Miss> {
+        let key = self.state_key(tokens).ok_or(Miss::Unfit)?;
+        let size = self.memory.saved_len(tokens.len()).ok_or(Miss::Unfit)?;
+        let state = snapshot::unseal(key, size, bytes)?;
+        self.rewind(0);
+        self.memory.load(tokens.len(), state);
+        self.tokens.extend_from_slice(tokens);
+        self.tally.restored = self.tally.restored.saturating_add(tokens.len());
+        Ok(())
     }
 
     /// Makes `tokens` what was read: keeps the common beginning, forgets what differs, reads the rest.

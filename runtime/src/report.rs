@@ -109,6 +109,8 @@ pub(crate) struct Timing {
 pub(crate) struct Tokens {
     pub(crate) prompt: usize,
     pub(crate) reused: usize,
+    /// Of those reused, taken from what an earlier run kept.
+    pub(crate) restored: usize,
     pub(crate) forced: usize,
     pub(crate) sampled: usize,
     /// Of those sampled, read before they were sampled.
@@ -183,13 +185,14 @@ impl Report {
         let Tokens {
             prompt,
             reused,
+            restored,
             forced,
             sampled,
             accepted,
         } = self.tokens;
         let _ = writeln!(
             text,
-            "tokens   {prompt} read, {reused} known already, {forced} forced, {sampled} sampled ({accepted} foreseen){}",
+            "tokens   {prompt} read, {reused} known already ({restored} from an earlier run), {forced} forced, {sampled} sampled ({accepted} foreseen){}",
             self.rate()
         );
         let _ = writeln!(
@@ -244,6 +247,7 @@ impl From<Tally> for Tokens {
             reused,
             forced,
             sampled,
+            restored,
             accepted,
             ..
         }: Tally,
@@ -251,6 +255,7 @@ impl From<Tally> for Tokens {
         Tokens {
             prompt,
             reused,
+            restored,
             forced,
             sampled,
             accepted,

@@ -62,6 +62,7 @@ pub(crate) struct Metrics {
     forced: Counter,
     sampled: Counter,
     hits: Counter,
+    restored: Counter,
     drafted: Counter,
     accepted: Counter,
     prefill: Seconds,
@@ -82,6 +83,7 @@ impl Metrics {
             forced: Counter::default(),
             sampled: Counter::default(),
             hits: Counter::default(),
+            restored: Counter::default(),
             drafted: Counter::default(),
             accepted: Counter::default(),
             prefill: Counter::default(),
@@ -105,6 +107,7 @@ impl Metrics {
             forced,
             sampled,
             hits,
+            restored,
             drafted,
             accepted,
             prefill,
@@ -123,6 +126,11 @@ impl Metrics {
                 "cached_tokens",
                 "Prompt tokens that were in the cache",
                 cached,
+            ),
+            (
+                "restored_tokens",
+                "Prompt tokens that were kept on disk",
+                restored,
             ),
             (
                 "forced_tokens",
@@ -193,6 +201,7 @@ impl Metrics {
         add(&self.cached, before.reused, after.reused);
         add(&self.forced, before.forced, after.forced);
         add(&self.sampled, before.sampled, after.sampled);
+        add(&self.restored, before.restored, after.restored);
         add(&self.drafted, before.drafted, after.drafted);
         add(&self.accepted, before.accepted, after.accepted);
         if after.reused > before.reused {

@@ -185,6 +185,28 @@ impl Memory {
         }
     }
 
+    /// Bytes of the first `len` positions' keys and values; none where they cannot be had as bytes, or so many are never held.
+    pub(crate) fn saved_len(&self, len: usize) -> Option<usize> {
+        match self {
+            Self::Kernels(state) if len <= state.limit() => Some(state.saved_len(len)),
+            Self::Kernels(_) | Self::Candle(_) => None,
+        }
+    }
+
+    /// Appends them, where [`Memory::saved_len`] says how many they are.
+    pub(crate) fn save(&self, len: usize, into: &mut Vec<u8>) {
+        if let Self::Kernels(state) = self {
+            state.save(len, into);
+        }
+    }
+
+    /// Holds `len` positions with these keys and values and nothing else.
+    pub(crate) fn load(&mut self, len: usize, bytes: &[u8]) {
+        if let Self::Kernels(state) = self {
+            state.load(len, bytes);
+        }
+    }
+
     /// Forgets all but the first `len` positions.
     pub(crate) fn rewind(&mut self, len: usize) {
         match self {

@@ -77,6 +77,23 @@ impl State {
         self.fresh
     }
 
+    /// Bytes of the first `len` positions' keys and values.
+    pub(crate) fn saved_len(&self, len: usize) -> usize {
+        self.cache.saved_len(len)
+    }
+
+    /// Appends them.
+    pub(crate) fn save(&self, len: usize, into: &mut Vec<u8>) {
+        self.cache.save(len, into);
+    }
+
+    /// Holds `len` positions with these keys and values and nothing else.
+    pub(crate) fn load(&mut self, len: usize, bytes: &[u8]) {
+        self.cache.load(len, bytes);
+        self.len = len;
+        self.fresh = 0;
+    }
+
     /// Forgets all but the first `len` positions.
     pub(crate) fn rewind(&mut self, len: usize) {
         if len < self.len {
