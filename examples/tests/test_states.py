@@ -1,9 +1,13 @@
 """What is kept of a prompt's beginning: the next run plans the same without reading it, and a file that is not that is as good as none."""
+import os
 import shutil
 import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from home import DONE, MODEL, Case, invoices, plain_home
+from test_faults import mounted
 from test_serve import RAIN, TOOLS, Server
 
 QUESTION = "Summarize invoices-2025-03.xlsx"  # leaves a choice, so the model is asked
@@ -63,9 +67,44 @@ class Kept(Case):
         for how, content in spoilt.items():
             with self.subTest(how):
                 file.write_bytes(content)
-                doc = answered(self.home, self.data)
-                self.assertEqual((doc["tokens"]["restored"], doc["answer"]), (0, first["answer"]))
-                self.assertEqual(file.read_bytes(), whole, "what was spoilt is written anew")
+                self.assert_missed(file, first, whole)
+
+    def test_what_somebody_else_may_have_put_there_is_a_miss(self):
+        """Each holds the very bytes that would be taken up, were it not for where they come from."""
+        first = answered(self.home, self.data)
+        (file,) = self.files()
+        whole, outside = file.read_bytes(), self.folder / "outside"
+        outside.write_bytes(whole)
+        outside.chmod(0o600)
+
+        def linked():
+            file.unlink()
+            file.symlink_to(outside)
+
+        spoilt = {"a link": linked, "others can write it": lambda: file.chmod(0o622), "it has no end": lambda: os.truncate(file, 1 << 40)}
+        if os.geteuid() == 0:
+            spoilt["another user's"] = lambda: os.chown(file, 12345, -1)
+        for how, spoil in spoilt.items():
+            with self.subTest(how):
+                spoil()
+                self.assert_missed(file, first, whole)
+        self.assertEqual(outside.read_bytes(), whole)
+
+    def assert_missed(self, file, first, whole):
+        doc = answered(self.home, self.data)
+        self.assertEqual((doc["tokens"]["restored"], doc["answer"]), (0, first["answer"]))
+        self.assertFalse(file.is_symlink())
+        self.assertEqual(file.read_bytes(), whole, "what was spoilt is written anew")
+        self.assertEqual((file.stat().st_mode & 0o777, file.stat().st_uid), (0o600, os.geteuid()))
+
+    def test_a_full_disk_is_a_miss(self):
+        self.kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mounted(self, self.kept, 64 << 10)  # a state is some megabytes
+        self.kept.chmod(0o700)
+        run = self.home.call("-v", "run", "--manifest", "manifest.json", "--unattended", QUESTION, cwd=self.data)
+        self.assert_code(run, DONE)
+        self.assertRegex(run.err, "could not be kept.*space")
+        self.assertEqual(self.files(), [])
 
     def test_where_nothing_can_be_kept_the_run_goes_on(self):
         self.kept.parent.mkdir(exist_ok=True)
@@ -76,21 +115,51 @@ class Kept(Case):
 
 
 class Served(unittest.TestCase):
-    def answer(self, folder):
-        server = Server("--states", folder)
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def answer(self, messages=RAIN):
+        server = Server("--states", self.folder)
         self.addCleanup(server.stop)
         with server.client() as client:
-            said = client.chat.completions.create(model=MODEL.stem.lower(), messages=RAIN, tools=TOOLS, tool_choice="required", max_tokens=60)
+            said = client.chat.completions.create(model=MODEL.stem.lower(), messages=messages, tools=TOOLS, tool_choice="required", max_tokens=60)
             (call,) = said.choices[0].message.tool_calls
             return (call.function.name, call.function.arguments), said.usage.prompt_tokens_details.cached_tokens, server.metrics()
 
     def test_a_restart_takes_up_the_functions(self):
-        with tempfile.TemporaryDirectory() as folder:
-            first, none, _ = self.answer(folder)
-            again, cached, metrics = self.answer(folder)
+        first, none, _ = self.answer()
+        again, cached, metrics = self.answer()
         self.assertEqual((first, none), (again, 0))
         self.assertGreaterEqual(cached, LEAST)
         self.assertEqual(metrics["cloister_serve_restored_tokens_total"], cached)
+
+    def test_what_is_asked_and_answered_is_not_kept(self):
+        self.answer()
+        (file,) = self.folder.iterdir()
+        before = file.read_bytes()
+        file.unlink()
+        self.answer([{"role": "user", "content": "I am Theodora. Is it warm where my sister lives, in Lviv?"},
+                     {"role": "assistant", "content": "That is a secret."}, *RAIN])
+        self.assertEqual(list(self.folder.iterdir()), [file])
+        self.assertEqual(file.read_bytes(), before)
+
+    def test_several_at_once_share_a_folder(self):
+        with ThreadPoolExecutor() as pool:
+            answers = list(pool.map(lambda _: self.answer()[0], range(3)))
+        (file,) = self.folder.iterdir()
+        again, cached, _ = self.answer()
+        self.assertEqual(answers, [again] * 3)
+        self.assertGreaterEqual(cached, LEAST)
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+
+    def test_nothing_is_kept_where_others_can_write(self):
+        self.folder.chmod(0o777)
+        first, *_ = self.answer()
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.folder.chmod(0o700)
+        self.assertEqual(self.answer()[:2], (first, 0))
 
 
 if __name__ == "__main__":

@@ -217,36 +217,58 @@ fn a_draft_does_not_pass_the_end_of_the_context() {
 fn whatever_ends_a_text_more_can_follow_at_once() {
     let engine = testing::engine("qwen2");
     let prompt = engine.tokenizer().encode("abab abab abab abab");
-    let schema = json!({"enum": ["abababababababab!", "ababababababab?"]});
-    let constraint = Constraint::json_schema(&schema).unwrap();
-    let outcome = |limit, gains| {
+    let names = ["abababab!", "babababab?"].map(str::to_owned);
+    let constraint = Constraint::one_of(&names, End::With("\"".to_owned())).unwrap();
+    let letters = Constraint::regex("[ab]{200}").unwrap();
+    let outcome = |patience, gains| {
         let mut session = engine.session_with(gains).unwrap();
         session.extend(&prompt, &mut Unwatched).unwrap();
-        let first = session.answer(limit, Sampling::default(), &mut Unwatched);
-        let second = session.choose(&constraint, &mut Unwatched);
-        let third = session.answer(limit, Sampling::default(), &mut Unwatched);
-        let [first, second, third] = [first, second, third].map(|text| text.unwrap().tokens);
-        (first, second, third, session.tokens().to_vec())
+        let mut heard = 0;
+        let mut hear = |_: crate::Step<'_>| {
+            heard += 1;
+            match heard == patience {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let writing = Writing {
+            sampling: Sampling::default(),
+            limit: 99,
+            likeliest: None,
+        };
+        let mut matcher = letters.start(engine.vocabulary()).unwrap();
+        let matcher = Some(&mut matcher);
+        let written = session.write(matcher, &writing, &mut hear, &mut Unwatched);
+        assert_eq!(written.unwrap().over, crate::Over::Heard);
+        let chosen = session.choose(&constraint, &mut Unwatched).unwrap();
+        let answer = session.answer(patience, Sampling::default(), &mut Unwatched);
+        (
+            chosen.tokens,
+            answer.unwrap().tokens,
+            session.tokens().to_vec(),
+        )
     };
-    for limit in 1..30 {
-        assert_eq!(
-            outcome(limit, Gains::default()),
-            outcome(limit, Gains::NONE)
-        );
+    for patience in 1..50 {
+        let [quick, plain] = [Gains::default(), Gains::NONE].map(|gains| outcome(patience, gains));
+        assert_eq!(quick, plain, "after {patience}");
     }
 }
 
 #[test]
-fn a_forced_run_longer_than_a_chunk_is_read_and_gone_on_from() {
+fn a_draft_behind_a_run_that_fills_a_chunk_is_left() {
     let engine = testing::engine("qwen2");
-    let long = "abcd".repeat(65);
-    let constraint = Constraint::regex(&format!("[xy]{long}[xy]{{5}}")).unwrap();
-    let outcome = |gains| {
-        let mut session = engine.session_with(gains).unwrap();
-        session.extend(&[97, 98, 97], &mut Unwatched).unwrap();
-        session.choose(&constraint, &mut Unwatched).unwrap().tokens
-    };
-    assert_eq!(outcome(Gains::default()), outcome(Gains::NONE));
+    let prompt = engine.tokenizer().encode("dqzxyxyxyxy");
+    for length in 248..260 {
+        let run = format!("{}dqz", "a".repeat(length - 3));
+        let constraint = Constraint::regex(&format!("[xy]{run}[xy]{{5}}")).unwrap();
+        let outcome = |gains| {
+            let mut session = engine.session_with(gains).unwrap();
+            session.extend(&prompt, &mut Unwatched).unwrap();
+            let chosen = session.choose(&constraint, &mut Unwatched);
+            chosen.unwrap().tokens
+        };
+        assert_eq!(outcome(Gains::default()), outcome(Gains::NONE), "{length}");
+    }
 }
 
 #[test]
