@@ -39,8 +39,8 @@ class Server(NamedTuple):
     configurations: list  # of option lists
     listen: callable  # options for a port
 
-    def run(self, configuration, environment=()):
-        return serving([*self.command, *configuration], self.listen, environment)
+    def run(self, configuration):
+        return serving([*self.command, *configuration], self.listen)
 
 
 class Running(NamedTuple):
@@ -67,12 +67,12 @@ class Running(NamedTuple):
 
 
 @contextmanager
-def serving(command, listen, environment):
+def serving(command, listen):
     port = int(common.call([sys.executable, common.ROOT / "examples" / "free_ports.py"]))
     begun = time.monotonic()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            list(map(str, [*command, *listen(port)])), stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **dict(environment)})
+            list(map(str, [*command, *listen(port)])), stdout=log, stderr=subprocess.STDOUT)
         try:
             yield Running(process.pid, port, wait(process, port, log) - begun)
         finally:
@@ -270,9 +270,9 @@ def side(taken, name):
     return {**{key: statistics.median(turn[key] for turn in turns) for key in keys}, "valid": sum(turn["valid"] for turn in turns), "of": len(turns)}
 
 
-def started(ours, functions, request, environment):
+def started(ours, functions, request, folder):
     """The first turn after a start: how long the start took, how long its prompt, and how much of that was there already."""
-    with ours.run([], environment) as up:
+    with ours.run(["--states", folder]) as up:
         turn = plan(up, functions, request)
         found = up.metrics()
         return {
@@ -281,15 +281,14 @@ def started(ours, functions, request, environment):
 
 
 def kept(ours, functions, asked, options):
-    """Starts in pairs: on an empty home, where the whole prompt is read, then on the same, where the first has left what it read; nothing where it
+    """Starts in pairs: on an empty folder, where the whole prompt is read, then on the same, where the first has left what it read; nothing where it
     leaves nothing. The ratio is of the second's time to its first token to the time in which the first read what the second found."""
     say("  after a start, what was read before kept on disk")
     taken = []
     for _ in range(options.pairs):
-        with tempfile.TemporaryDirectory() as home:
-            environment = {name: home for name in ("CLOISTER_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
+        with tempfile.TemporaryDirectory() as folder:
             with common.Quiet() as quiet:
-                first, second = (started(ours, functions, next(asked), environment) for _ in range(2))
+                first, second = (started(ours, functions, next(asked), folder) for _ in range(2))
         if not second["cached_tokens"]:
             say("    this binary keeps nothing")
             return None

@@ -25,7 +25,7 @@ def account(run):
     yield "consent", f"{run['consent']['answer']}, by {run['consent']['by']}" if run.get("consent") else "not needed"
     yield "attestation", run["attestation"]
     yield "time", ", ".join(f"{stage} {ms / 1000:.1f} s" for stage, ms in timing.items())
-    computed = tokens["prompt"] - tokens["reused"] + tokens["forced"] + tokens["sampled"]
+    computed = tokens["prompt"] + tokens["forced"] + tokens["sampled"]
     rate = f": {1000 * computed / timing['plan']:.0f} a second while planning" if timing["plan"] else ""
     yield "tokens", ", ".join(f"{kind} {count}" for kind, count in tokens.items()) + rate
 

@@ -30,7 +30,7 @@ use decoder::Decoder;
 pub(crate) use extent::Extent;
 pub(crate) use feed::Feed;
 pub use graph::Backend;
-pub(crate) use graph::{Graph, Memory, Want};
+pub(crate) use graph::{Graph, Memory};
 use scaling::{Factors, Rotary};
 use window::{Local, Usual};
 

@@ -1,15 +1,17 @@
-//! The loops that write: under a constraint, by weighing alternatives, or freely. They see logits and masks only, so a test can force both.
-//!
-//! **Invariant:** a token outside the mask is never chosen, whatever the logits say. Held by `decode::tests`.
+//! What is asked of a model: a choice under a constraint, a free answer, or how likely alternatives are. The loop that writes is [`write`]'s.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use crate::ModelError;
-use crate::grammar::{Mask, Matcher};
-use crate::sampler::{Sampler, likeliest};
+use crate::forward::{Forward, Mark};
+use crate::gains::Gains;
+use crate::grammar::Matcher;
+use crate::sampler::Sampling;
 use crate::template::Ended;
 use crate::tokenizer::Tokenizer;
-use crate::watch::{Progress, Watch, tell};
+use crate::watch::Watch;
+use crate::write::{Counts, Over, Step, Writing, Written, write};
 
 /// What one call may write. Reaching it ends the call.
 struct Limits {
@@ -18,76 +20,6 @@ struct Limits {
 }
 
 const LIMITS: Limits = Limits { constrained: 4_096 };
-
-/// Something that reads tokens and says how likely each next one is. A [`crate::Session`], or a test's own logits.
-pub trait Forward {
-    /// Reads tokens; afterwards [`Forward::logits`] are those after the last.
-    ///
-    /// # Errors
-    /// [`ModelError::ContextFull`], [`ModelError::Interrupted`] and whatever computing can meet.
-    fn extend(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<(), ModelError>;
-
-    /// One logit for each token of the vocabulary.
-    ///
-    /// # Errors
-    /// [`ModelError::NothingRead`] before the first token and after an interruption.
-    fn logits(&self) -> Result<&[f32], ModelError>;
-
-    /// Notes tokens as written; they are read before the next ones, so that the last tokens of an output cost nothing of their own.
-    fn push(&mut self, tokens: &[u32]);
-
-    /// Where it stands now.
-    fn mark(&self) -> Mark;
-
-    /// Forgets what was read since `mark`.
-    fn back(&mut self, mark: &Mark);
-
-    /// Reads tokens and gives the natural logarithm of each one's probability after those before it.
-    ///
-    /// # Errors
-    /// As [`Forward::extend`].
-    fn score(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<Vec<f64>, ModelError> {
-        let mut scores = Vec::new();
-        for token in tokens {
-            scores.push(log_probability(self.logits()?, *token)?);
-            self.extend(&[*token], watch)?;
-        }
-        Ok(scores)
-    }
-}
-
-/// A place to come back to: how many tokens were read, and the logits there.
-#[derive(Debug, Clone, Default)]
-pub struct Mark {
-    len: usize,
-    logits: Option<Vec<f32>>,
-}
-
-impl Mark {
-    /// A mark at `len` tokens with the logits after them, if they are known.
-    #[must_use]
-    pub fn new(len: usize, logits: Option<Vec<f32>>) -> Self {
-        Self { len, logits }
-    }
-
-    /// Tokens read.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether nothing was read.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The logits there.
-    #[must_use]
-    pub fn logits(&self) -> Option<&[f32]> {
-        self.logits.as_deref()
-    }
-}
 
 /// Why writing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,12 +50,25 @@ pub struct Decoded {
     pub text: String,
     /// As tokens, without the token that ends a turn.
     pub tokens: Vec<u32>,
-    /// How many of them the constraint forced.
-    pub forced: usize,
-    /// How many choices the model made, ending the turn among them.
-    pub sampled: usize,
+    /// How they came about.
+    pub counts: Counts,
     /// Why it ended.
     pub stop: Stop,
+}
+
+impl Decoded {
+    fn new(text: String, tokens: Vec<u32>, written: Written) -> Self {
+        Self {
+            text,
+            tokens,
+            counts: written.counts,
+            stop: match written.over {
+                Over::Model => Stop::Model,
+                Over::Constraint => Stop::Constraint,
+                Over::Limit | Over::Heard => Stop::Limit,
+            },
+        }
+    }
 }
 
 /// How likely one alternative is.
@@ -138,63 +83,28 @@ pub struct Weight {
 /// Writes the likeliest token that the constraint allows until it is satisfied.
 pub(crate) fn choose(
     forward: &mut impl Forward,
+    tokenizer: &Tokenizer,
     matcher: &mut Matcher,
-    ends: &[u32],
+    gains: Gains,
     watch: &mut dyn Watch,
 ) -> Result<Decoded, ModelError> {
-    let (mut tokens, mut read, mut forced, mut sampled) = (Vec::new(), 0, 0_usize, 0_usize);
-    let mut stop = Stop::Constraint;
-    loop {
-        let run = matcher.forced()?;
-        forced = forced.saturating_add(run.len());
-        tokens.extend(run);
-        if matcher.finished() {
-            break;
-        }
-        if tokens.len() >= LIMITS.constrained {
-            return Err(ModelError::Endless {
-                tokens: tokens.len(),
-            });
-        }
-        forward.extend(tokens.get(read..).unwrap_or_default(), watch)?;
-        read = tokens.len();
-        tell(watch, Progress::Decode { tokens: read })?;
-        let token = allowed(forward.logits()?, matcher.mask()?)?;
-        matcher.commit(token)?;
-        sampled = sampled.saturating_add(1);
-        tokens.push(token);
-        if ends.contains(&token) {
-            stop = Stop::Model;
-        }
+    let writing = Writing {
+        sampling: Sampling::default(),
+        limit: LIMITS.constrained,
+        likeliest: None,
+    };
+    let (tokens, written) = gather(forward, tokenizer, Some(matcher), &writing, gains, watch)?;
+    if written.over == Over::Limit {
+        return Err(ModelError::Endless {
+            tokens: written.tokens,
+        });
     }
-    forward.push(tokens.get(read..).unwrap_or_default());
-    tokens.truncate(
-        tokens
-            .len()
-            .saturating_sub(usize::from(stop == Stop::Model)),
-    );
     let text = String::from_utf8(matcher.output().to_vec());
     let text = text.map_err(|fault| ModelError::NotText {
         what: "the output",
         at: fault.utf8_error().valid_up_to(),
     })?;
-    Ok(Decoded {
-        text,
-        tokens,
-        forced,
-        sampled,
-        stop,
-    })
-}
-
-/// The likeliest token under the mask. Only tokens of the mask are looked at, so no logit can bring in another.
-fn allowed(logits: &[f32], mask: &Mask) -> Result<u32, ModelError> {
-    let candidates = mask
-        .tokens()
-        .filter_map(|token| Some((token, *logits.get(token as usize)?)));
-    likeliest(candidates).ok_or(ModelError::NoChoice {
-        why: "the grammar allows no token with a finite logit",
-    })
+    Ok(Decoded::new(text, tokens, written))
 }
 
 /// Writes freely until the turn ends or `limit` tokens are written.
@@ -202,45 +112,39 @@ pub(crate) fn answer(
     forward: &mut impl Forward,
     tokenizer: &Tokenizer,
     limit: usize,
-    mut sampler: Sampler,
+    sampling: Sampling,
+    gains: Gains,
     watch: &mut dyn Watch,
 ) -> Result<Decoded, ModelError> {
-    let (mut tokens, mut bytes): (Vec<u32>, Vec<u8>) = (Vec::new(), Vec::new());
-    let mut sampled = 0_usize;
-    let mut stop = Stop::Limit;
-    while tokens.len() < limit && stop == Stop::Limit {
-        let token = sampler.draw(forward.logits()?, &tokens);
-        let token = token.ok_or(ModelError::NoChoice {
-            why: "no logit is a finite number",
-        })?;
-        sampled = sampled.saturating_add(1);
-        if tokenizer.ends().contains(&token) {
-            forward.push(&[token]);
-            stop = Stop::Model;
-        } else {
-            bytes.extend(tokenizer.decode_bytes(&[token]));
-            tokens.push(token);
-            tell(
-                watch,
-                Progress::Decode {
-                    tokens: tokens.len(),
-                },
-            )?;
-            if tokens.len() < limit {
-                forward.extend(&[token], watch)?;
-            } else {
-                forward.push(&[token]);
-            }
-        }
-    }
+    let writing = Writing {
+        sampling,
+        limit,
+        likeliest: None,
+    };
+    let (tokens, written) = gather(forward, tokenizer, None, &writing, gains, watch)?;
+    let bytes = tokenizer.decode_bytes(&tokens);
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Decoded {
-        text,
-        tokens,
-        forced: 0,
-        sampled,
-        stop,
-    })
+    Ok(Decoded::new(text, tokens, written))
+}
+
+/// Writes to the end, and gives all that was written.
+fn gather(
+    forward: &mut impl Forward,
+    tokenizer: &Tokenizer,
+    matcher: Option<&mut Matcher>,
+    writing: &Writing,
+    gains: Gains,
+    watch: &mut dyn Watch,
+) -> Result<(Vec<u32>, Written), ModelError> {
+    let mut tokens = Vec::new();
+    let mut hear = |step: Step<'_>| {
+        tokens.push(step.token);
+        ControlFlow::Continue(())
+    };
+    let written = write(
+        forward, tokenizer, matcher, writing, gains, &mut hear, watch,
+    )?;
+    Ok((tokens, written))
 }
 
 /// Weighs each alternative as what would come next; afterwards `forward` stands where it stood, also after an error.
@@ -249,7 +153,7 @@ pub(crate) fn weigh(
     alternatives: &[Vec<u32>],
     watch: &mut dyn Watch,
 ) -> Result<Vec<Weight>, ModelError> {
-    let base = forward.mark();
+    let base = forward.mark()?;
     let weights = walk(forward, &base, alternatives, watch);
     forward.back(&base);
     weights
@@ -352,7 +256,7 @@ impl Path {
             self.nodes.push(Node {
                 depth,
                 logp,
-                mark: forward.mark(),
+                mark: forward.mark()?,
             });
         }
         if let Some((last, run)) = tokens.get(depth..).unwrap_or_default().split_last() {

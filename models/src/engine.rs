@@ -10,6 +10,7 @@ use cloister_kernels::processors;
 
 use crate::ModelError;
 use crate::arch::{Backend, Feed, Graph};
+use crate::gains::Gains;
 use crate::gguf::{self, Gguf};
 use crate::grammar::Vocabulary;
 use crate::needs::Needs;
@@ -152,7 +153,15 @@ impl Engine {
     /// # Errors
     /// [`ModelError::Positions`].
     pub fn session(&self) -> Result<Session<'_>, ModelError> {
-        Session::new(self, self.context())
+        self.session_with(Gains::default())
+    }
+
+    /// The same with these shortcuts and no others.
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`].
+    pub fn session_with(&self, gains: Gains) -> Result<Session<'_>, ModelError> {
+        Session::new(self, self.context(), gains)
     }
 
     /// How many tokens a session can hold: what the model was trained for, within our limit.

@@ -338,6 +338,13 @@ impl Mask {
     pub fn words(&self) -> &[u32] {
         self.0.as_slice()
     }
+
+    /// Bits of the sixteen tokens of a tile, lowest first.
+    pub(crate) fn tile(&self, tile: u32) -> u16 {
+        let word = self.words().get((tile / 2) as usize).copied();
+        let half = word.unwrap_or_default() >> (tile % 2 * 16);
+        (half & 0xffff) as u16
+    }
 }
 
 /// A constraint at work: gives the mask, takes the token that was chosen.
@@ -394,6 +401,44 @@ impl Matcher {
             self.note(*token);
         }
         Ok(tokens)
+    }
+
+    /// How many of `tokens` the constraint would take, one after the other. Costs much less than a mask; the matcher stays where it is.
+    ///
+    /// # Errors
+    /// [`ModelError::Grammar`] when the step costs more than the limits allow.
+    pub(crate) fn takes(&mut self, tokens: &[u32]) -> Result<usize, ModelError> {
+        let size = self.trie.tok_trie().vocab_size();
+        let known = tokens.iter().position(|token| *token as usize >= size);
+        let tokens = tokens.get(..known.unwrap_or(tokens.len()));
+        self.inner
+            .validate_tokens(tokens.unwrap_or_default())
+            .map_err(refused)
+    }
+
+    /// The masks at this place and after each of `tokens`, one after the other, for as long as they may be taken and have a choice behind
+    /// them. The matcher stays where it is.
+    ///
+    /// # Errors
+    /// As [`Matcher::mask`] at this place. What goes wrong further on ends the look ahead.
+    pub(crate) fn ahead(&mut self, tokens: &[u32]) -> Result<Vec<Mask>, ModelError> {
+        let mut masks = vec![self.mask()?.clone()];
+        if tokens.is_empty() {
+            return Ok(masks);
+        }
+        let mut scout = self.clone();
+        for token in tokens {
+            let allowed = masks.last().is_some_and(|mask| mask.allows(*token));
+            if !allowed || scout.commit(*token).is_err() {
+                break;
+            }
+            let free = scout.forced().is_ok_and(|run| run.is_empty()) && !scout.finished();
+            match scout.mask() {
+                Ok(mask) if free => masks.push(mask.clone()),
+                _ => break,
+            }
+        }
+        Ok(masks)
     }
 
     fn note(&mut self, token: u32) {

@@ -63,9 +63,17 @@ impl Sampler {
         candidates: impl IntoIterator<Item = (u32, f32)>,
         written: &[u32],
     ) -> Option<u32> {
+        let Sampling {
+            temperature,
+            repetition_penalty: penalty,
+            ..
+        } = self.sampling;
+        if temperature <= 0.0 && penalty == 1.0 {
+            return likeliest(candidates);
+        }
         let mut candidates = finite(candidates);
-        penalize(&mut candidates, written, self.sampling.repetition_penalty);
-        if self.sampling.temperature <= 0.0 {
+        penalize(&mut candidates, written, penalty);
+        if temperature <= 0.0 {
             return likeliest(candidates);
         }
         candidates.sort_unstable_by(|left, right| right.1.total_cmp(&left.1));
@@ -94,7 +102,7 @@ impl Sampler {
 }
 
 /// The likeliest of the candidates, the first of equals.
-pub(crate) fn likeliest(candidates: impl IntoIterator<Item = (u32, f32)>) -> Option<u32> {
+fn likeliest(candidates: impl IntoIterator<Item = (u32, f32)>) -> Option<u32> {
     let mut best: Option<(u32, f32)> = None;
     for (token, logit) in candidates {
         if logit.is_finite() && best.is_none_or(|(_, most)| logit > most) {

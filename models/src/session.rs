@@ -1,13 +1,19 @@
 //! One conversation over an engine: the tokens read so far, their keys and values, and what was counted. Owns its cache, nothing else.
 
+use cloister_kernels::LANES;
+
 use crate::ModelError;
-use crate::arch::{Memory, Want};
-use crate::decode::{self, Decoded, Forward, Mark, Weight, log_probability, shared};
+use crate::arch::{Backend, Memory};
+use crate::decode::{self, Decoded, Weight, log_probability, shared};
 use crate::engine::Engine;
+use crate::forward::{Forward, Mark};
+use crate::gains::{Drafts, Gains, Head};
 use crate::grammar::{Constraint, Matcher};
-use crate::sampler::{Sampler, Sampling};
+use crate::logits::{Ask, Logits, Tiles};
+use crate::sampler::Sampling;
+use crate::snapshot::{self, Miss, StateKey};
 use crate::watch::{Progress, Watch, tell};
-use crate::write::{self, Hear, Writing, Written};
+use crate::write::{self, Counts, Hear, Writing, Written};
 
 /// What is computed at once.
 pub(crate) struct Limits {
@@ -16,11 +22,14 @@ pub(crate) struct Limits {
     pub(crate) chunk: usize,
     /// Positions whose logits are all kept. 64: 39 MB for a vocabulary of 150 000.
     pub(crate) scored: usize,
+    /// Positions of which nobody is told while they are computed. 8: a decoded token and a draft behind it take hardly longer than one.
+    skinny: usize,
 }
 
 pub(crate) const LIMITS: Limits = Limits {
     chunk: 256,
     scored: 64,
+    skinny: 8,
 };
 
 /// How many tokens went which way, since the session began.
@@ -34,6 +43,16 @@ pub struct Tally {
     pub forced: usize,
     /// Chosen by the model.
     pub sampled: usize,
+    /// Taken up by [`Session::restore`]; [`Session::align`] counts them as reused too.
+    pub restored: usize,
+    /// Tried before the model had chosen them.
+    pub drafted: usize,
+    /// Tried and then chosen.
+    pub accepted: usize,
+    /// Passes through the layers.
+    pub passes: usize,
+    /// Rows of the output head computed, each for one position.
+    pub head_rows: usize,
 }
 
 /// A conversation. Sessions of one engine are independent of each other.
@@ -42,19 +61,30 @@ pub struct Session<'e> {
     memory: Memory,
     /// Those in the cache, then those that were written and not yet computed.
     tokens: Vec<u32>,
-    /// After the last token; empty while some are not computed.
-    logits: Vec<f32>,
+    /// After the last tokens, as far as somebody asked.
+    logits: Logits,
     tally: Tally,
+    gains: Gains,
 }
 
 impl<'e> Session<'e> {
-    pub(crate) fn new(engine: &'e Engine, context: usize) -> Result<Self, ModelError> {
+    pub(crate) fn new(
+        engine: &'e Engine,
+        context: usize,
+        gains: Gains,
+    ) -> Result<Self, ModelError> {
+        let drafts = match engine.backend() {
+            Backend::Kernels { .. } => gains.drafts,
+            // Its sums depend on how many positions are read together, so a draft could change what is drawn.
+            Backend::Candle { .. } => Drafts::Never,
+        };
         Ok(Self {
             engine,
             memory: engine.graph().memory(context)?,
             tokens: Vec::new(),
-            logits: Vec::new(),
+            logits: Logits::default(),
             tally: Tally::default(),
+            gains: Gains { drafts, ..gains },
         })
     }
 
@@ -76,15 +106,12 @@ impl<'e> Session<'e> {
         self.tally
     }
 
-    /// Logits after the last token read, one for each token of the vocabulary.
+    /// Logits after the last token read, one for each token of the vocabulary. Computed when they are first asked for.
     ///
     /// # Errors
     /// [`ModelError::NothingRead`] when nothing was read since the beginning or the last [`Session::rewind`].
-    pub fn logits(&self) -> Result<&[f32], ModelError> {
-        match self.logits.is_empty() {
-            true => Err(ModelError::NothingRead),
-            false => Ok(&self.logits),
-        }
+    pub fn logits(&mut self) -> Result<&[f32], ModelError> {
+        Forward::logits(self)
     }
 
     /// Reads more of the prompt.
@@ -115,10 +142,10 @@ impl<'e> Session<'e> {
         self.read(&[], watch)?;
         let mut done = 0_usize;
         for chunk in tokens.chunks(LIMITS.scored) {
-            self.read_rows(chunk)?;
-            let vocabulary = self.engine.graph().vocabulary();
-            self.logits.chunks_exact(vocabulary).for_each(&mut show);
-            self.keep_last_row();
+            let logits = self.read_rows(chunk)?;
+            let rows = (0..logits.rows()).filter_map(|row| logits.all(row));
+            rows.for_each(&mut show);
+            self.logits.keep_last();
             self.tally.prompt = self.tally.prompt.saturating_add(chunk.len());
             done = done.saturating_add(chunk.len());
             let total = tokens.len();
@@ -136,14 +163,56 @@ impl<'e> Session<'e> {
         }
     }
 
+    /// Under what the state of these tokens is kept; nothing where it cannot be.
+    #[must_use]
+    pub fn state_key(&self, tokens: &[u32]) -> Option<StateKey> {
+        match self.engine.backend() {
+            Backend::Kernels { isa, .. } => Some(StateKey::new(self.engine.sha256(), isa, tokens)),
+            Backend::Candle { .. } => None,
+        }
+    }
+
+    /// Bytes of a state of so many tokens; 0 where none can be kept.
+    #[must_use]
+    pub fn state_len(&self, tokens: usize) -> usize {
+        let held = self.memory.saved_len(tokens);
+        held.map_or(0, snapshot::len)
+    }
+
+    /// The state of the first `len` tokens and of no others, for [`Session::restore`]. Nothing where fewer were computed, or none can be
+    /// kept.
+    #[must_use]
+    pub fn snapshot(&self, len: usize) -> Option<Vec<u8>> {
+        let tokens = self.tokens.get(..len)?;
+        let size = self.memory.saved_len(len)?;
+        let key = self.state_key(tokens)?;
+        let computed = len <= self.memory.len();
+        computed.then(|| snapshot::seal(key, size, |bytes| self.memory.save(len, bytes)))
+    }
+
+    /// Takes up the state of `tokens` in place of reading them; what was read before is forgotten. Bytes that are not exactly that state
+    /// are a miss, after which the session is as it was.
+    ///
+    /// # Errors
+    /// [`Miss`].
+    pub fn restore(&mut self, tokens: &[u32], bytes: &[u8]) -> Result<(), Miss> {
+        let key = self.state_key(tokens).ok_or(Miss::Unfit)?;
+        let size = self.memory.saved_len(tokens.len()).ok_or(Miss::Unfit)?;
+        let state = snapshot::unseal(key, size, bytes)?;
+        self.rewind(0);
+        self.memory.load(tokens.len(), state);
+        self.tokens.extend_from_slice(tokens);
+        self.tally.restored = self.tally.restored.saturating_add(tokens.len());
+        Ok(())
+    }
+
     /// Makes `tokens` what was read: keeps the common beginning, forgets what differs, reads the rest.
     ///
     /// # Errors
     /// As [`Session::extend`].
     pub fn align(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<(), ModelError> {
         let common = shared(&self.tokens, tokens);
-        let known =
-            common == tokens.len() && common == self.tokens.len() && !self.logits.is_empty();
+        let known = common == tokens.len() && common == self.tokens.len() && self.knows_last();
         // Without the logits after it, the last token has to be read again.
         let keep = if known {
             common
@@ -170,9 +239,10 @@ impl<'e> Session<'e> {
     ) -> Result<Decoded, ModelError> {
         let mut matcher = constraint.start(self.engine.vocabulary())?;
         self.read(&[], watch)?;
-        let ends = self.engine.tokenizer().ends();
-        let decoded = decode::choose(self, &mut matcher, ends, watch)?;
-        Ok(self.counted(decoded))
+        let (tokenizer, gains) = (self.engine.tokenizer(), self.gains);
+        let decoded = decode::choose(self, tokenizer, &mut matcher, gains, watch)?;
+        self.count(decoded.counts);
+        Ok(decoded)
     }
 
     /// How likely each alternative is as what comes next. The session is afterwards as it was.
@@ -204,9 +274,10 @@ impl<'e> Session<'e> {
         watch: &mut dyn Watch,
     ) -> Result<Decoded, ModelError> {
         self.read(&[], watch)?;
-        let tokenizer = self.engine.tokenizer();
-        let decoded = decode::answer(self, tokenizer, limit, Sampler::new(sampling), watch)?;
-        Ok(self.counted(decoded))
+        let (tokenizer, gains) = (self.engine.tokenizer(), self.gains);
+        let decoded = decode::answer(self, tokenizer, limit, sampling, gains, watch)?;
+        self.count(decoded.counts);
+        Ok(decoded)
     }
 
     /// Writes under a constraint if there is one, freely otherwise, and tells each token as it is written. As [`Session::choose`], all of
@@ -222,20 +293,33 @@ impl<'e> Session<'e> {
         watch: &mut dyn Watch,
     ) -> Result<Written, ModelError> {
         self.read(&[], watch)?;
-        let tokenizer = self.engine.tokenizer();
-        let written = write::write(self, tokenizer, matcher, writing, hear, watch)?;
-        self.tally.forced = self.tally.forced.saturating_add(written.forced);
-        self.tally.sampled = self.tally.sampled.saturating_add(written.sampled);
+        let (tokenizer, gains) = (self.engine.tokenizer(), self.gains);
+        let written = write::write(self, tokenizer, matcher, writing, gains, hear, watch)?;
+        self.count(written.counts);
         Ok(written)
     }
 
-    fn counted(&mut self, decoded: Decoded) -> Decoded {
-        self.tally.forced = self.tally.forced.saturating_add(decoded.forced);
-        self.tally.sampled = self.tally.sampled.saturating_add(decoded.sampled);
-        decoded
+    fn count(&mut self, counts: Counts) {
+        let Counts {
+            forced,
+            sampled,
+            drafted,
+            accepted,
+        } = counts;
+        let add = |sum: &mut usize, more: usize| *sum = sum.saturating_add(more);
+        add(&mut self.tally.forced, forced);
+        add(&mut self.tally.sampled, sampled);
+        add(&mut self.tally.drafted, drafted);
+        add(&mut self.tally.accepted, accepted);
     }
 
-    /// Computes what was written but not computed, then `tokens`, in chunks. Only the very last position goes through the head.
+    /// Whether the logits after the last token can be had without reading it again.
+    fn knows_last(&self) -> bool {
+        let read = self.tokens.len() == self.memory.len();
+        read && (self.memory.fresh() > 0 || self.logits.all(0).is_some())
+    }
+
+    /// Computes what was written but not computed, then `tokens`, in chunks.
     fn read(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<(), ModelError> {
         let needed = self.tokens.len().saturating_add(tokens.len());
         if needed > self.memory.limit() {
@@ -266,27 +350,16 @@ impl<'e> Session<'e> {
                 .tokens
                 .get(from..from.saturating_add(count))
                 .unwrap_or_default();
-            let want = match done.saturating_add(count) == total {
-                true => Want::Last,
-                false => Want::Nothing,
-            };
+            self.logits.clear();
+            self.tally.passes = self.tally.passes.saturating_add(1);
             let graph = self.engine.graph();
-            graph.forward(
-                chunk,
-                &mut self.memory,
-                want,
-                &mut self.logits,
-                |layers, all| match total {
-                    1 => Ok(()), // a decoded token is told of by the loop that decodes
-                    _ => tell(
-                        watch,
-                        Progress::Prefill {
-                            done: done + count * layers / all,
-                            total,
-                        },
-                    ),
-                },
-            )?;
+            graph.forward(chunk, &mut self.memory, |layers, all| {
+                if total <= LIMITS.skinny {
+                    return Ok(()); // the loop that decodes tells of it
+                }
+                let done = done + count * layers / all;
+                tell(watch, Progress::Prefill { done, total })
+            })?;
             done = done.saturating_add(count);
         }
         Ok(())
@@ -298,34 +371,23 @@ impl<'e> Session<'e> {
         if let Some(first) = chunk.first() {
             scores.push(log_probability(self.logits()?, *first)?);
         }
-        self.read_rows(chunk)?;
-        let vocabulary = self.engine.graph().vocabulary();
-        let rows = self.logits.chunks_exact(vocabulary);
-        for (row, next) in rows.zip(chunk.iter().skip(1)) {
-            scores.push(log_probability(row, *next)?);
+        let logits = self.read_rows(chunk)?;
+        for (row, next) in chunk.iter().skip(1).enumerate() {
+            let logits = logits.all(row).ok_or(ModelError::NothingRead)?;
+            scores.push(log_probability(logits, *next)?);
         }
-        self.keep_last_row();
+        self.logits.keep_last();
         Ok(scores)
     }
 
-    /// Reads one chunk; until [`Session::keep_last_row`] the logits are those after each of its tokens, row by row.
-    fn read_rows(&mut self, chunk: &[u32]) -> Result<(), ModelError> {
+    /// Reads one chunk and gives the logits after each of its tokens.
+    fn read_rows(&mut self, chunk: &[u32]) -> Result<&Logits, ModelError> {
+        self.logits.clear();
+        self.tally.passes = self.tally.passes.saturating_add(1);
         let graph = self.engine.graph();
-        graph.forward(
-            chunk,
-            &mut self.memory,
-            Want::Every,
-            &mut self.logits,
-            |_, _| Ok(()),
-        )?;
+        graph.forward(chunk, &mut self.memory, |_, _| Ok(()))?;
         self.tokens.extend_from_slice(chunk);
-        Ok(())
-    }
-
-    fn keep_last_row(&mut self) {
-        let vocabulary = self.engine.graph().vocabulary();
-        let last = self.logits.len().saturating_sub(vocabulary);
-        self.logits.drain(..last);
+        self.ask(&vec![Ask::All; chunk.len()])
     }
 }
 
@@ -334,8 +396,27 @@ impl Forward for Session<'_> {
         self.read(tokens, watch)
     }
 
-    fn logits(&self) -> Result<&[f32], ModelError> {
-        Session::logits(self)
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<&Logits, ModelError> {
+        let known = self.logits.rows() == asks.len() && self.logits.all(0).is_some();
+        if known {
+            return Ok(&self.logits);
+        }
+        if self.tokens.len() != self.memory.len() {
+            return Err(ModelError::NothingRead);
+        }
+        let graph = self.engine.graph();
+        let vocabulary = graph.vocabulary();
+        let tiles = match self.gains.head {
+            Head::Allowed => Tiles::of(asks, vocabulary.div_ceil(LANES)),
+            Head::Whole => Tiles::All,
+        };
+        let (memory, rows) = (&mut self.memory, asks.len());
+        let computed = rows.saturating_mul(tiles.width(vocabulary));
+        self.logits.fill(rows, tiles, |tiles, values| {
+            graph.head(memory, rows, tiles, values)
+        })?;
+        self.tally.head_rows = self.tally.head_rows.saturating_add(computed);
+        Ok(&self.logits)
     }
 
     fn push(&mut self, tokens: &[u32]) {
@@ -345,16 +426,21 @@ impl Forward for Session<'_> {
         }
     }
 
-    fn mark(&self) -> Mark {
-        let known = (!self.logits.is_empty()).then(|| self.logits.clone());
-        Mark::new(self.tokens.len(), known)
+    fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    fn room(&self) -> usize {
+        self.memory.limit().saturating_sub(self.tokens.len())
+    }
+
+    fn rewind(&mut self, len: usize) {
+        Session::rewind(self, len);
     }
 
     fn back(&mut self, mark: &Mark) {
         self.rewind(mark.len());
-        self.logits.clear();
-        self.logits
-            .extend_from_slice(mark.logits().unwrap_or_default());
+        self.logits = Logits::whole(mark.logits().to_vec(), 1);
     }
 
     fn score(&mut self, tokens: &[u32], watch: &mut dyn Watch) -> Result<Vec<f64>, ModelError> {

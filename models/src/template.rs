@@ -288,6 +288,12 @@ impl Prompt<'_> {
         self
     }
 
+    /// The tokens of these turns so far. A system text that waits to be carried by a user's turn is not among them yet.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
     /// Hands the word to the assistant: the tokens of these turns, up to where its text begins.
     #[must_use]
     pub fn assistant(mut self) -> Vec<u32> {

@@ -33,6 +33,12 @@ fn architecture(kind: &str) -> &str {
     kind.split('+').next().unwrap()
 }
 
+/// The same with other weights, on one thread: what writes long texts does not wait for the threads of other tests.
+pub(crate) fn seeded(kind: &str, seed: u32) -> Engine {
+    let bytes = write(&metadata(kind), &tensors_from(kind, seed));
+    load_on(bytes, DeviceChoice::Threads(1)).unwrap()
+}
+
 /// The same with all weights in f32, so that one row and many are computed alike.
 pub(crate) fn exact(kind: &str) -> Engine {
     load(exact_file(kind)).unwrap()
@@ -176,7 +182,11 @@ fn letter(byte: u8) -> char {
 }
 
 pub(crate) fn tensors(kind: &str) -> Vec<(String, QTensor)> {
-    let mut random = Random(7);
+    tensors_from(kind, 7)
+}
+
+fn tensors_from(kind: &str, seed: u32) -> Vec<(String, QTensor)> {
+    let mut random = Random(seed);
     let mut all = vec![
         (
             "token_embd.weight".to_owned(),

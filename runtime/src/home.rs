@@ -67,6 +67,11 @@ impl Home {
         self.root.join("run")
     }
 
+    /// What the model made of the beginnings of prompts.
+    pub(crate) fn states(&self) -> PathBuf {
+        self.scratch().join("kv")
+    }
+
     pub(crate) fn roots_file(&self) -> PathBuf {
         self.root.join("keys").join("roots.json")
     }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use cloister_models::{Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally};
+use cloister_states::States;
 
 use crate::failure::Failure;
 use crate::plan::offers::Offer;
@@ -23,6 +24,9 @@ pub(crate) struct Mind<'e> {
     stage: Stage,
     /// Every token so far, read or about to be.
     tokens: Vec<u32>,
+    /// What this program says before the person's words, and where its state is kept. Nothing else is.
+    fixed: Vec<u32>,
+    states: States,
     /// Text that later choices follow; it is read in one go with the next choice.
     pending: String,
     slots: usize,
@@ -34,17 +38,23 @@ impl<'e> Mind<'e> {
         engine: &'e Engine,
         stage: Stage,
         briefing: &Briefing<'_>,
+        states: States,
     ) -> Result<Mind<'e>, Failure> {
         let mut prompt = engine.template()?.begin().system(&briefing.system());
         for example in briefing.examples {
             prompt = prompt.user(&example.request).answered(&example.reply);
         }
+        let fixed = prompt.tokens().to_vec();
         let tokens = prompt.user(&briefing.user()).assistant();
+        let mut session = engine.session()?;
+        states.take_up(&mut session, &fixed);
         Ok(Mind {
             engine,
-            session: engine.session()?,
+            session,
             stage,
             tokens,
+            fixed,
+            states,
             pending: "{".to_owned(),
             slots: 0,
         })
@@ -85,6 +95,11 @@ impl<'e> Mind<'e> {
             .session
             .answer(LONGEST_ANSWER, Sampling::default(), &mut self.stage)?;
         Ok(decoded.text.trim().to_owned())
+    }
+
+    /// Keep the state of what was said before the person's words, for the next run.
+    pub(crate) fn keep(&self) -> std::io::Result<()> {
+        self.states.keep(&self.session, &self.fixed)
     }
 
     pub(crate) fn tally(&self) -> Tally {

@@ -109,8 +109,12 @@ pub(crate) struct Timing {
 pub(crate) struct Tokens {
     pub(crate) prompt: usize,
     pub(crate) reused: usize,
+    /// Of those reused, taken from what an earlier run kept.
+    pub(crate) restored: usize,
     pub(crate) forced: usize,
     pub(crate) sampled: usize,
+    /// Of those sampled, read before they were sampled.
+    pub(crate) accepted: usize,
 }
 
 impl Report {
@@ -181,12 +185,14 @@ impl Report {
         let Tokens {
             prompt,
             reused,
+            restored,
             forced,
             sampled,
+            accepted,
         } = self.tokens;
         let _ = writeln!(
             text,
-            "tokens   {prompt} read, {reused} known already, {forced} forced, {sampled} sampled{}",
+            "tokens   {prompt} read, {reused} known already ({restored} from an earlier run), {forced} forced, {sampled} sampled ({accepted} foreseen){}",
             self.rate()
         );
         let _ = writeln!(
@@ -241,13 +247,18 @@ impl From<Tally> for Tokens {
             reused,
             forced,
             sampled,
+            restored,
+            accepted,
+            ..
         }: Tally,
     ) -> Tokens {
         Tokens {
             prompt,
             reused,
+            restored,
             forced,
             sampled,
+            accepted,
         }
     }
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use cloister_models::{DeviceChoice, Engine};
 use cloister_policies::Mode;
+use cloister_states::States;
 use cloister_tools::names::{Lines, escape};
 use serde_json::Value;
 
@@ -111,11 +112,14 @@ fn story(
         request: job.prompt,
     };
 
-    let mut mind = Mind::open(engine, desk.screen.stage("planning"), &briefing)?;
+    let stage = desk.screen.stage("planning");
+    let states = States::at(opened.house.home.states());
     let started = Instant::now();
+    let mut mind = Mind::open(engine, stage, &briefing, states)?;
     let intent = plan::draft(&words, &reach, &offers, &mut mind);
     report.tokens = Tokens::from(mind.tally());
     report.timing_ms.plan = millis(started);
+    keep(&mind, desk);
     match intent? {
         Intent::Answer => in_words(&mut mind, job, opened, report),
         Intent::Call(draft) => carry_out(&draft, job, &words, mind, opened, desk, report),
@@ -151,6 +155,7 @@ fn carry_out(
             let step = filled(draft, steps, &found.value, words, &mut mind)?;
             report.tokens = Tokens::from(mind.tally());
             report.timing_ms.plan = report.timing_ms.plan.saturating_add(millis(started));
+            keep(&mind, desk);
             opened.judge_filled(step, words, report)?
         }
     };
@@ -160,6 +165,14 @@ fn carry_out(
     report.answer = Some(answer::about(words, &args, &done.value));
     report.answer_from = Some("tool");
     opened.settle(done, desk, report)
+}
+
+/// Keep what the model read before the person's words, for the next run. That it cannot be kept is no reason to stop.
+fn keep(mind: &Mind<'_>, desk: &Desk) {
+    if let Err(error) = mind.keep() {
+        let said = format!("the prompt's state could not be kept for the next run: {error}");
+        desk.screen.detail("note", said);
+    }
 }
 
 /// Fill what depends on contents; the calls, files and places stay as frozen.

@@ -10,7 +10,7 @@ mod rounded;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::plan::Plan;
-use self::product::{Finish, Panel, Set, Spot, Sums, bite_bytes, tile_count};
+use self::product::{Finish, Panel, Set, Spot, Sums, bite_bytes};
 use self::rounded::Layout;
 use crate::attention::{Attention, Streams, WIDEST};
 use crate::cache::KvCache;
@@ -114,10 +114,49 @@ impl Team {
             (linear, Shared(out.as_mut_ptr()))
         });
         let sets = targets.each_ref().map(|(linear, _)| [&linear.matrix]);
-        self.multiply(input, norm, &sets, &|spot, [sums]| {
+        self.multiply(input, norm, &sets, None, &|spot, [sums]| {
             let (linear, out) = &targets[spot.set];
             // SAFETY: each tile's outputs are written by one thread.
             unsafe { store(linear, out.get(), &spot, rows, sums, |old, sum| *old = sum) }
+        });
+    }
+
+    /// As [`Team::project`] of one matrix, but only some of its tiles of sixteen rows: `out` is `[rows][tiles][16]`. What is beyond the matrix'
+    /// rows in its last tile is without meaning.
+    ///
+    /// # Panics
+    /// When lengths do not fit, or there is no such tile.
+    pub fn project_tiles(
+        &mut self,
+        input: &[f32],
+        norm: Option<&Norm>,
+        linear: &Linear,
+        tiles: &[u32],
+        out: &mut [f32],
+    ) {
+        let matrix = &linear.matrix;
+        let (rows, wide) = (rows_of(input, matrix.columns()), tiles.len() * LANES);
+        assert_eq!(out.len(), rows * wide, "an output's length");
+        let count = matrix.tile_count();
+        assert!(
+            tiles.iter().all(|tile| (*tile as usize) < count),
+            "a tile beyond {count}"
+        );
+        let bias = linear.bias.as_deref().unwrap_or_default();
+        let out = Shared(out.as_mut_ptr());
+        let sets = [[matrix]];
+        self.multiply(input, norm, &sets, Some(tiles), &|spot, [sums]| {
+            let bias = bias.get(tiles[spot.tile] as usize * LANES..);
+            for (row, sums) in (spot.first..rows).zip(sums.iter().take(spot.width)) {
+                // SAFETY: sixteen outputs in each row, written by the one thread that has this tile.
+                let to = unsafe {
+                    let at = out.get().add(row * wide + spot.tile * LANES);
+                    std::slice::from_raw_parts_mut(at, LANES)
+                };
+                to.copy_from_slice(sums);
+                let bias = bias.unwrap_or_default();
+                to.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+            }
         });
     }
 
@@ -133,7 +172,7 @@ impl Team {
             "the stream's length"
         );
         let out = Shared(stream.as_mut_ptr());
-        self.multiply(input, None, &[[&linear.matrix]], &|spot, [sums]| {
+        self.multiply(input, None, &[[&linear.matrix]], None, &|spot, [sums]| {
             // SAFETY: as in `project`.
             unsafe { store(linear, out.get(), &spot, rows, sums, |old, sum| *old += sum) }
         });
@@ -162,7 +201,7 @@ impl Team {
             Gate::GeluTanh => self.kernels.gelu,
         };
         let sets = [[&gate.matrix, &up.matrix]];
-        self.multiply(input, Some(norm), &sets, &|spot, [sums, others]| {
+        self.multiply(input, Some(norm), &sets, None, &|spot, [sums, others]| {
             // SAFETY: as in `project`; both are `width` × 16 sums.
             unsafe {
                 activate(
@@ -198,12 +237,13 @@ impl Team {
         }
     }
 
-    /// Gives the sums of every tile and group of columns to `finish`, once the activations are rounded.
+    /// Gives the sums of every tile, or of those `picked`, and group of columns to `finish`, once the activations are rounded.
     fn multiply<const P: usize>(
         &mut self,
         input: &[f32],
         norm: Option<&Norm>,
         sets: &[Set<'_, P>],
+        picked: Option<&[u32]>,
         finish: &Finish<'_, P>,
     ) {
         let layout = Layout::new(self.kernels, input.len(), sets.as_flattened());
@@ -239,10 +279,11 @@ impl Team {
                     at,
                     own,
                     kernels,
+                    picked,
                 };
                 if few {
                     for set in sets.iter().enumerate() {
-                        panel.tiles(set, place.share(tile_count(set.1)), finish);
+                        panel.tiles(set, place.share(panel.count(set.1)), finish);
                     }
                 } else {
                     place.meet();

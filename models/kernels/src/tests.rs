@@ -262,6 +262,77 @@ fn several_matrices_in_one_step_are_as_each_alone() {
 }
 
 #[test]
+fn a_tile_alone_is_as_among_all() {
+    let mut dice = Dice(19);
+    let (rows, columns) = (3 * 16 + 5, 256);
+    let mut linear = linear(Format::Q6_K, rows, columns, &mut dice);
+    linear.bias = Some(dice.reals(rows));
+    let norm = Norm::new(dice.reals(columns), 1e-6);
+    for (isa, inputs) in Isa::all().flat_map(|isa| [1, 7, 30].map(|inputs| (isa, inputs))) {
+        let input = dice.reals(columns * inputs);
+        let mut team = Team::new(2, isa);
+        let mut all = vec![0.0; inputs * rows];
+        team.project(&input, Some(&norm), [(&linear, &mut all)]);
+        let tiles = [1, 3];
+        let mut some = vec![0.0; inputs * tiles.len() * 16];
+        team.project_tiles(&input, Some(&norm), &linear, &tiles, &mut some);
+        for (all, some) in all.chunks(rows).zip(some.chunks(32)) {
+            assert_eq!(some[..16], all[16..32], "{}", isa.name());
+            assert_eq!(some[16..21], all[48..], "{}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn a_saved_cache_tells_the_positions_asked_for_and_nothing_beyond() {
+    let shape = || KvCache::new(2, 2, 32, 64).unwrap();
+    let isa = Isa::detect();
+    let (mut team, mut dice, mut cache) = (Team::new(2, isa), Dice(23), shape());
+    let mut rope = Rope::new(vec![0.1; 16], Pairs::Halves, 64);
+    rope.cover(64);
+    let attention = |layer, from| Attention {
+        layer,
+        heads: 4,
+        kv_heads: 2,
+        head: 32,
+        from,
+        window: None,
+        scale: 0.2,
+        rope: &rope,
+        norms: None,
+    };
+    let mut read = |cache: &mut KvCache, dice: &mut Dice, from, rows: usize| {
+        let mut mixed = Vec::new();
+        for layer in 0..2 {
+            let (mut q, mut k) = (dice.reals(rows * 128), dice.reals(rows * 64));
+            let (v, mut out) = (dice.reals(rows * 64), vec![0.0; rows * 128]);
+            let turned = [&mut q[..], &mut k[..]];
+            team.attend(&attention(layer, from), cache, turned, &v, &mut out);
+            mixed.extend(out);
+        }
+        mixed
+    };
+    read(&mut cache, &mut dice, 0, 20);
+    let saved = |cache: &KvCache, positions| {
+        let mut bytes = Vec::new();
+        cache.save(positions, &mut bytes);
+        assert_eq!(bytes.len(), cache.saved_len(positions));
+        bytes
+    };
+    let (before, all) = (saved(&cache, 18), saved(&cache, 20));
+    let mut other = shape();
+    other.load(18, &before);
+    assert_eq!(saved(&other, 18), before);
+    // The two that were not asked for are not in it: nothing but zeros lies behind.
+    assert_ne!(saved(&other, 20), all);
+    let (mut left, mut right) = (Dice(29), Dice(29));
+    assert_eq!(
+        read(&mut cache, &mut left, 18, 3),
+        read(&mut other, &mut right, 18, 3)
+    );
+}
+
+#[test]
 fn the_gate_is_silu_or_gelu_of_one_times_the_other() {
     let mut dice = Dice(19);
     let (gate, up) = (

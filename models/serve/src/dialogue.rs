@@ -86,8 +86,15 @@ pub(crate) fn add_result(turns: &mut Vec<Turn>, text: &str) {
     }
 }
 
+/// A prompt in tokens.
+pub(crate) struct Laid {
+    pub(crate) tokens: Vec<u32>,
+    /// How many of them are the system text and the functions: what comes first, and is often the same.
+    pub(crate) fixed: usize,
+}
+
 /// The tokens of a conversation, up to where the assistant begins to speak.
-pub(crate) fn tokens(template: &Template, turns: &[Turn], tools: &Tools) -> Vec<u32> {
+pub(crate) fn laid(template: &Template, turns: &[Turn], tools: &Tools) -> Laid {
     let mut prompt = template.begin();
     let mut rest = turns;
     if tools.choice != Choice::None {
@@ -99,7 +106,11 @@ pub(crate) fn tokens(template: &Template, turns: &[Turn], tools: &Tools) -> Vec<
             _ => SYSTEM,
         };
         prompt = prompt.system(&format!("{own}{}", declared(&tools.offered)));
+    } else if let Some((Turn::System(text), after)) = turns.split_first() {
+        rest = after;
+        prompt = prompt.system(text);
     }
+    let fixed = prompt.tokens().len();
     for turn in rest {
         prompt = match turn {
             Turn::System(text) => prompt.system(text),
@@ -107,7 +118,8 @@ pub(crate) fn tokens(template: &Template, turns: &[Turn], tools: &Tools) -> Vec<
             Turn::Assistant(text) => prompt.answered(text),
         };
     }
-    prompt.assistant()
+    let tokens = prompt.assistant();
+    Laid { tokens, fixed }
 }
 
 /// The functions as Qwen's template declares them.

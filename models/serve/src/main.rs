@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use cloister_models::Engine;
+use cloister_states::States;
 use tokio::sync::{mpsc, oneshot};
 
 use answer::{Served, now};
@@ -53,6 +54,9 @@ struct Arguments {
     /// The SHA-256 that a file must have, 64 hex digits.
     #[arg(long, value_name = "HEX")]
     sha256: Option<String>,
+    /// A folder where the model's state after a system text and its functions is kept, so that after a restart they need not be read again.
+    #[arg(long, value_name = "DIR")]
+    states: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -69,7 +73,8 @@ fn main() -> ExitCode {
             return complain(&error, hint.as_deref());
         }
     };
-    match serve(engine, &arguments.listen) {
+    let states = arguments.states.map(States::at);
+    match serve(engine, &arguments.listen, states) {
         Ok(()) => complain(&"the engine has stopped", None),
         Err(error) => {
             let place = format!("cannot listen on {:?}: {error}", arguments.listen);
@@ -87,7 +92,7 @@ fn complain(error: &dyn std::fmt::Display, hint: Option<&str>) -> ExitCode {
 }
 
 /// Runs until the engine stops, which it does only by a fault.
-fn serve(engine: Engine, address: &Address) -> std::io::Result<()> {
+fn serve(engine: Engine, address: &Address, states: Option<States>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -107,7 +112,7 @@ fn serve(engine: Engine, address: &Address) -> std::io::Result<()> {
             .name("engine".to_owned())
             .spawn(move || {
                 let _alive = alive; // dropped when the thread ends, however it ends
-                if let Err(error) = worker::run(&engine, taken, &counted) {
+                if let Err(error) = worker::run(&engine, taken, &counted, states.as_ref()) {
                     let _ = writeln!(std::io::stderr(), "error: {error}");
                 }
             })?;

@@ -62,6 +62,9 @@ pub(crate) struct Metrics {
     forced: Counter,
     sampled: Counter,
     hits: Counter,
+    restored: Counter,
+    drafted: Counter,
+    accepted: Counter,
     prefill: Seconds,
     decode: Seconds,
     queued: Histogram,
@@ -80,6 +83,9 @@ impl Metrics {
             forced: Counter::default(),
             sampled: Counter::default(),
             hits: Counter::default(),
+            restored: Counter::default(),
+            drafted: Counter::default(),
+            accepted: Counter::default(),
             prefill: Counter::default(),
             decode: Counter::default(),
             queued: Histogram::new(SECONDS),
@@ -101,59 +107,59 @@ impl Metrics {
             forced,
             sampled,
             hits,
+            restored,
+            drafted,
+            accepted,
             prefill,
             decode,
             queued,
             first,
         } = self;
         page.register("responses", "HTTP responses", responses.clone());
-        page.register(
-            "jobs",
-            "Requests that the engine took up, by how they ended",
-            jobs.clone(),
-        );
-        page.register(
-            "queue_depth",
-            "Requests that wait for the engine",
-            waiting.clone(),
-        );
-        page.register("prompt_tokens", "Prompt tokens computed", prompt.clone());
-        page.register(
-            "cached_tokens",
-            "Prompt tokens that were in the cache",
-            cached.clone(),
-        );
-        page.register(
-            "forced_tokens",
-            "Tokens that a grammar left no choice about",
-            forced.clone(),
-        );
-        page.register(
-            "sampled_tokens",
-            "Tokens that the model chose",
-            sampled.clone(),
-        );
-        page.register(
-            "cache_hits",
-            "Requests whose beginning was in the cache",
-            hits.clone(),
-        );
-        page.register(
-            "prefill_seconds",
-            "Time spent reading prompts",
-            prefill.clone(),
-        );
+        let help = "Requests that the engine took up, by how they ended";
+        page.register("jobs", help, jobs.clone());
+        let help = "Requests that wait for the engine";
+        page.register("queue_depth", help, waiting.clone());
+        let counters = [
+            ("prompt_tokens", "Prompt tokens computed", prompt),
+            (
+                "cached_tokens",
+                "Prompt tokens that were in the cache",
+                cached,
+            ),
+            (
+                "restored_tokens",
+                "Prompt tokens that were kept on disk",
+                restored,
+            ),
+            (
+                "forced_tokens",
+                "Tokens that a grammar left no choice about",
+                forced,
+            ),
+            ("sampled_tokens", "Tokens that the model chose", sampled),
+            (
+                "drafted_tokens",
+                "Tokens tried before the model had chosen them",
+                drafted,
+            ),
+            ("accepted_tokens", "Tokens tried and then chosen", accepted),
+            (
+                "cache_hits",
+                "Requests whose beginning was in the cache",
+                hits,
+            ),
+        ];
+        for (name, help, counter) in counters {
+            page.register(name, help, counter.clone());
+        }
+        let help = "Time spent reading prompts";
+        page.register("prefill_seconds", help, prefill.clone());
         page.register("decode_seconds", "Time spent writing", decode.clone());
-        page.register(
-            "queue_seconds",
-            "Time from a request to its turn",
-            queued.clone(),
-        );
-        page.register(
-            "first_token_seconds",
-            "Time from a request to its first token",
-            first.clone(),
-        );
+        let help = "Time from a request to its turn";
+        page.register("queue_seconds", help, queued.clone());
+        let help = "Time from a request to its first token";
+        page.register("first_token_seconds", help, first.clone());
     }
 
     /// The page, or nothing if it cannot be written.
@@ -195,6 +201,9 @@ impl Metrics {
         add(&self.cached, before.reused, after.reused);
         add(&self.forced, before.forced, after.forced);
         add(&self.sampled, before.sampled, after.sampled);
+        add(&self.restored, before.restored, after.restored);
+        add(&self.drafted, before.drafted, after.drafted);
+        add(&self.accepted, before.accepted, after.accepted);
         if after.reused > before.reused {
             self.hits.inc();
         }

@@ -1,5 +1,6 @@
 //! The one thread that owns the engine: takes jobs in order, keeps one cache over all of them, tells each token as it comes.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,9 +9,10 @@ use cloister_models::{
     Begun, Callable, Constraint, Engine, Matcher, ModelError, Over, Progress, Session, Step,
     Tokenizer, Weight, Writing, Written,
 };
+use cloister_states::States;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 
-use crate::dialogue;
+use crate::dialogue::{self, Laid};
 use crate::job::{Choice, Done, Event, Finish, Function, Job, Piece, Prompt, Started, Task, Token};
 use crate::limits::LIMITS;
 use crate::metrics::{Metrics, Outcome};
@@ -44,6 +46,7 @@ pub(crate) fn run(
     engine: &Engine,
     mut jobs: Receiver<Job>,
     metrics: &Arc<Metrics>,
+    states: Option<&States>,
 ) -> Result<(), ModelError> {
     let mut session = engine.session()?;
     let mut aside = engine.session()?;
@@ -61,6 +64,7 @@ pub(crate) fn run(
             task: &job.task,
             events: &job.events,
             metrics,
+            states,
             left: 0,
             written: 0,
         };
@@ -90,6 +94,8 @@ struct Work<'w, 'e> {
     task: &'w Task,
     events: &'w UnboundedSender<Event>,
     metrics: &'w Metrics,
+    /// Where the state of system texts and functions is kept, if anywhere.
+    states: Option<&'w States>,
     /// Tokens that may still be written.
     left: usize,
     written: usize,
@@ -106,7 +112,11 @@ enum Met {
 
 impl Work<'_, '_> {
     fn answer(&mut self, asked: Instant) -> Result<Done, Refusal> {
-        let prompt = self.prompt()?;
+        let Laid {
+            tokens: prompt,
+            fixed,
+        } = self.prompt()?;
+        let fixed = prompt.get(..fixed).unwrap_or_default();
         let room = self.engine.context().saturating_sub(prompt.len());
         if room == 0 {
             return Err(Refusal::from(ModelError::ContextFull {
@@ -121,6 +131,9 @@ impl Work<'_, '_> {
         let before = self.session.tally().reused;
         let begun = Instant::now();
         let events = self.events;
+        if let Some(states) = self.states {
+            states.take_up(self.session, fixed);
+        }
         self.session
             .align(&prompt, &mut |_: Progress| open(events))?;
         self.metrics.prefilled(begun.elapsed());
@@ -131,23 +144,33 @@ impl Work<'_, '_> {
         let begun = Instant::now();
         let finish = self.write(text, calls, asked)?;
         self.metrics.decoded(begun.elapsed());
+        self.keep(fixed);
         Ok(Done {
             finish,
             tokens: self.written,
         })
     }
 
-    fn prompt(&self) -> Result<Vec<u32>, Refusal> {
+    /// Keeps the state of the system text and the functions for the next start. A full disk is no reason to refuse an answer.
+    fn keep(&self, fixed: &[u32]) {
+        let kept = self.states.map(|states| states.keep(self.session, fixed));
+        if let Some(Err(error)) = kept {
+            let said = format!("note: a state could not be kept: {error}");
+            let _ = writeln!(std::io::stderr(), "{said}"); // nobody may be reading
+        }
+    }
+
+    fn prompt(&self) -> Result<Laid, Refusal> {
         match &self.task.prompt {
             Prompt::Dialogue(turns) => {
                 let template = self.engine.template()?;
-                Ok(dialogue::tokens(template, turns, &self.task.tools))
+                Ok(dialogue::laid(template, turns, &self.task.tools))
             }
             Prompt::Text(text) => {
                 let tokenizer = self.engine.tokenizer();
                 let mut tokens: Vec<u32> = tokenizer.bos().into_iter().collect();
                 tokens.extend(tokenizer.encode(text));
-                Ok(tokens)
+                Ok(Laid { tokens, fixed: 0 })
             }
         }
     }

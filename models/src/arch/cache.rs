@@ -14,6 +14,8 @@ pub(crate) struct Cache {
     shape: Shape,
     capacity: usize,
     len: usize,
+    /// Hidden states of the last positions, `[positions, hidden]`, and how many they are.
+    last: Option<(Tensor, usize)>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +53,7 @@ impl Cache {
             shape,
             capacity: 0,
             len: 0,
+            last: None,
         }
     }
 
@@ -66,7 +69,30 @@ impl Cache {
 
     /// Forgets all but the first `len` positions.
     pub(crate) fn rewind(&mut self, len: usize) {
-        self.len = self.len.min(len);
+        if len < self.len {
+            self.len = len;
+            self.last = None;
+        }
+    }
+
+    /// How many of the last positions the head can be computed for.
+    pub(crate) fn fresh(&self) -> usize {
+        self.last.as_ref().map_or(0, |(_, count)| *count)
+    }
+
+    /// Keeps the hidden states of the last `count` positions.
+    pub(super) fn keep(&mut self, hidden: Tensor, count: usize) {
+        self.last = Some((hidden, count));
+    }
+
+    /// Hidden states of the last `rows` positions.
+    ///
+    /// # Errors
+    /// [`ModelError::NothingRead`] when fewer are kept.
+    pub(super) fn last(&self, rows: usize) -> Result<Tensor, ModelError> {
+        let (hidden, count) = self.last.as_ref().ok_or(ModelError::NothingRead)?;
+        let from = count.checked_sub(rows).ok_or(ModelError::NothingRead)?;
+        Ok(hidden.narrow(0, from, rows)?)
     }
 
     /// Makes room for `more` positions.

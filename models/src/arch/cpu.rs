@@ -12,9 +12,9 @@ pub(crate) use self::state::State;
 use self::weights::Weights;
 pub(super) use self::weights::format;
 use super::feed::Feed;
-use super::graph::Want;
 use super::rope::Rotations;
 use super::{Blueprint, Part};
+use crate::logits::Tiles;
 use crate::{Gguf, ModelError};
 
 /// What keeps the kernels from computing this file, if anything does.
@@ -105,10 +105,6 @@ impl Decoder {
         self.plan.context
     }
 
-    fn head(&self) -> &Linear {
-        self.head.as_ref().unwrap_or(&self.embeddings)
-    }
-
     /// Memory for at most `limit` positions.
     ///
     /// # Errors
@@ -123,8 +119,6 @@ impl Decoder {
         &self,
         tokens: &[u32],
         state: &mut State,
-        want: Want,
-        logits: &mut Vec<f32>,
         mut after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
         let mut step = state.begin(&self.plan, tokens.len())?;
@@ -133,15 +127,24 @@ impl Decoder {
             layer.forward(&self.plan, index, &mut step);
             after_layer(index.saturating_add(1), self.plan.layers)?;
         }
-        let rows = match want {
-            Want::Nothing => 0,
-            Want::Last => 1,
-            Want::Every => tokens.len(),
-        };
-        logits.resize(rows.saturating_mul(self.vocabulary()), 0.0);
-        step.logits(rows, &self.norm, self.head(), logits);
         state.advance(tokens.len());
         Ok(())
+    }
+
+    /// See `Graph::head`.
+    pub(super) fn head(
+        &self,
+        state: &mut State,
+        rows: usize,
+        tiles: &Tiles,
+        logits: &mut Vec<f32>,
+    ) {
+        let head = self.head.as_ref().unwrap_or(&self.embeddings);
+        let width = tiles.width(self.vocabulary());
+        logits.resize(rows.saturating_mul(width), 0.0);
+        if !logits.is_empty() {
+            state.logits(rows, &self.norm, head, tiles, logits);
+        }
     }
 
     fn embed(&self, tokens: &[u32], stream: &mut [f32]) {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use candle_core::quantized::QTensor;
 use candle_core::{Device, Tensor};
+use cloister_kernels::LANES;
 
 use super::block::{Layer, Norm, Step};
 use super::feed::Feed;
-use super::graph::Want;
 use super::linear::Linear;
 use super::loader::Loader;
 use super::rope::{Frequencies, Rotations};
 use super::{Blueprint, Cache, Part};
+use crate::logits::Tiles;
 use crate::{Gguf, ModelError};
 
 /// A model's weights on a device. Immutable: what changes is in the [`Cache`].
@@ -92,17 +93,34 @@ impl Decoder {
         &self,
         tokens: &[u32],
         cache: &mut Cache,
-        want: Want,
-        logits: &mut Vec<f32>,
         after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
         let hidden = self.forward(tokens, cache, after_layer)?;
-        let rows = match want {
-            Want::Nothing => return Ok(()),
-            Want::Last => hidden.narrow(0, tokens.len().saturating_sub(1), 1)?,
-            Want::Every => hidden,
+        cache.keep(hidden, tokens.len());
+        Ok(())
+    }
+
+    /// See `Graph::head`. candle's products are whole, so what is not wanted is computed too, and left out.
+    pub(super) fn head(
+        &self,
+        cache: &Cache,
+        rows: usize,
+        tiles: &Tiles,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        let hidden = cache.last(rows)?;
+        let all: Vec<f32> = self.logits(&hidden)?.flatten_all()?.to_vec1()?;
+        let Tiles::Some(list) = tiles else {
+            *logits = all;
+            return Ok(());
         };
-        *logits = self.logits(&rows)?.flatten_all()?.to_vec1()?;
+        for row in all.chunks_exact(self.vocabulary) {
+            for tile in list {
+                let start = (*tile as usize).saturating_mul(LANES);
+                let lanes = row.iter().skip(start).copied();
+                logits.extend(lanes.chain(std::iter::repeat(0.0)).take(LANES));
+            }
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use candle_core::Device;
 use cloister_kernels::Isa;
 
 use super::{Blueprint, Cache, Decoder, Feed, cpu};
+use crate::logits::Tiles;
 use crate::{Gguf, ModelError};
 
 /// What computes a loaded model.
@@ -33,14 +34,6 @@ pub(crate) enum Graph {
 pub(crate) enum Memory {
     Kernels(Box<cpu::State>),
     Candle(Cache),
-}
-
-/// Which positions' logits are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Want {
-    Nothing,
-    Last,
-    Every,
 }
 
 impl Graph {
@@ -106,8 +99,8 @@ impl Graph {
         })
     }
 
-    /// Reads `tokens` behind what `memory` holds, and writes the wanted positions' logits into `logits`, one row of the vocabulary each. `after_layer` is
-    /// told how many of how many layers are done, so that a long prompt can be interrupted within a chunk.
+    /// Reads `tokens` behind what `memory` holds. Afterwards the head can be computed for them, until more is read or they are forgotten.
+    /// `after_layer` is told how many of how many layers are done, so that a long prompt can be interrupted within a chunk.
     ///
     /// # Errors
     /// [`ModelError::ContextFull`]; [`ModelError::TokenRange`]; what `after_layer` says. The memory then holds what it held before.
@@ -115,18 +108,41 @@ impl Graph {
         &self,
         tokens: &[u32],
         memory: &mut Memory,
-        want: Want,
-        logits: &mut Vec<f32>,
         after_layer: impl FnMut(usize, usize) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
-        logits.clear();
         self.check(tokens)?;
         match (self, memory) {
             (Self::Kernels(decoder), Memory::Kernels(state)) => {
-                decoder.forward(tokens, state, want, logits, after_layer)
+                decoder.forward(tokens, state, after_layer)
             }
             (Self::Candle(decoder, _), Memory::Candle(cache)) => {
-                decoder.read(tokens, cache, want, logits, after_layer)
+                decoder.read(tokens, cache, after_layer)
+            }
+            _ => Err(ModelError::NothingRead),
+        }
+    }
+
+    /// Writes these tiles' logits after each of the last `rows` tokens read into `logits`, row after row.
+    ///
+    /// # Errors
+    /// [`ModelError::NothingRead`] when fewer were read at last.
+    pub(crate) fn head(
+        &self,
+        memory: &mut Memory,
+        rows: usize,
+        tiles: &Tiles,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        if rows > memory.fresh() {
+            return Err(ModelError::NothingRead);
+        }
+        match (self, memory) {
+            (Self::Kernels(decoder), Memory::Kernels(state)) => {
+                decoder.head(state, rows, tiles, logits);
+                Ok(())
+            }
+            (Self::Candle(decoder, _), Memory::Candle(cache)) => {
+                decoder.head(cache, rows, tiles, logits)
             }
             _ => Err(ModelError::NothingRead),
         }
@@ -158,6 +174,36 @@ impl Memory {
         match self {
             Self::Kernels(state) => state.limit(),
             Self::Candle(cache) => cache.limit(),
+        }
+    }
+
+    /// How many of the last positions the head can be computed for.
+    pub(crate) fn fresh(&self) -> usize {
+        match self {
+            Self::Kernels(state) => state.fresh(),
+            Self::Candle(cache) => cache.fresh(),
+        }
+    }
+
+    /// Bytes of the first `len` positions' keys and values; none where they cannot be had as bytes, or so many are never held.
+    pub(crate) fn saved_len(&self, len: usize) -> Option<usize> {
+        match self {
+            Self::Kernels(state) if len <= state.limit() => Some(state.saved_len(len)),
+            Self::Kernels(_) | Self::Candle(_) => None,
+        }
+    }
+
+    /// Appends them, where [`Memory::saved_len`] says how many they are.
+    pub(crate) fn save(&self, len: usize, into: &mut Vec<u8>) {
+        if let Self::Kernels(state) = self {
+            state.save(len, into);
+        }
+    }
+
+    /// Holds `len` positions with these keys and values and nothing else.
+    pub(crate) fn load(&mut self, len: usize, bytes: &[u8]) {
+        if let Self::Kernels(state) = self {
+            state.load(len, bytes);
         }
     }
 

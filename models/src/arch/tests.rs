@@ -203,7 +203,8 @@ fn factors_go_by_how_long_a_session_may_be() {
 
 #[test]
 fn the_session_scores_as_it_steps() {
-    use crate::decode::{Forward, log_probability};
+    use crate::decode::log_probability;
+    use crate::forward::Forward;
     let engine = exact("llama");
     let (mut batch, mut steps) = (engine.session().unwrap(), engine.session().unwrap());
     batch.extend(&[5], &mut Unwatched).unwrap();

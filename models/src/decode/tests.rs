@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::grammar::{Constraint, End};
+use crate::logits::{Ask, Logits};
 use crate::testing;
-use crate::{Engine, Sampling, Unwatched};
+use crate::{Engine, Unwatched};
 
 /// Reads anything and always answers with the logits that `pull` gives for what was read.
 struct Forced<F> {
     read: Vec<u32>,
-    logits: Vec<f32>,
+    logits: Logits,
     pull: F,
     extended: usize,
 }
@@ -17,7 +18,7 @@ impl<F: Fn(&[u32]) -> Vec<f32>> Forced<F> {
     fn new(pull: F) -> Self {
         Self {
             read: Vec::new(),
-            logits: pull(&[]),
+            logits: Logits::default(),
             pull,
             extended: 0,
         }
@@ -33,20 +34,29 @@ impl<F: Fn(&[u32]) -> Vec<f32>> Forward for Forced<F> {
 
     fn push(&mut self, tokens: &[u32]) {
         self.read.extend(tokens);
-        self.logits = (self.pull)(&self.read);
     }
 
-    fn logits(&self) -> Result<&[f32], ModelError> {
+    fn ask(&mut self, asks: &[Ask<'_>]) -> Result<&Logits, ModelError> {
+        let before = self.read.len() + 1 - asks.len();
+        let rows = (before..=self.read.len()).flat_map(|len| (self.pull)(&self.read[..len]));
+        self.logits = Logits::whole(rows.collect(), asks.len());
         Ok(&self.logits)
     }
 
-    fn mark(&self) -> Mark {
-        Mark::new(self.read.len(), Some(self.logits.clone()))
+    fn tokens(&self) -> &[u32] {
+        &self.read
+    }
+
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    fn rewind(&mut self, len: usize) {
+        self.read.truncate(len);
     }
 
     fn back(&mut self, mark: &Mark) {
-        self.read.truncate(mark.len());
-        self.logits = mark.logits().unwrap().to_vec();
+        self.rewind(mark.len());
     }
 }
 
@@ -72,8 +82,9 @@ fn chosen(engine: &Engine, constraint: &Constraint, forward: &mut impl Forward) 
     let mut matcher = constraint.start(engine.vocabulary()).unwrap();
     choose(
         forward,
+        engine.tokenizer(),
         &mut matcher,
-        engine.tokenizer().ends(),
+        Gains::default(),
         &mut Unwatched,
     )
     .unwrap()
@@ -101,12 +112,12 @@ fn a_name_that_was_not_granted_cannot_be_said() {
 fn without_the_mask_the_same_push_says_it() {
     let engine = testing::engine("qwen2");
     let mut forward = Forced::new(towards(b"salaries.csv"));
-    let sampler = Sampler::new(Sampling::default());
     let decoded = answer(
         &mut forward,
         engine.tokenizer(),
         64,
-        sampler,
+        Sampling::default(),
+        Gains::default(),
         &mut Unwatched,
     )
     .unwrap();
@@ -123,9 +134,12 @@ fn what_is_forced_is_read_at_once_and_counted() {
     let mut forward = Forced::new(towards(b"may.csv"));
     let decoded = chosen(&engine, &granted(), &mut forward);
     assert_eq!(decoded.text, "may.csv");
-    assert_eq!(decoded.forced + decoded.sampled, decoded.tokens.len());
+    assert_eq!(
+        decoded.counts.forced + decoded.counts.sampled,
+        decoded.tokens.len()
+    );
     assert!(
-        decoded.forced >= 4,
+        decoded.counts.forced >= 4,
         "only m/n and r/y are choices: {decoded:?}"
     );
     assert_eq!(forward.read, decoded.tokens);
@@ -140,7 +154,13 @@ fn no_finite_logit_is_an_error_not_a_guess() {
     let engine = testing::engine("qwen2");
     let mut forward = Forced::new(|_: &[u32]| vec![f32::NAN; SIZE]);
     let mut matcher = granted().start(engine.vocabulary()).unwrap();
-    let refused = choose(&mut forward, &mut matcher, &[END], &mut Unwatched);
+    let refused = choose(
+        &mut forward,
+        engine.tokenizer(),
+        &mut matcher,
+        Gains::default(),
+        &mut Unwatched,
+    );
     assert!(
         matches!(refused, Err(ModelError::NoChoice { .. })),
         "{refused:?}"
@@ -159,7 +179,13 @@ fn an_output_without_end_meets_the_limit() {
         .unwrap()
         .start(engine.vocabulary())
         .unwrap();
-    let refused = choose(&mut forward, &mut matcher, &[END], &mut Unwatched);
+    let refused = choose(
+        &mut forward,
+        engine.tokenizer(),
+        &mut matcher,
+        Gains::default(),
+        &mut Unwatched,
+    );
     assert!(
         matches!(refused, Err(ModelError::Endless { tokens: 4096 })),
         "{refused:?}"
@@ -190,10 +216,8 @@ fn weighing_equals_scoring_each_alone_and_leaves_no_trace() {
     let mut forward = Forced::new(pull);
     forward.push(&[30, 31]);
     let weights = weigh(&mut forward, &alternatives, &mut Unwatched).unwrap();
-    assert_eq!(
-        (forward.read.as_slice(), &forward.logits),
-        ([30, 31].as_slice(), &pull(&[30, 31]))
-    );
+    assert_eq!(forward.read, [30, 31]);
+    assert_eq!(forward.logits().unwrap(), pull(&[30, 31]));
     let read_by_weighing = forward.extended;
     for (tokens, weight) in alternatives.iter().zip(weights) {
         let mut alone = Forced::new(pull);

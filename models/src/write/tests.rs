@@ -50,7 +50,7 @@ fn a_wild_draw_stays_under_the_mask() {
         let (text, done) = written(&engine, Some(&constraint), &wild(seed));
         assert!(names.contains(&text), "{text}");
         assert_eq!(
-            (done.over, done.forced + done.sampled),
+            (done.over, done.counts.forced + done.counts.sampled),
             (Over::Constraint, done.tokens)
         );
         seen.insert(text);
@@ -120,7 +120,7 @@ fn a_begun_call_goes_on_after_its_mark() {
     let constraint = Constraint::calls(&functions, Begun::Mark, 1).unwrap();
     let (text, done) = written(&engine, Some(&constraint), &wild(0));
     assert_eq!(text, "\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>");
-    assert_eq!((done.over, done.sampled), (Over::Constraint, 0));
+    assert_eq!((done.over, done.counts.sampled), (Over::Constraint, 0));
     assert!(Constraint::calls(&[], Begun::Nothing, 1).is_err());
 }
 
@@ -135,6 +135,44 @@ fn equal_seeds_write_equal_texts() {
         written(&engine, None, &wild(3)).0,
         written(&engine, None, &wild(4)).0
     );
+}
+
+#[test]
+fn the_same_is_drawn_on_any_number_of_threads() {
+    let engines = [1, 2, 3].map(|threads| {
+        let threads = crate::DeviceChoice::Threads(threads);
+        testing::load_on(testing::file("qwen2"), threads).unwrap()
+    });
+    let hot = |seed| Sampling {
+        temperature: 1.5,
+        seed,
+        ..Sampling::default()
+    };
+    let samplings = [
+        Sampling::default(),
+        hot(1),
+        Sampling {
+            top_k: 20,
+            repetition_penalty: 1.3,
+            ..hot(2)
+        },
+        Sampling {
+            top_p: 0.8,
+            min_p: 0.01,
+            ..hot(3)
+        },
+    ];
+    for sampling in samplings {
+        let writing = Writing {
+            sampling,
+            ..wild(0)
+        };
+        let [one, two, three] = engines
+            .each_ref()
+            .map(|engine| written(engine, None, &writing));
+        assert_eq!(one, two);
+        assert_eq!(one, three);
+    }
 }
 
 #[test]

@@ -33,12 +33,14 @@ pub(super) fn bite_bytes(layout: &Layout, kernels: &Kernels) -> usize {
 }
 
 /// The rounded activations of one job, as one thread sees them.
-pub(super) struct Panel {
+pub(super) struct Panel<'p> {
     pub(super) layout: Layout,
     pub(super) at: *const u8,
     /// This thread's own, [`bite_bytes`].
     pub(super) own: *mut u8,
     pub(super) kernels: &'static Kernels,
+    /// The only tiles of each matrix that are multiplied, if not all are; a tile's number is then its place among these.
+    pub(super) picked: Option<&'p [u32]>,
 }
 
 /// The widest group of any instruction set.
@@ -58,7 +60,7 @@ pub(super) type Set<'m, const P: usize> = [&'m Matrix; P];
 /// Takes the sums of one tile of every matrix of a set.
 pub(super) type Finish<'a, const P: usize> = dyn Fn(Spot, &mut [Sums; P]) + Sync + 'a;
 
-impl Panel {
+impl Panel<'_> {
     /// Rows `first..` of one tile of a matrix.
     ///
     /// # Safety
@@ -74,7 +76,7 @@ impl Panel {
         // SAFETY: as promised by the caller.
         unsafe {
             (self.kernels.tile(matrix.format(), width))(
-                self::tile(matrix, tile),
+                self.tile(matrix, tile),
                 matrix.units(),
                 self.group(matrix, first),
                 into.as_mut_ptr().cast(),
@@ -161,7 +163,7 @@ impl Panel {
                     })
                 })
             };
-            tiles().for_each(|tile| tile.unpack(wide));
+            tiles().for_each(|of| of.unpack(wide, self.tile(of.matrix, of.tile)));
             sums.write_bytes(0, groups().count() * share.len());
             for from in (0..self.layout.inputs).step_by(SLICE) {
                 for (group, (first, width)) in groups() {
@@ -204,7 +206,7 @@ impl Panel {
         unsafe {
             match (wide.of)(matrix.format()) {
                 Some((_, multiply)) => {
-                    let (tile, group) = (tile(matrix, of.tile), self.group(matrix, first));
+                    let (tile, group) = (self.tile(matrix, of.tile), self.group(matrix, first));
                     multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
                 }
                 None if slice.start == 0 => self.product(matrix, of.tile, first, WIDE, sums),
@@ -228,7 +230,7 @@ impl Panel {
             let mut start = next.fetch_add(bite, Ordering::Relaxed);
             let mut left = bite;
             for (index, set) in sets.iter().enumerate() {
-                let count = tile_count(set);
+                let count = self.count(set);
                 let end = count.min(start + left);
                 if start < end {
                     // SAFETY: as promised by the caller.
@@ -241,6 +243,19 @@ impl Panel {
                 return;
             }
         }
+    }
+
+    /// How many tiles of each matrix of a set are multiplied.
+    pub(super) fn count<const P: usize>(&self, set: &Set<'_, P>) -> usize {
+        let all = set.first().map_or(0, |matrix| matrix.tile_count());
+        self.picked.map_or(all, <[u32]>::len)
+    }
+
+    /// The weights of a tile.
+    fn tile(&self, matrix: &Matrix, index: usize) -> *const u8 {
+        let index = self.picked.map_or(index, |picked| picked[index] as usize);
+        let start = index * matrix.tile_bytes();
+        matrix.tiles().as_ptr().wrapping_add(start)
     }
 
     /// Works between [`Wide`]'s beginning and end, if there are wide groups.
@@ -270,29 +285,11 @@ struct WideTile<'m> {
 
 impl WideTile<'_> {
     /// # Safety
-    /// There is such a tile, and room for its bytes.
-    unsafe fn unpack(self, wide: &Wide) {
+    /// `packed` is the tile, and there is room for its bytes.
+    unsafe fn unpack(self, wide: &Wide, packed: *const u8) {
         if let Some((unpack, _)) = (wide.of)(self.matrix.format()) {
             // SAFETY: as promised by the caller.
-            unsafe {
-                unpack(
-                    tile(self.matrix, self.tile),
-                    self.matrix.units(),
-                    self.unpacked,
-                )
-            }
+            unsafe { unpack(packed, self.matrix.units(), self.unpacked) }
         }
     }
-}
-
-/// Tiles of each matrix of a set.
-pub(super) fn tile_count<const P: usize>(set: &Set<'_, P>) -> usize {
-    set.first().map_or(0, |matrix| matrix.tile_count())
-}
-
-fn tile(matrix: &Matrix, index: usize) -> *const u8 {
-    matrix
-        .tiles()
-        .as_ptr()
-        .wrapping_add(index * matrix.tile_bytes())
 }

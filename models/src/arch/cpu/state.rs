@@ -5,6 +5,7 @@ use cloister_kernels::{KvCache, Linear, Norm, Rope, Team};
 use crate::ModelError;
 use crate::arch::Blueprint;
 use crate::arch::rope::Rotations;
+use crate::logits::Tiles;
 
 /// Everything that changes while a model reads.
 pub(crate) struct State {
@@ -15,6 +16,8 @@ pub(crate) struct State {
     pub(super) activations: Activations,
     len: usize,
     limit: usize,
+    /// How many of the last positions the stream still holds.
+    fresh: usize,
 }
 
 /// Activations of one step, `[rows][width]` each. Their memory stays from step to step.
@@ -55,6 +58,7 @@ impl State {
             activations: Activations::default(),
             len: 0,
             limit,
+            fresh: 0,
         })
     }
 
@@ -68,14 +72,61 @@ impl State {
         self.limit
     }
 
-    /// Forgets all but the first `len` positions.
-    pub(crate) fn rewind(&mut self, len: usize) {
-        self.len = self.len.min(len);
+    /// How many of the last positions the head can be computed for.
+    pub(crate) fn fresh(&self) -> usize {
+        self.fresh
     }
 
-    /// Counts `more` positions as held.
+    /// Bytes of the first `len` positions' keys and values.
+    pub(crate) fn saved_len(&self, len: usize) -> usize {
+        self.cache.saved_len(len)
+    }
+
+    /// Appends them.
+    pub(crate) fn save(&self, len: usize, into: &mut Vec<u8>) {
+        self.cache.save(len, into);
+    }
+
+    /// Holds `len` positions with these keys and values and nothing else.
+    pub(crate) fn load(&mut self, len: usize, bytes: &[u8]) {
+        self.cache.load(len, bytes);
+        self.len = len;
+        self.fresh = 0;
+    }
+
+    /// Forgets all but the first `len` positions.
+    pub(crate) fn rewind(&mut self, len: usize) {
+        if len < self.len {
+            self.len = len;
+            self.fresh = 0;
+        }
+    }
+
+    /// Counts `more` positions as held: those that the stream holds.
     pub(super) fn advance(&mut self, more: usize) {
         self.len = self.len.saturating_add(more);
+        self.fresh = more;
+    }
+
+    /// Logits of the last `rows` positions, which are fresh.
+    pub(super) fn logits(
+        &mut self,
+        rows: usize,
+        norm: &Norm,
+        head: &Linear,
+        tiles: &Tiles,
+        logits: &mut [f32],
+    ) {
+        let stream = &self.activations.stream;
+        let rows = rows.saturating_mul(norm.len());
+        let from = stream.len().saturating_sub(rows);
+        let stream = stream.get(from..).unwrap_or_default();
+        match tiles {
+            Tiles::All => self.team.project(stream, Some(norm), [(head, logits)]),
+            Tiles::Some(list) => self
+                .team
+                .project_tiles(stream, Some(norm), head, list, logits),
+        }
     }
 
     /// Makes room for `rows` more positions.
@@ -95,6 +146,7 @@ impl State {
             nearby.cover(end);
         }
         self.activations.resize(plan, rows);
+        self.fresh = 0;
         let from = self.len;
         Ok(Step { state: self, from })
     }
@@ -121,20 +173,5 @@ impl Activations {
 impl Step<'_> {
     pub(super) fn stream(&mut self) -> &mut [f32] {
         &mut self.state.activations.stream
-    }
-
-    /// Logits of the last `rows` rows.
-    pub(super) fn logits(&mut self, rows: usize, norm: &Norm, head: &Linear, logits: &mut [f32]) {
-        let State {
-            team, activations, ..
-        } = &mut *self.state;
-        let from = activations
-            .stream
-            .len()
-            .saturating_sub(rows.saturating_mul(norm.len()));
-        let stream = activations.stream.get(from..).unwrap_or_default();
-        if !stream.is_empty() {
-            team.project(stream, Some(norm), [(head, logits)]);
-        }
     }
 }

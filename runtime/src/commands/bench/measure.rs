@@ -123,11 +123,15 @@ impl Bench<'_> {
         let tokens = self.tokens.take(test.tokens());
         let started = Instant::now();
         match test {
-            Test::Prompt { .. } => self.session.extend(&tokens, &mut self.watch)?,
+            Test::Prompt { .. } => {
+                self.session.extend(&tokens, &mut self.watch)?;
+                self.session.logits()?;
+            }
             Test::Generation { .. } => {
                 for token in &tokens {
                     self.session
                         .extend(std::slice::from_ref(token), &mut self.watch)?;
+                    self.session.logits()?;
                     self.watch.0.check()?;
                 }
             }
