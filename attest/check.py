@@ -1,0 +1,456 @@
+#!/usr/bin/env python3
+"""A second verifier, written from SPEC.md and sharing no code with the first, to keep it honest. Slow: a few hundred entries a second.
+
+usage: check.py LEDGER ROOTS.json [CHALLENGE]     LEDGER a folder, CHALLENGE in hex
+Prints one line of JSON: the verdict, for a tampered ledger the first bad entry, file and byte, and what was good before. Exits with the
+codes of SPEC.md section 11. Python's standard library is all that it needs.
+"""
+import base64
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+LINE = 1 << 20  # the longest line, bytes
+ZERO = "sha256:" + "0" * 64
+KINDS = ("none", "tpm2-software", "tpm2-hardware")
+NOT_AFTER = {"request", "plan", "decision", "call-intent", "consent", "release", "discard"}
+
+
+class Fault(Exception):
+    """What makes a line, a file or the roots unacceptable."""
+
+
+def need(holds, what):
+    if not holds:
+        raise Fault(what)
+
+
+def sha256(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def digest(*parts):
+    return "sha256:" + sha256(*parts).hex()
+
+
+# Canonical JSON: section 2.
+
+
+def no_float(text):
+    raise Fault(f"the number {text}")
+
+
+def pairs(items):
+    found = dict(items)
+    need(len(found) == len(items), "a key twice")
+    return found
+
+
+def parse(data):
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=pairs, parse_float=no_float, parse_constant=no_float)
+    except (ValueError, RecursionError) as error:
+        raise Fault(str(error)) from error
+
+
+def canonical(value):
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+        return b"{" + b",".join(canonical(key) + b":" + canonical(value[key]) for key in keys) + b"}"
+    if isinstance(value, list):
+        return b"[" + b",".join(map(canonical, value)) + b"]"
+    try:
+        return json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Fault("half a surrogate pair") from error
+
+
+# Shapes: what each field may be. A name that ends in `?` may be absent.
+
+
+def matching(pattern):
+    whole = re.compile(pattern)
+    return lambda value: isinstance(value, str) and whole.fullmatch(value)
+
+
+def one_of(*words):
+    return lambda value: isinstance(value, str) and value in words
+
+
+def text(value):
+    return isinstance(value, str)
+
+
+def number(value):
+    return type(value) is int and 0 <= value < 1 << 53
+
+
+def listed(shape):
+    return lambda value: isinstance(value, list) and all(fits(shape, item) for item in value)
+
+
+def fits(shape, value):
+    if callable(shape):
+        return shape(value)
+    if not isinstance(value, dict) or not set(value) <= {name.rstrip("?") for name in shape}:
+        return False
+    return all(fits(what, value[name.rstrip("?")]) if name.rstrip("?") in value else name.endswith("?") for name, what in shape.items())
+
+
+HEX = "[0-9a-f]"
+DIGEST, KEY, SIGNATURE, SESSION = (matching(p) for p in (f"sha256:{HEX}{{64}}", f"ed25519:{HEX}{{64}}", f"{HEX}{{128}}", f"{HEX}{{16}}"))
+BYTES = matching(f"({HEX}{{2}})*")
+CHANGE = {"op": one_of("create", "replace", "move", "delete"), "path": text, "to?": text, "before?": DIGEST, "after?": DIGEST, "terms": DIGEST}
+STATEMENT = {
+    "proto": one_of("cloister-session/v1"), "admin": KEY, "session_id": SESSION, "session_pub": KEY, "runtime": DIGEST, "model": DIGEST, "policy": DIGEST,
+    "manifest": DIGEST, "tools": DIGEST, "ledger": {"head": DIGEST, "size": number}, "not_after": number, "device": text, "challenge?": matching(f"({HEX}{{2}}){{1,64}}"),
+}
+QUOTE = {"ak": BYTES, "attest": BYTES, "sig": SIGNATURE, "pcrs": listed({"index": number, "sha256": DIGEST})}
+
+
+def evidence(value):
+    if isinstance(value, dict) and value.get("kind") == "none":
+        return fits({"kind": text, "reason": text}, value)
+    return fits({"kind": one_of(*KINDS[1:]), "quote": QUOTE}, value)
+
+
+BODIES = {
+    "session-start": {"statement": STATEMENT, "evidence": evidence, "agent": text, "agent_version": text, "model": text, "user": text, "confinement": text, "unattended?": text},
+    "recovery": {"unended": listed({"session": SESSION, "last": number, "open": listed(number)}), "torn": listed({"file": text, "sha256": DIGEST, "bytes": number})},
+    "request": {"intent": text},
+    "plan": {"hash": DIGEST, "steps": listed({"id": text, "tool": text, "args": DIGEST})},
+    "decision": {"step": text, "decision": one_of("permit", "ask", "forbid"), "rule": text, "reason": text},
+    "call-intent": {"step": text, "tool": text, "component": DIGEST, "args": DIGEST, "resources": listed({"op": text, "path": text, "sha256?": DIGEST})},
+    "call-outcome": {"step": text, "outcome": text, "output?": DIGEST},
+    "effects": {"hash": DIGEST, "changes": listed(CHANGE)},
+    "consent": {"effects": DIGEST, "by": one_of("person", "policy", "nobody"), "answer": one_of("allow", "decline", "unasked"), "rule?": text},
+    "release": {"effects": DIGEST},
+    "released": {"effects": DIGEST, "files": listed({"path": text, "sha256": DIGEST, "bytes": number})},
+    "discard": {"id": text, "change?": CHANGE},
+    "refusal": {"what": text, "rule": text, "reason": text},
+    "interrupted": {"stage": text, "reason": text},
+    "note": {"about": text, "text": text},
+    "session-end": {"outcome": text, "entries": number},
+}
+ENTRY = {"v": number, "seq": number, "prev": DIGEST, "ts": number, "session": SESSION, "att": one_of(*KINDS), "kind": one_of(*BODIES), "sig": SIGNATURE}
+ROOTS = {
+    "v": number, "admin": KEY, "accept": listed(one_of(*KINDS[1:])),
+    "keys": listed({"device": text, "name": BYTES, "public": BYTES, "kind": one_of(*KINDS[1:]), "pcrs": listed(number), "how": one_of("pinned-in-person")}),
+}
+
+# Ed25519, strict (RFC 8032; section 1).
+
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+ONE = (0, 1)
+
+
+def edwards_add(a, b):
+    (x, y), (u, v) = a, b
+    product = D * x * u * y * v % P
+    return (x * v + y * u) * pow(1 + product, -1, P) % P, (y * v + x * u) * pow(1 - product, -1, P) % P
+
+
+def times(add, zero, scalar, point):
+    total = zero
+    while scalar:
+        if scalar & 1:
+            total = add(total, point)
+        point, scalar = add(point, point), scalar >> 1
+    return total
+
+
+def edwards(data):
+    y, sign = int.from_bytes(data, "little") & (1 << 255) - 1, data[31] >> 7
+    need(y < P, "a point that is not canonical")
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    need((x * x - square) % P == 0 and (x or not sign), "no point of the curve")
+    point = (x if x & 1 == sign else P - x, y)
+    need(times(edwards_add, ONE, 8, point) != ONE, "a point of small order")
+    return point
+
+
+BASE = edwards((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
+
+
+def check_signature(public, message, signature):
+    key, r, s = bytes.fromhex(public.removeprefix("ed25519:")), signature[:32], int.from_bytes(signature[32:], "little")
+    need(s < L, "a signature that is not canonical")
+    k = int.from_bytes(hashlib.sha512(r + key + message).digest(), "little") % L
+    expected = edwards_add(edwards(r), times(edwards_add, ONE, k, edwards(key)))
+    need(times(edwards_add, ONE, s, BASE) == expected, "a signature that does not hold")
+
+
+# ECDSA on P-256 (FIPS 186-5) and the quote: section 7.
+
+Q = 2**256 - 2**224 + 2**192 + 2**96 - 1
+N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+G = (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5)
+
+
+def p256_add(a, b):
+    if a is None or b is None:
+        return a or b
+    (x, y), (u, v) = a, b
+    if x == u and (y + v) % Q == 0:
+        return None
+    slope = (3 * x * x - 3) * pow(2 * y, -1, Q) if a == b else (v - y) * pow(u - x, -1, Q)
+    over = (slope * slope - x - u) % Q
+    return over, (slope * (x - over) - y) % Q
+
+
+class Fields:
+    """The fields of a TPM structure, one after the other."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def take(self, size):
+        need(len(self.data) >= size, "a structure that ends early")
+        taken, self.data = self.data[:size], self.data[size:]
+        return taken
+
+    def int(self, size):
+        return int.from_bytes(self.take(size), "big")
+
+    def sized(self):
+        return self.take(self.int(2))
+
+    def end(self):
+        need(not self.data, "bytes left over")
+
+
+def attestation_key(ak):
+    fields = Fields(ak)
+    need((fields.int(2), fields.int(2)) == (0x0023, 0x000B), "no ECC key named with SHA-256")
+    need(fields.int(4) & 0x70032 == 0x50032, "a key that may sign what did not come from the TPM")
+    fields.sized()
+    parameters = tuple(fields.int(2) for _ in range(5))
+    need(parameters == (0x0010, 0x0018, 0x000B, 0x0003, 0x0010), "no key for ECDSA with SHA-256 on P-256")
+    x, y = fields.sized(), fields.sized()
+    fields.end()
+    need(len(x) <= 32 and len(y) <= 32, "long coordinates")
+    x, y = int.from_bytes(x, "big"), int.from_bytes(y, "big")
+    need(x < Q and y < Q and (y * y - x**3 + 3 * x - B) % Q == 0, "no point of P-256")
+    return x, y
+
+
+def check_quote(quote, qualifying):
+    """Checks 1 to 5; gives the key's name and its counts of resets and restarts."""
+    ak, attest, signature = (bytes.fromhex(quote[name]) for name in ("ak", "attest", "sig"))
+    key, (r, s) = attestation_key(ak), (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    need(0 < r < N and 0 < s < N, "a signature out of range")
+    w, z = pow(s, -1, N), int.from_bytes(sha256(attest), "big")
+    point = p256_add(times(p256_add, None, z * w % N, G), times(p256_add, None, r * w % N, key))
+    need(point and point[0] % N == r, "the quote's signature does not hold")
+    fields = Fields(attest)
+    need((fields.int(4), fields.int(2)) == (0xFF544347, 0x8018), "no quote of a TPM")
+    fields.sized()
+    extra, _, resets = fields.sized(), fields.take(8), (fields.int(4), fields.int(4))
+    fields.take(9)  # whether the clock is safe, and the firmware's version
+    need((fields.int(4), fields.int(2)) == (1, 0x000B), "not one selection of the SHA-256 bank")
+    chosen = int.from_bytes(fields.take(fields.int(1)), "little")
+    found = fields.sized()
+    fields.end()
+    need(extra == qualifying, "a quote over another statement")
+    indices = [pcr["index"] for pcr in quote["pcrs"]]
+    need(indices == [bit for bit in range(chosen.bit_length()) if chosen >> bit & 1], "other PCRs than those quoted")
+    need(found == sha256(*(bytes.fromhex(pcr["sha256"][7:]) for pcr in quote["pcrs"])), "other values than those quoted")
+    return b"\x00\x0b" + sha256(ak), resets
+
+
+def read_roots(data):
+    roots = parse(data)
+    need(fits(ROOTS, roots) and roots["v"] == 1, "no roots of version 1")
+    edwards(bytes.fromhex(roots["admin"][8:]))
+    for key in roots["keys"]:
+        public, pcrs = bytes.fromhex(key["public"]), key["pcrs"]
+        attestation_key(public)
+        need(bytes.fromhex(key["name"]) == b"\x00\x0b" + sha256(public), "a name that is not its key's")
+        need(pcrs and pcrs == sorted(set(pcrs)) and pcrs[-1] < 24, "PCRs that are not ascending below 24")
+    return roots
+
+
+class Ledger:
+    """The walk over the lines: sections 3 to 8 and 11."""
+
+    def __init__(self, roots, challenge):
+        self.roots, self.challenge = roots, challenge
+        self.size, self.head, self.byte, self.log = 0, ZERO, 0, None
+        self.start, self.count, self.ts, self.open, self.unsaid = None, 0, 0, [], []
+        self.unended, self.torn, self.resets = [], {}, {}
+        self.sessions = self.attested = 0
+        self.anchored, self.fresh, self.doubts = False, False, []
+
+    def line(self, line):
+        entry = parse(line)
+        need(isinstance(entry, dict) and fits(ENTRY | {"body": lambda _: True}, entry), "no entry")
+        need(fits(BODIES[entry["kind"]], entry["body"]) and canonical(entry) == line, "an entry that we would not write")
+        need((entry["v"], entry["seq"], entry["prev"]) == (1, self.size, self.head), "an entry that stands elsewhere")
+        (self.begin if entry["kind"] == "session-start" else self.go_on)(entry)
+        unsigned = {name: value for name, value in entry.items() if name != "sig"}
+        check_signature(self.start["session_pub"], b"cloister-entry/v1\0" + canonical(unsigned), bytes.fromhex(entry["sig"]))
+        if entry["kind"] == "session-start":
+            self.vouch(entry["body"])
+        self.ended = entry["kind"] == "session-end"
+        if self.ended:
+            self.doubts += [f"how entry {seq} went" for seq, _ in self.unsaid]
+        self.size, self.head, self.byte = self.size + 1, digest(b"\0", line), self.byte + len(line) + 1
+        self.log = self.log or self.head
+        self.count, self.ts = self.count + 1, entry["ts"]
+
+    def begin(self, entry):
+        if self.start and not self.ended:
+            self.unended.append({"session": self.start["session_id"], "last": self.size - 1, "open": [seq for seq, _ in self.open]})
+        start = entry["body"]["statement"]
+        key = bytes.fromhex(start["session_pub"][8:])
+        name = sha256(b"cloister-session-id/v1\0", key)[:8].hex()
+        need(entry["session"] == start["session_id"] == name, "a session under another name")
+        need(start["ledger"] == {"head": entry["prev"], "size": entry["seq"]}, "a statement about another ledger")
+        need(entry["ts"] <= start["not_after"] and entry["body"]["evidence"]["kind"] == entry["att"], "a start that contradicts itself")
+        self.start, self.att, self.count, self.open, self.unsaid = start, entry["att"], 0, [], []
+
+    def go_on(self, entry):
+        kind, body = entry["kind"], entry["body"]
+        need(self.start and not self.ended, "an entry between sessions")
+        need(entry["session"] == self.start["session_id"] and entry["att"] == self.att, "an entry of another session")
+        need(entry["ts"] >= self.ts, "a clock that goes back")
+        need(kind not in NOT_AFTER or entry["ts"] <= self.start["not_after"], "an entry after the session's time")
+        need(kind == "recovery" or self.count != 1 or not self.unended, "a recovery that is missing")
+        if kind == "recovery":
+            need(self.count == 1 and body["unended"] == self.unended, "a recovery that names other sessions")
+            self.unended = []
+            self.torn |= {torn["file"]: torn["sha256"] for torn in body["torn"]}
+        elif kind == "call-intent":
+            self.opened(("step", body["step"]))
+        elif kind == "release":
+            self.opened(("effects", body["effects"]))
+        elif kind in ("call-outcome", "released"):
+            closed = ("step", body["step"]) if kind == "call-outcome" else ("effects", body["effects"])
+            self.open, self.unsaid = ([one for one in of if one[1] != closed] for of in (self.open, self.unsaid))
+        elif kind == "interrupted":
+            self.unsaid = []
+        need(kind != "session-end" or body["entries"] == self.count, "a session of another length")
+
+    def opened(self, what):
+        self.open, self.unsaid = self.open + [(self.size, what)], self.unsaid + [(self.size, what)]
+
+    def vouch(self, body):
+        statement, proof = body["statement"], body["evidence"]
+        need(statement["admin"] == self.roots["admin"], "another admin's key")
+        self.fresh = statement.get("challenge") == self.challenge
+        self.sessions += 1
+        if proof["kind"] == "none":
+            return self.doubts.append("a session that is not attested")
+        name, resets = check_quote(proof["quote"], sha256(b"session-binding/v1\0", canonical(statement)))
+        key = next((key for key in self.roots["keys"] if bytes.fromhex(key["name"]) == name), None)
+        if key is None:
+            return self.doubts.append("a key that is not enrolled")
+        need((key["kind"], key["device"]) == (proof["kind"], statement["device"]), "a key enrolled otherwise")
+        need(key["pcrs"] == [pcr["index"] for pcr in proof["quote"]["pcrs"]], "other PCRs than those enrolled")
+        need(self.resets.get(name, resets) <= resets, "a TPM that was reset less often than before")
+        self.resets[name] = resets
+        if proof["kind"] not in self.roots["accept"]:
+            return self.doubts.append("a kind that the roots do not accept")
+        self.attested += 1
+
+    def pass_checkpoint(self, note):
+        need(note["head"] == self.head, "a head that is not the ledger's")
+        need(note["log"] == self.log[7:], "another ledger's checkpoint")
+        need(self.ended, "a checkpoint where no session ends")
+        key = bytes.fromhex(self.start["session_pub"][8:])
+        name = f"session-{self.start['session_id']}".encode()
+        need(note["name"] == name and note["id"] == sha256(name, b"\n\x01", key)[:4], "another session's checkpoint")
+        check_signature(self.start["session_pub"], note["text"], note["sig"])
+
+
+def read_checkpoint(data):
+    pattern = rb"(cloister-ledger/v1/([0-9a-f]{64})\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n)\n\xe2\x80\x94 (session-[0-9a-f]{16}) ([A-Za-z0-9+/]{91}=)\n"
+    found = re.fullmatch(pattern, data)
+    need(found, "a checkpoint that is malformed")
+    message, log, size, head, name, signed = found.groups()
+    need(all(base64.b64encode(base64.b64decode(part)) == part for part in (head, signed)), "base64 that is not canonical")
+    signed = base64.b64decode(signed)
+    return {"text": message, "log": log.decode(), "size": int(size), "head": "sha256:" + base64.b64decode(head).hex(), "name": name, "id": signed[:4], "sig": signed[4:]}
+
+
+def check_others(ledger, others):
+    for name, expected in ledger.torn.items():
+        if name not in others or digest(others[name] or b"") != expected:
+            return name
+    loose = [name for name in sorted(others) if name not in ledger.torn]
+    for name in loose:
+        if others[name] is None or name != f"torn-{sha256(others[name]).hex()}.bin":
+            return name
+    if loose:
+        ledger.doubts.append("torn lines that no recovery names")
+    return None
+
+
+def check(folder, roots, challenge):
+    ledger, note = Ledger(roots, challenge), None
+    files = {path.name: path.read_bytes() if path.is_file() and not path.is_symlink() else None for path in folder.iterdir()}
+    entries, checkpoint = files.pop("entries.jsonl", b""), files.pop("checkpoint", None)
+
+    good = ledger.size, ledger.head
+
+    def verdict(word, **where):
+        return {"verdict": word, **where, "entries": good[0], "sessions": ledger.sessions, "attested": ledger.attested, "head": good[1]}
+
+    def tampered(file, seq=None, byte=0):
+        return verdict("tampered", seq=seq, file=file, byte=byte)
+
+    try:
+        note = read_checkpoint(checkpoint) if checkpoint is not None else None
+    except Fault:
+        return tampered("checkpoint")
+    if note is None:
+        ledger.doubts.append("no checkpoint")
+    *lines, rest = entries.split(b"\n")
+    for line in lines:
+        before = ledger.sessions, ledger.attested
+        try:
+            need(len(line) <= LINE, "a line that is too long")
+            ledger.line(line)
+        except Fault:
+            ledger.sessions, ledger.attested = before
+            return tampered("entries.jsonl", ledger.size, ledger.byte)
+        ledger.anchored = note is not None and note["size"] == ledger.size
+        if ledger.anchored:
+            try:
+                ledger.pass_checkpoint(note)
+            except Fault:
+                return tampered("checkpoint")
+        good = ledger.size, ledger.head
+    if len(rest) > LINE or note and note["size"] > ledger.size:
+        return tampered("entries.jsonl", ledger.size, ledger.byte)
+    if rest:
+        ledger.doubts.append("a torn last line")
+    if not ledger.size or not ledger.ended or not ledger.anchored or challenge and not ledger.fresh:
+        ledger.doubts.append("an end that nobody vouches for")
+    foreign = check_others(ledger, files)
+    if foreign is not None:
+        return tampered(foreign)
+    return verdict("unanchored" if ledger.doubts else "sound")
+
+
+def main():
+    folder, roots, *challenge = sys.argv[1:]
+    try:
+        trusted = read_roots(Path(roots).read_bytes())
+    except (OSError, Fault) as error:
+        print(f"check: no trust roots: {error}", file=sys.stderr)
+        return 3
+    found = check(Path(folder), trusted, challenge[0] if challenge else None)
+    print(json.dumps(found))
+    return {"sound": 0, "tampered": 1, "unanchored": 2}[found["verdict"]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Two verifiers that share no code and were written from the same page, `attest/SPEC.md`, must say the same of everything."""
+import functools
+import importlib.util
+import json
+import random
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from home import PROJECT, VERIFY
+from test_story import told
+
+TESTDATA = PROJECT / "attest/testdata"
+SEED, CHANGES = 20261127, 400
+SAID = ("verdict", "seq", "file", "byte", "entries", "sessions", "attested", "head")
+
+
+def load():
+    """The checker as a module. What it has computed once it need not compute for each change of another line."""
+    spec = importlib.util.spec_from_file_location("ledger_check", PROJECT / "attest/check.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.times = functools.cache(module.times)
+    module.edwards = functools.cache(module.edwards)
+    return module
+
+
+CHECK = load()
+
+
+def ours(ledger, roots):
+    run = subprocess.run([VERIFY, "--json", "--roots", roots, ledger], capture_output=True, text=True)
+    found = json.loads(run.stdout)
+    return {name: found.get(name) for name in SAID}
+
+
+def other(ledger, roots):
+    found = CHECK.check(ledger, CHECK.read_roots(Path(roots).read_bytes()), None)
+    return {name: found.get(name) for name in SAID}
+
+
+def mutations(files, rng):
+    """Changed copies of the files of a ledger: a byte, a cut, a line gone, twice, elsewhere or of another place, a file gone or new."""
+    names = sorted(files)
+    for _ in range(CHANGES):
+        name = rng.choice(names)
+        data = files[name]
+        at = rng.randrange(len(data))
+        lines = data.splitlines(keepends=True)
+        one, two = rng.randrange(len(lines)), rng.randrange(len(lines))
+        moved = lines[:one] + lines[one + 1:]
+        changed = rng.choice([
+            lambda: data[:at] + bytes([data[at] ^ rng.randint(1, 255)]) + data[at + 1:],
+            lambda: data[:at],
+            lambda: data[:at] + data[at + 1:],
+            lambda: data[:at] + data[at:at + 1] + data[at:],
+            lambda: b"".join(moved),
+            lambda: b"".join(lines[:one] + lines[one:one + 1] + lines[one:]),
+            lambda: b"".join(moved[:two] + lines[one:one + 1] + moved[two:]),
+            lambda: data + lines[one],
+        ])()
+        yield files | {name: changed}
+    for name in names:
+        yield {other: data for other, data in files.items() if other != name}
+        yield files | {name + ".copy": files[name]}
+
+
+class Checker(unittest.TestCase):
+    def assert_agreed(self, ledger, roots):
+        found, expected = other(ledger, roots), ours(ledger, roots)
+        if expected["file"] == "checkpoint":  # whether its fault is seen before the entries are read or after is left open
+            found, expected = ({name: of[name] for name in SAID[:4]} for of in (found, expected))
+        self.assertEqual(found, expected, ledger)
+
+    def test_both_say_the_same_of_the_vectors(self):
+        folders = sorted(path for path in TESTDATA.iterdir() if path.is_dir())
+        self.assertGreater(len(folders), 15)
+        for folder in folders:
+            with self.subTest(folder.name):
+                self.assert_agreed(folder / "ledger", TESTDATA / "roots.json")
+                self.assertEqual(other(folder / "ledger", TESTDATA / "roots.json")["verdict"],
+                                 {"ok": "sound", "bad": "tampered", "unanchored": "unanchored"}[folder.name.split("_")[0]])
+
+    def test_both_say_the_same_of_a_real_ledger(self):
+        home, *_ = told(attested=True)
+        self.assert_agreed(home.ledger, home.path / "keys/roots.json")
+
+    def test_both_say_the_same_of_whatever_is_changed(self):
+        whole = TESTDATA / "ok_three_sessions/ledger"
+        files = {path.name: path.read_bytes() for path in whole.iterdir()}
+        verdicts = set()
+        with tempfile.TemporaryDirectory() as temporary:
+            for changed in mutations(files, random.Random(SEED)):
+                ledger = Path(temporary) / "ledger"
+                shutil.rmtree(ledger, ignore_errors=True)
+                ledger.mkdir()
+                for name, data in changed.items():
+                    (ledger / name).write_bytes(data)
+                if changed == files or "entries.jsonl" not in changed:  # a line put back where it was; nothing to read
+                    continue
+                self.assert_agreed(ledger, TESTDATA / "roots.json")
+                verdicts.add(other(ledger, TESTDATA / "roots.json")["verdict"])
+        self.assertEqual(verdicts, {"tampered", "unanchored"})  # a changed ledger is never sound
+
+
+if __name__ == "__main__":
+    unittest.main()
