@@ -562,3 +562,21 @@ proptest! {
         }
     }
 }
+
+/// 127 over these is no number.
+#[test]
+fn activations_too_small_to_scale_are_nothing() {
+    for format in FORMATS {
+        let linear = linear(format, 16, 512, &mut Dice(3));
+        for least in [f32::MIN_POSITIVE, 1e-45] {
+            let input = vec![least; 512 * 17];
+            for isa in Isa::all() {
+                let out = products(isa, &linear, &input);
+                let worst = out
+                    .iter()
+                    .fold(0.0, |worst: f32, value| worst.max(value.abs()));
+                assert!(worst < 1e-30, "{format:?} {}: {worst}", isa.name());
+            }
+        }
+    }
+}
