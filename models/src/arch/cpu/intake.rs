@@ -124,6 +124,7 @@ mod tests {
     use candle_core::{Device, Tensor};
 
     use super::*;
+    use crate::arch::Extent;
     use crate::watch::Progress;
     use crate::{Unwatched, testing};
 
@@ -186,6 +187,19 @@ mod tests {
             whole.row(first + row, &mut one);
             part.row(row, &mut other);
             assert_eq!(one, other, "{} {row}", info.name());
+        }
+    }
+
+    #[test]
+    fn weights_are_counted_as_they_are_packed() {
+        for kind in ["gemma3", "llama+llama3", "phi3+long", "qwen2", "qwen3"] {
+            let file = testing::file(kind);
+            let gguf = Gguf::parse(&file).unwrap();
+            let plan = Blueprint::read(&gguf).unwrap();
+            let packed = gguf.tensors().flat_map(|info| empty(&plan, info).unwrap());
+            let packed: usize = packed.map(|matrix| matrix.bytes()).sum();
+            let counted = Extent::on_processor(&gguf).unwrap().weights;
+            assert_eq!(counted, packed as u64, "{kind}");
         }
     }
 
