@@ -2,7 +2,7 @@
 //! never whole in memory. Touches its threads and what they are given.
 
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use cloister_kernels::{Matrix, Part};
@@ -44,19 +44,27 @@ pub(super) fn take(
         .into_iter()
         .map(empty)
         .collect::<Result<Vec<Tensor<'_>>, ModelError>>()?;
-    fill(&mut tensors, feed, threads)?;
+    fill(&mut tensors, feed, threads.max(1), |part, bytes| {
+        part.pack(bytes)
+    })?;
     Ok(Shelf::new(tensors))
 }
 
-fn fill(tensors: &mut [Tensor<'_>], feed: &mut Feed<'_>, threads: usize) -> Result<(), ModelError> {
+fn fill(
+    tensors: &mut [Tensor<'_>],
+    feed: &mut Feed<'_>,
+    threads: usize,
+    pack: impl Fn(Part<'_>, &[u8]) + Copy + Send,
+) -> Result<(), ModelError> {
     let (full, filled) = mpsc::sync_channel(threads.saturating_mul(LIMITS.ahead));
     let (done, spare) = mpsc::channel();
-    let filled = Mutex::new(filled);
+    let filled = Arc::new(Mutex::new(filled));
     thread::scope(|scope| {
         for _ in 0..threads {
-            let (filled, done) = (&filled, done.clone());
-            scope.spawn(move || pack_all(filled, &done));
+            let (filled, done) = (Arc::clone(&filled), done.clone());
+            scope.spawn(move || pack_all(&filled, &done, pack));
         }
+        drop(filled); // the threads' own: gone with the last of them, so that nothing is sent to nobody
         let full = full; // closed when reading ends, however it ends, so that the threads end too
         for (info, matrices) in tensors {
             feed.skip_to(info.range().start)?;
@@ -81,12 +89,16 @@ fn read(part: &Part<'_>, feed: &mut Feed<'_>, mut buffer: Vec<u8>) -> Result<Vec
 }
 
 /// Packs what comes until nothing more will, and gives the buffers back.
-fn pack_all(filled: &Mutex<Receiver<Read<'_>>>, done: &Sender<Vec<u8>>) {
+fn pack_all<'m>(
+    filled: &Mutex<Receiver<Read<'m>>>,
+    done: &Sender<Vec<u8>>,
+    pack: impl Fn(Part<'m>, &[u8]),
+) {
     loop {
         let next = filled.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((part, buffer)) = next else { return };
         let size = part.file_bytes();
-        part.pack(buffer.get(..size).unwrap_or_default());
+        pack(part, buffer.get(..size).unwrap_or_default());
         let _ = done.send(buffer); // the reader may have stopped already
     }
 }
@@ -119,6 +131,7 @@ fn empty(plan: &Blueprint, info: &TensorInfo<'_>) -> Result<Vec<Matrix>, ModelEr
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use candle_core::quantized::{GgmlDType, QTensor};
     use candle_core::{Device, Tensor};
@@ -188,6 +201,32 @@ mod tests {
             part.row(row, &mut other);
             assert_eq!(one, other, "{} {row}", info.name());
         }
+    }
+
+    #[test]
+    fn when_all_who_pack_are_gone_the_reading_ends() {
+        let file = file();
+        let gguf = Gguf::parse(&file).unwrap();
+        let whole = |info| Ok((info, empty(&plan(), info)?));
+        let tensors: Result<Vec<_>, ModelError> = gguf.in_order().into_iter().map(whole).collect();
+        let (mut tensors, mut rest, mut unwatched) = (tensors.unwrap(), &file[..], Unwatched);
+        let mut feed = Feed::new(&[], &mut rest, &mut unwatched, file.len());
+        let packed = catch_unwind(AssertUnwindSafe(|| {
+            fill(&mut tensors, &mut feed, 1, |_, _| panic!("of all packing"))
+        }));
+        assert!(packed.is_err());
+    }
+
+    #[test]
+    fn asked_for_no_threads_one_packs() {
+        let file = file();
+        let gguf = Gguf::parse(&file).unwrap();
+        let (mut rest, mut unwatched) = (&file[..], Unwatched);
+        let mut feed = Feed::new(&[], &mut rest, &mut unwatched, file.len());
+        let mut shelf = take(&gguf, &plan(), &mut feed, 0).unwrap();
+        let info = gguf.tensor("large").unwrap();
+        let part = shelf.take("large", info.dims()).unwrap();
+        assert_packed(&part, info, 0, &file);
     }
 
     #[test]
