@@ -5,12 +5,13 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use cloister_kernels::{Matrix, Part};
+use cloister_kernels::{FormatError, Matrix, Part};
 
 use super::weights;
 use crate::arch::Blueprint;
 use crate::arch::feed::Feed;
 use crate::arch::shelf::Shelf;
+use crate::error::no_memory_for;
 use crate::{Gguf, ModelError, TensorInfo};
 
 /// What is under way at once.
@@ -69,7 +70,8 @@ fn fill(
         for (info, matrices) in tensors {
             feed.skip_to(info.range().start)?;
             for part in matrices.iter_mut().flat_map(|m| m.parts(LIMITS.part)) {
-                let buffer = read(&part, feed, spare.try_recv().unwrap_or_default())?;
+                let buffer = spare.try_recv().unwrap_or_default();
+                let buffer = read(info, &part, feed, buffer)?;
                 if full.send((part, buffer)).is_err() {
                     return Ok(()); // the threads are gone: one panicked, which the scope passes on
                 }
@@ -79,9 +81,16 @@ fn fill(
     })
 }
 
-fn read(part: &Part<'_>, feed: &mut Feed<'_>, mut buffer: Vec<u8>) -> Result<Vec<u8>, ModelError> {
+fn read(
+    info: &TensorInfo<'_>,
+    part: &Part<'_>,
+    feed: &mut Feed<'_>,
+    mut buffer: Vec<u8>,
+) -> Result<Vec<u8>, ModelError> {
     let size = part.file_bytes();
-    if buffer.len() < size {
+    if let Some(more) = size.checked_sub(buffer.len()) {
+        let room = buffer.try_reserve_exact(more);
+        room.map_err(|_| no_memory_for(info))?;
         buffer.resize(size, 0);
     }
     feed.fill(buffer.get_mut(..size).unwrap_or_default())?;
@@ -112,8 +121,12 @@ fn empty(plan: &Blueprint, info: &TensorInfo<'_>) -> Result<Vec<Matrix>, ModelEr
     let format = weights::format(info.dtype())
         .ok_or_else(|| fault(format!("the kernels do not know {:?}", info.dtype())))?;
     let columns = info.dims().last().copied().unwrap_or_default();
-    let empty =
-        |rows| Matrix::empty(format, rows, columns).map_err(|error| fault(error.to_string()));
+    let empty = |rows| {
+        Matrix::empty(format, rows, columns).map_err(|error| match error {
+            FormatError::Memory { .. } => no_memory_for(info),
+            other => fault(other.to_string()),
+        })
+    };
     let matrices = plan.cuts(info).into_iter().map(empty);
     let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
     let (found, needed) = (
@@ -240,6 +253,19 @@ mod tests {
             let counted = Extent::on_processor(&gguf).unwrap().weights;
             assert_eq!(counted, packed as u64, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_tensor_that_no_memory_holds_is_named() {
+        let large = testing::claimed("large", 1 << 48);
+        let gguf = Gguf::parse_front(&large.front, large.len).unwrap();
+        let (mut zeros, mut unwatched) = (std::io::repeat(0), Unwatched);
+        let mut feed = Feed::new(&large.front, &mut zeros, &mut unwatched, large.len);
+        let refused = take(&gguf, &plan(), &mut feed, 1).err().unwrap();
+        assert_eq!(
+            refused.to_string(),
+            "there is no memory for the 1125899906842624 bytes of tensor `large`"
+        );
     }
 
     #[test]
