@@ -107,7 +107,7 @@ impl Engine {
         watch: &mut dyn Watch,
     ) -> Result<Self, ModelError> {
         let len = pin.len()?;
-        pin.read(reader, |bytes| {
+        pin.read(reader, watch, |bytes, watch| {
             let front = gguf::read_front(bytes, len)?;
             let gguf = Gguf::parse_front(&front, len)?;
             if let Some(needs) = Self::needs(&gguf, device)? {
@@ -119,7 +119,8 @@ impl Engine {
                 let graph = device.load(&gguf, &mut feed);
                 (language.join().unwrap_or_else(|p| resume_unwind(p)), graph)
             });
-            Self::new(pin, language?, graph?)
+            let graph = graph?; // first: an interruption is heard whatever the tokenizer says
+            Self::new(pin, language?, graph)
         })
     }
 
@@ -213,5 +214,28 @@ impl Engine {
 
     pub(crate) fn graph(&self) -> &Graph {
         &self.graph
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::{Progress, testing};
+
+    #[test]
+    fn a_tokenizers_fault_does_not_hide_an_interruption() {
+        let mut metadata = testing::metadata("llama");
+        metadata.retain(|(key, _)| key != "tokenizer.ggml.tokens");
+        let file = testing::write(&metadata, &testing::tensors("llama"));
+        let mut stop = |_: Progress| ControlFlow::Break(());
+        let stopped = testing::load_watched(file.clone(), DeviceChoice::Threads(1), &mut stop);
+        assert!(matches!(stopped, Err(ModelError::Interrupted)));
+        let refused = testing::load(file).err().unwrap();
+        assert!(
+            matches!(refused, ModelError::KeyMissing { .. }),
+            "{refused}"
+        );
     }
 }
