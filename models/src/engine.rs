@@ -10,6 +10,7 @@ use cloister_kernels::processors;
 
 use crate::ModelError;
 use crate::arch::{Backend, Feed, Graph};
+use crate::facts::Facts;
 use crate::gains::Gains;
 use crate::gguf::{self, Gguf};
 use crate::grammar::Vocabulary;
@@ -65,6 +66,7 @@ impl DeviceChoice {
 pub struct Engine {
     name: ModelName,
     sha256: ModelDigest,
+    facts: Facts,
     graph: Graph,
     language: Language,
 }
@@ -120,11 +122,11 @@ impl Engine {
                 (language.join().unwrap_or_else(|p| resume_unwind(p)), graph)
             });
             let graph = graph?; // first: an interruption is heard whatever the tokenizer says
-            Self::new(pin, language?, graph)
+            Self::new(pin, Facts::of(&gguf), language?, graph)
         })
     }
 
-    fn new(pin: &Pin, language: Language, graph: Graph) -> Result<Self, ModelError> {
+    fn new(pin: &Pin, facts: Facts, language: Language, graph: Graph) -> Result<Self, ModelError> {
         let size = language.tokenizer.size();
         if size > graph.vocabulary() {
             return Err(ModelError::Shape {
@@ -136,6 +138,7 @@ impl Engine {
         Ok(Self {
             name: pin.name().clone(),
             sha256: pin.sha256(),
+            facts,
             graph,
             language,
         })
@@ -181,6 +184,12 @@ impl Engine {
     #[must_use]
     pub fn sha256(&self) -> ModelDigest {
         self.sha256
+    }
+
+    /// What its header tells of its kind and size.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Text to tokens and back.

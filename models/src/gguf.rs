@@ -182,7 +182,7 @@ impl<'a> Gguf<'a> {
 ///
 /// # Errors
 /// The first fault of the header; [`ModelError::Read`] when the reader fails.
-pub fn read_front(reader: &mut dyn Read, len: usize) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn read_front(reader: &mut dyn Read, len: usize) -> Result<Vec<u8>, ModelError> {
     let mut front = Vec::new();
     loop {
         let had = front.len() as u64;
