@@ -90,7 +90,7 @@ fn import(file: &Path, name: &str, home: &Home, desk: &Desk) -> Result<(), Failu
 }
 
 fn read(file: &Path, desk: &Desk) -> Result<Vec<u8>, Failure> {
-    let mut source = File::open(file).map_err(|e| disk::failed("read", file, &e))?;
+    let mut source = disk::open(file)?;
     let total = source.metadata().map(|m| m.len()).unwrap_or_default();
     let mut stage = desk.screen.stage("reading");
     let mut bytes = Vec::new();

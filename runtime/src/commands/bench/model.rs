@@ -1,6 +1,5 @@
 //! The model that is measured: from a file that may be pinned nowhere, or the home's default; and how its kind is named.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -62,7 +61,7 @@ pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Mod
     };
     let started = Instant::now();
     let mut stage = desk.screen.stage("loading");
-    let engine = Engine::load(&pin, &mut open(&file)?, device, &mut stage)?;
+    let engine = Engine::load(&pin, &mut disk::open(&file)?, device, &mut stage)?;
     let load = started.elapsed();
     drop(stage);
     desk.screen.say(
@@ -78,7 +77,7 @@ pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Mod
 
 /// A pin for what the file holds now. It protects nothing; with it a file without a pin takes the same way as one that has one.
 fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
-    let mut reader = open(file)?;
+    let mut reader = disk::open(file)?;
     let total = reader.metadata().map(|m| m.len()).unwrap_or_default();
     let mut stage = desk.screen.stage("hashing");
     let (sha256, bytes) = ModelDigest::read(&mut reader, total, &mut stage)?;
@@ -88,10 +87,6 @@ fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
         bytes,
         None,
     )?)
-}
-
-fn open(file: &Path) -> Result<File, Failure> {
-    File::open(file).map_err(|e| disk::failed("read the model", file, &e))
 }
 
 /// As llama.cpp describes a model: `qwen2 1.5B Q4_K - Medium`.
