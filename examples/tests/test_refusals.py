@@ -34,6 +34,13 @@ class Pins(Refusal):
         self.assertEqual(run.doc["plan"], None)
         self.assert_nothing_happened(home)
 
+    def test_a_benchmark_takes_nothing_from_another_file(self):
+        home = self.plain()
+        home.model().write_bytes(b"GGML, not the pinned file")
+        run = home.call("bench", "-p", "8", "-n", "0", "-r", "1")
+        self.assert_code(run, INTEGRITY)
+        self.assert_clear(run, "models.lock")
+
     def test_a_changed_pin_is_not_believed(self):
         """The pin of another model, written by somebody without the admin's key."""
         home = self.plain()

@@ -392,7 +392,7 @@ class Start(unittest.TestCase):
         self.assertIn("has SHA-256", self.refused("--model", MODEL, "--sha256", "0" * 64))
 
     def test_an_unknown_name_is_said(self):
-        self.assertIn("neither a file nor a model pinned", self.refused("--model", "nobody", "--home", "/nonexistent"))
+        self.assertIn("no model `nobody` is pinned in `/nonexistent`", self.refused("--model", "nobody", "--home", "/nonexistent"))
 
     def test_a_pinned_model_is_served_on_a_loopback_port(self):
         home = plain_home()

@@ -62,7 +62,7 @@ class Story(Case):
         self.assertEqual(run.doc["attestation"], "none")
         self.assert_code(home.verify(), UNATTESTED)
 
-    @unittest.skipUnless(shutil.which("soffice"), "LibreOffice is not installed")
+    @unittest.skipUnless(shutil.which("soffice"), "LibreOffice is not installed: that it opens the report is NOT tested")
     def test_the_report_opens_in_libreoffice(self):
         _, folder, _, run, _ = told(attested=True)
         self.assert_code(run, DONE)

@@ -10,6 +10,7 @@ use cloister_kernels::processors;
 
 use crate::ModelError;
 use crate::arch::{Backend, Feed, Graph};
+use crate::facts::Facts;
 use crate::gains::Gains;
 use crate::gguf::{self, Gguf};
 use crate::grammar::Vocabulary;
@@ -65,6 +66,7 @@ impl DeviceChoice {
 pub struct Engine {
     name: ModelName,
     sha256: ModelDigest,
+    facts: Facts,
     graph: Graph,
     language: Language,
 }
@@ -107,7 +109,7 @@ impl Engine {
         watch: &mut dyn Watch,
     ) -> Result<Self, ModelError> {
         let len = pin.len()?;
-        pin.read(reader, |bytes| {
+        pin.read(reader, watch, |bytes, watch| {
             let front = gguf::read_front(bytes, len)?;
             let gguf = Gguf::parse_front(&front, len)?;
             if let Some(needs) = Self::needs(&gguf, device)? {
@@ -119,11 +121,12 @@ impl Engine {
                 let graph = device.load(&gguf, &mut feed);
                 (language.join().unwrap_or_else(|p| resume_unwind(p)), graph)
             });
-            Self::new(pin, language?, graph?)
+            let graph = graph?; // first: an interruption is heard whatever the tokenizer says
+            Self::new(pin, Facts::of(&gguf), language?, graph)
         })
     }
 
-    fn new(pin: &Pin, language: Language, graph: Graph) -> Result<Self, ModelError> {
+    fn new(pin: &Pin, facts: Facts, language: Language, graph: Graph) -> Result<Self, ModelError> {
         let size = language.tokenizer.size();
         if size > graph.vocabulary() {
             return Err(ModelError::Shape {
@@ -135,6 +138,7 @@ impl Engine {
         Ok(Self {
             name: pin.name().clone(),
             sha256: pin.sha256(),
+            facts,
             graph,
             language,
         })
@@ -182,6 +186,12 @@ impl Engine {
         self.sha256
     }
 
+    /// What its header tells of its kind and size.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
     /// Text to tokens and back.
     #[must_use]
     pub fn tokenizer(&self) -> &Tokenizer {
@@ -213,5 +223,28 @@ impl Engine {
 
     pub(crate) fn graph(&self) -> &Graph {
         &self.graph
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::{Progress, testing};
+
+    #[test]
+    fn a_tokenizers_fault_does_not_hide_an_interruption() {
+        let mut metadata = testing::metadata("llama");
+        metadata.retain(|(key, _)| key != "tokenizer.ggml.tokens");
+        let file = testing::write(&metadata, &testing::tensors("llama"));
+        let mut stop = |_: Progress| ControlFlow::Break(());
+        let stopped = testing::load_watched(file.clone(), DeviceChoice::Threads(1), &mut stop);
+        assert!(matches!(stopped, Err(ModelError::Interrupted)));
+        let refused = testing::load(file).err().unwrap();
+        assert!(
+            matches!(refused, ModelError::KeyMissing { .. }),
+            "{refused}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::TensorInfo;
 use crate::registry::{ModelDigest, ModelName};
 
 /// Why a model could not be read, loaded or run.
@@ -63,6 +64,14 @@ pub enum ModelError {
         /// The model.
         name: ModelName,
         /// Its pinned length.
+        bytes: u64,
+    },
+    /// No memory for a tensor.
+    #[error("there is no memory for the {bytes} bytes of tensor `{name}`")]
+    TensorMemory {
+        /// The tensor.
+        name: String,
+        /// Its bytes in the file.
         bytes: u64,
     },
     /// What the model would take is more than there is. Said before anything is taken.
@@ -323,6 +332,14 @@ pub(crate) fn shown(text: &str) -> String {
     shown.escape_debug().to_string()
 }
 
+/// What a file claims is asked for, and not taken for granted.
+pub(crate) fn no_memory_for(tensor: &TensorInfo<'_>) -> ModelError {
+    ModelError::TensorMemory {
+        name: tensor.name().to_owned(),
+        bytes: tensor.range().len() as u64,
+    }
+}
+
 /// Begun ones count: what is needed is not understated.
 fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
@@ -358,7 +375,7 @@ impl ModelError {
             Self::WrongHash { .. } | Self::WrongLength { .. } => {
                 "the file was changed or damaged after it was pinned: import it again from where it came from"
             }
-            Self::Memory { .. } | Self::Room { .. } => {
+            Self::Memory { .. } | Self::TensorMemory { .. } | Self::Room { .. } => {
                 "end other programs, or choose a smaller model"
             }
             Self::Pretokenizer { .. } | Self::Template { .. } => {

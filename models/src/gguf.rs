@@ -26,8 +26,10 @@ struct Limits {
     name: u64,
     /// Elements of an array. The largest vocabularies have 262 144 entries; twice as many merges.
     elements: u64,
+    /// Bytes of the whole header. 256 MiB: the largest vocabularies take some 16 MB with their merges.
+    header: u64,
     /// Bytes read before the header is tried first, twice as many each time it was cut. 1 MiB: a header is read at most twice over.
-    front: usize,
+    front: u64,
 }
 
 const LIMITS: Limits = Limits {
@@ -35,6 +37,7 @@ const LIMITS: Limits = Limits {
     tensors: 32_768,
     name: 256,
     elements: 4 << 20,
+    header: 256 << 20,
     front: 1 << 20,
 };
 
@@ -179,10 +182,11 @@ impl<'a> Gguf<'a> {
 ///
 /// # Errors
 /// The first fault of the header; [`ModelError::Read`] when the reader fails.
-pub fn read_front(reader: &mut dyn Read, len: usize) -> Result<Vec<u8>, ModelError> {
+pub(crate) fn read_front(reader: &mut dyn Read, len: usize) -> Result<Vec<u8>, ModelError> {
     let mut front = Vec::new();
     loop {
-        let more = front.len().max(LIMITS.front) as u64;
+        let had = front.len() as u64;
+        let more = had.max(LIMITS.front).min(LIMITS.header.saturating_sub(had));
         let got = (&mut *reader).take(more).read_to_end(&mut front);
         let got = got.map_err(|source| ModelError::Read { source })?;
         match Gguf::parse_front(&front, len).map(drop) {

@@ -8,7 +8,7 @@ use crate::{Gguf, ModelError};
 /// 50 MB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
-    /// The weights as they are kept: in tiles for our kernels, in their blocks for candle.
+    /// The weights as they are read: in tiles for our kernels, in their blocks for candle.
     pub weights: u64,
     /// One session of the whole context: keys and values, angles, and what a step computes in.
     pub session: u64,
@@ -70,8 +70,11 @@ mod tests {
         let gguf = Gguf::parse(&bytes).unwrap();
         let file: usize = gguf.tensors().map(|tensor| tensor.range().len()).sum();
         let ours = needs(&bytes, DeviceChoice::Cpu);
-        // All widths are multiples of sixteen but that of the vocabulary, 259: thirteen rows more in its last tile.
-        assert_eq!(ours.weights, (file + 13 * testing::HIDDEN * 4) as u64);
+        // All heights are multiples of sixteen but that of the vocabulary, 259, and those of vectors: thirteen and fifteen rows more in a tile.
+        let vectors = gguf.tensors().filter(|tensor| tensor.dims().len() == 1);
+        let vectors: usize = vectors.map(|tensor| tensor.range().len()).sum();
+        let more = 13 * testing::HIDDEN * 4 + 15 * vectors;
+        assert_eq!(ours.weights, (file + more) as u64);
         // Three layers with two heads of 32: a key and a value of two bytes each, and a table of angles.
         let positions = 100 * (3 * 2 * 32 * 2 * 2 + 32 * 4);
         let step = LIMITS.chunk * (64 + 64 + 2 * (128 + 64) + 96) * 8 + LIMITS.scored * 259 * 4;

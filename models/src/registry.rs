@@ -101,7 +101,8 @@ impl ModelDigest {
         watch: &mut dyn Watch,
     ) -> Result<(Self, u64), ModelError> {
         let mut bytes = Hashed::new(reader, LIMITS.model);
-        let length = drain(&mut bytes, total, watch)?;
+        bytes.drain(total, watch)?;
+        let length = bytes.done;
         Ok((bytes.digest(), length))
     }
 
@@ -232,23 +233,24 @@ impl Pin {
 
     /// Reads a model to its end while `make` makes something of its bytes, each of which is read once, hashed, and handed on. What was made is
     /// handed out only if they were the pinned ones: until then nobody else has it. A wrong length or hash is told before any fault that `make`
-    /// found, since a fault in other bytes says nothing about the model.
+    /// found, since a fault in other bytes says nothing about the model. What `make` leaves is read under the same watch.
     ///
     /// # Errors
-    /// [`ModelError::WrongHash`] or [`ModelError::WrongLength`]; [`ModelError::Read`] when the reader fails; what `make` says.
+    /// [`ModelError::WrongHash`] or [`ModelError::WrongLength`]; [`ModelError::Read`] when the reader fails; [`ModelError::Interrupted`]; what
+    /// `make` says.
     pub fn read<T>(
         &self,
         reader: &mut dyn Read,
-        make: impl FnOnce(&mut Hashed<'_>) -> Result<T, ModelError>,
+        watch: &mut dyn Watch,
+        make: impl FnOnce(&mut Hashed<'_>, &mut dyn Watch) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
         let most = self.bytes.saturating_add(1); // one more than pinned tells a file that is too long
         let mut bytes = Hashed::new(reader, most);
-        let made = make(&mut bytes);
+        let made = make(&mut bytes, watch);
         if matches!(made, Err(ModelError::Interrupted)) {
             return made;
         }
-        let rest = io::copy(&mut bytes, &mut io::sink());
-        rest.map_err(|source| ModelError::Read { source })?;
+        bytes.drain(self.bytes, watch)?;
         self.judge(bytes.done, bytes.digest())?;
         made
     }
@@ -266,7 +268,7 @@ impl Pin {
     /// # Errors
     /// As [`Pin::read`]; [`ModelError::Interrupted`].
     pub fn verify(&self, reader: &mut dyn Read, watch: &mut dyn Watch) -> Result<(), ModelError> {
-        self.read(reader, |bytes| drain(bytes, self.bytes, watch).map(drop))
+        self.read(reader, watch, |_, _| Ok(()))
     }
 
     fn judge(&self, length: u64, got: ModelDigest) -> Result<(), ModelError> {
@@ -304,6 +306,21 @@ impl<'r> Hashed<'r> {
         }
     }
 
+    /// Reads what is left and keeps nothing, telling the watcher after each part.
+    fn drain(&mut self, total: u64, watch: &mut dyn Watch) -> Result<(), ModelError> {
+        let mut chunk = vec![0; LIMITS.chunk];
+        loop {
+            match self.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(ModelError::Read { source }),
+            }
+            let done = self.done;
+            tell(watch, Progress::Load { done, total })?;
+        }
+    }
+
     /// The digest of all that was read.
     fn digest(self) -> ModelDigest {
         ModelDigest(self.hash.finalize().into())
@@ -316,21 +333,6 @@ impl Read for Hashed<'_> {
         self.hash.update(into.get(..got).unwrap_or_default());
         self.done = self.done.saturating_add(got as u64);
         Ok(got)
-    }
-}
-
-/// Reads to the end and keeps nothing; returns how many bytes there were.
-fn drain(reader: &mut dyn Read, total: u64, watch: &mut dyn Watch) -> Result<u64, ModelError> {
-    let mut chunk = vec![0; LIMITS.chunk];
-    let mut done = 0_u64;
-    loop {
-        match reader.read(&mut chunk) {
-            Ok(0) => return Ok(done),
-            Ok(got) => done = done.saturating_add(got as u64),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => return Err(ModelError::Read { source }),
-        }
-        tell(watch, Progress::Load { done, total })?;
     }
 }
 

@@ -88,6 +88,26 @@ pub(crate) fn write(metadata: &[(String, Value)], tensors: &[(String, QTensor)])
     out.into_inner()
 }
 
+/// The header of a file of one f32 tensor that would have so many elements, and the file's length.
+pub(crate) struct Claimed {
+    pub(crate) front: Vec<u8>,
+    pub(crate) len: usize,
+}
+
+pub(crate) fn claimed(name: &str, elements: u64) -> Claimed {
+    let one = Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu).unwrap();
+    let one = QTensor::quantize(&one, GgmlDType::F32).unwrap();
+    let mut front = write(&[], &[(name.to_owned(), one)]);
+    let data = crate::Gguf::parse(&front).unwrap();
+    let start = data.tensor(name).unwrap().range().start;
+    let named = |window: &[u8]| window == name.as_bytes();
+    let at = front.windows(name.len()).position(named).unwrap() + name.len() + 4; // behind the name: rank, then the dimension
+    front[at..at + 8].copy_from_slice(&elements.to_le_bytes());
+    front.truncate(start);
+    let len = start + usize::try_from(elements).unwrap() * 4;
+    Claimed { front, len }
+}
+
 pub(crate) fn metadata(kind: &str) -> Vec<(String, Value)> {
     let arch = architecture(kind);
     let mut all = vec![(

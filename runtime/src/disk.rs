@@ -32,23 +32,28 @@ pub(crate) fn available_memory() -> Option<u64> {
     cloister_models::available_memory(|path| fs::read_to_string(path).ok())
 }
 
-/// Read a file that somebody else wrote: a plain file, no longer than it may be. Opening does not wait, so a pipe cannot hold us.
-pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+/// Open a plain file to read, and nothing else. Opening does not wait, so a pipe cannot hold us.
+pub(crate) fn open(path: &Path) -> Result<File, Failure> {
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags)
         .open(path)
         .map_err(|e| failed("read", path, &e))?;
-    let plain = file.metadata().is_ok_and(|m| m.is_file());
-    if !plain {
-        return Err(Failure::failed(format!(
-            "`{}` is no plain file",
-            path.display()
-        )));
+    if file.metadata().is_ok_and(|m| m.is_file()) {
+        return Ok(file);
     }
+    Err(
+        Failure::failed(format!("`{}` is no plain file", path.display()))
+            .hint("name a file on a disk; a folder, pipe or device is not read".to_owned()),
+    )
+}
+
+/// Read a file that somebody else wrote: a plain file, no longer than it may be.
+pub(crate) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1))
+    open(path)?
+        .take(most.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|e| failed("read", path, &e))?;
     Ok(bytes)
@@ -201,5 +206,29 @@ impl Storage for LedgerFolder {
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let beside = self.scratch.join(format!("{name}.new"));
         put(&beside, &self.folder.join(name), bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_a_folder_and_a_device_are_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
+            let refused = open(path).unwrap_err();
+            assert_eq!(
+                refused.message(),
+                format!("`{}` is no plain file", path.display())
+            );
+            assert!(refused.advice().is_some());
+        }
+        fs::write(folder.path().join("file"), "text").unwrap();
+        assert!(open(&folder.path().join("file")).is_ok());
     }
 }

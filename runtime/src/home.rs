@@ -172,7 +172,7 @@ impl Home {
 
     fn model_file(&self, pin: &Pin) -> Result<fs::File, Failure> {
         let path = self.models().join(format!("{}.gguf", pin.name().as_str()));
-        fs::File::open(&path).map_err(|e| disk::failed("read the model", &path, &e))
+        disk::open(&path)
     }
 
     /// The catalogue of pinned tools and the digest of its lock.

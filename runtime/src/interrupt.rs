@@ -39,6 +39,8 @@ impl Interrupt {
 
 /// The failure that an interrupt is.
 pub(crate) fn interrupted() -> Failure {
-    Failure::new(Kind::Interrupted, "stopped before it was done")
-        .hint("nothing was released; the ledger says how far it came".to_owned())
+    Failure::new(Kind::Interrupted, "stopped before it was done").hint(
+        "nothing was released; of a session that had begun, the ledger says how far it came"
+            .to_owned(),
+    )
 }

@@ -12,48 +12,39 @@
     )
 )]
 
-#[cfg(feature = "cage")]
-mod cage;
-#[cfg(feature = "cage")]
-mod catalog;
-#[cfg(feature = "cage")]
-mod effects;
 mod error;
-#[cfg(feature = "cage")]
-#[cfg(test)]
-mod escapes;
-#[cfg(feature = "cage")]
-mod ground;
 mod limits;
 pub mod names;
-#[cfg(feature = "cage")]
-mod package;
-#[cfg(feature = "cage")]
-mod quarantine;
-#[cfg(feature = "cage")]
-mod release;
 mod signature;
-#[cfg(feature = "cage")]
-mod survey;
-#[cfg(feature = "cage")]
-#[cfg(test)]
-mod testing;
 
+/// What a signature is for. Its files lie here, beside the others.
 #[cfg(feature = "cage")]
-pub use cage::{Cage, Ended, Outcome, Reading};
-#[cfg(feature = "cage")]
-pub use catalog::Catalog;
-#[cfg(feature = "cage")]
-pub use cloister_cage::{Fault, Limit, Limits, Moment, Used};
-#[cfg(feature = "cage")]
-pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
+#[path = ""]
+mod whole {
+    pub(crate) mod cage;
+    pub(crate) mod catalog;
+    pub(crate) mod effects;
+    #[cfg(test)]
+    mod escapes;
+    pub(crate) mod ground;
+    pub(crate) mod package;
+    pub(crate) mod quarantine;
+    pub(crate) mod release;
+    pub(crate) mod survey;
+    #[cfg(test)]
+    pub(crate) mod testing;
+
+    pub use cage::{Cage, Ended, Outcome, Reading};
+    pub use catalog::Catalog;
+    pub use cloister_cage::{Fault, Limit, Limits, Moment, Used};
+    pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
+    pub use package::{Example, Package, Pin, lock_text, pin};
+    pub use quarantine::{Quarantine, Quarantined, Waiting};
+    pub use release::{Released, release};
+    pub use survey::{GrantedFile, Skipped, Survey};
+}
+
 pub use error::ToolError;
-#[cfg(feature = "cage")]
-pub use package::{Example, Package, Pin, lock_text, pin};
-#[cfg(feature = "cage")]
-pub use quarantine::{Quarantine, Quarantined, Waiting};
-#[cfg(feature = "cage")]
-pub use release::{Released, release};
 pub use signature::{Case, Handle, Param, Request, Signature, Type};
 #[cfg(feature = "cage")]
-pub use survey::{GrantedFile, Skipped, Survey};
+pub use whole::*;

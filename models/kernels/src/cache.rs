@@ -1,6 +1,7 @@
 //! Keys and values of one conversation. Owns its memory.
 
 use crate::attention::{Attention, CHUNK};
+use crate::lines::zeros;
 use crate::simd::LANES;
 
 /// Keys and values of one conversation, f16. Memory is taken as positions are used.
@@ -16,7 +17,7 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// Room for `positions`. `None` when that is more than memory can be asked for.
+    /// Room for `positions`. `None` when that is more than memory can be asked for, or than the system gives.
     #[must_use]
     pub fn new(layers: usize, kv_heads: usize, head: usize, positions: usize) -> Option<Self> {
         let capacity = positions.checked_next_multiple_of(CHUNK)?;
@@ -24,14 +25,13 @@ impl KvCache {
             .checked_mul(kv_heads)?
             .checked_mul(head)?
             .checked_mul(capacity)?;
-        let zeroed = || vec![0_u16; size];
         Some(Self {
             layers,
             kv_heads,
             head,
             capacity,
-            keys: zeroed(),
-            values: zeroed(),
+            keys: zeros(size)?,
+            values: zeros(size)?,
         })
     }
 

@@ -61,6 +61,12 @@ pub enum FormatError {
         /// Inputs of a block.
         block: usize,
     },
+    /// The system gives no memory for it.
+    #[error("there is no memory for its {bytes} packed bytes")]
+    Memory {
+        /// Bytes of its tiles.
+        bytes: usize,
+    },
     /// The bytes are too few or too many.
     #[error("it has {found} bytes, its shape needs {needed}")]
     Length {

@@ -14,7 +14,7 @@ pub enum Isa {
     /// AVX2 with the integer products of AVX-VNNI.
     #[cfg(target_arch = "x86_64")]
     AvxVnni,
-    /// AVX-512 F, BW and VL with VNNI.
+    /// AVX-512 F, BW, VL and DQ with VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
     /// The same, and AMX for prompts.
@@ -81,6 +81,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vnni")
             }
             #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,7 @@
 //! Memory in whole cache lines, zeroed, aligned to a line. Touches its own allocation only.
 
+use std::alloc::{Layout, alloc_zeroed};
+
 /// A buffer whose start lies on a cache line.
 pub(crate) struct Lines {
     /// From the allocator as zeros, which for a large buffer are pages that the system gives when they are first written: by the thread
@@ -13,10 +15,20 @@ impl Lines {
     /// Bytes of a line, of every processor we know.
     pub(crate) const SIZE: usize = 64;
 
-    /// At least `bytes` zero bytes.
+    /// At least `bytes` zero bytes, for what the program asks for by itself.
     pub(crate) fn zeroed(bytes: usize) -> Self {
         let len = bytes.next_multiple_of(Self::SIZE);
-        let memory = vec![0; len + Self::SIZE - 1];
+        Self::within(vec![0; len + Self::SIZE - 1], len)
+    }
+
+    /// The same for what a file asks for. `None` when the system gives no more.
+    pub(crate) fn try_zeroed(bytes: usize) -> Option<Self> {
+        let len = bytes.checked_next_multiple_of(Self::SIZE)?;
+        let memory = zeros(len.checked_add(Self::SIZE - 1)?)?;
+        Some(Self::within(memory, len))
+    }
+
+    fn within(memory: Vec<u8>, len: usize) -> Self {
         let start = memory.as_ptr().align_offset(Self::SIZE);
         Self { memory, start, len }
     }
@@ -39,4 +51,30 @@ impl Lines {
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.bytes_mut().as_mut_ptr()
     }
+}
+
+/// A number that all bits zero is a value of.
+///
+/// # Safety
+/// It is.
+pub(crate) unsafe trait Zero {}
+
+// SAFETY: integers have no invalid bits.
+unsafe impl Zero for u8 {}
+// SAFETY: as above.
+unsafe impl Zero for u16 {}
+
+/// `len` zeros straight from the allocator, as `vec![0; len]` takes them, but `None` when it gives no more.
+pub(crate) fn zeros<T: Zero>(len: usize) -> Option<Vec<T>> {
+    let layout = Layout::array::<T>(len).ok()?;
+    if layout.size() == 0 {
+        return Some(Vec::new());
+    }
+    // SAFETY: the size is not zero.
+    let memory = unsafe { alloc_zeroed(layout) }.cast::<T>();
+    if memory.is_null() {
+        return None;
+    }
+    // SAFETY: from the global allocator, with the layout of a `Vec` of this capacity, `len` valid numbers long, and nobody else's.
+    Some(unsafe { Vec::from_raw_parts(memory, len, len) })
 }

@@ -17,26 +17,25 @@ impl Matrix {
     /// A matrix of zeros, whose rows are packed part by part.
     ///
     /// # Errors
-    /// [`FormatError::Columns`] when rows are not whole blocks, [`FormatError::Length`] when there is none.
+    /// [`FormatError::Columns`] when rows are not whole blocks, [`FormatError::Length`] when there is none, [`FormatError::Memory`].
     pub fn empty(format: Format, rows: usize, columns: usize) -> Result<Self, FormatError> {
         let (block, _) = format.block();
         if columns == 0 || !columns.is_multiple_of(block) {
             return Err(FormatError::Columns { columns, block });
         }
-        let mut matrix = Self {
-            format,
-            rows,
-            columns,
-            tiles: Lines::zeroed(0),
-        };
         if rows == 0 {
             return Err(FormatError::Length {
                 found: 0,
                 needed: 0,
             });
         }
-        matrix.tiles = Lines::zeroed(Self::packed_bytes(format, rows, columns));
-        Ok(matrix)
+        let bytes = Self::packed_bytes(format, rows, columns);
+        Ok(Self {
+            format,
+            rows,
+            columns,
+            tiles: Lines::try_zeroed(bytes).ok_or(FormatError::Memory { bytes })?,
+        })
     }
 
     /// Repacks the blocks of a GGUF tensor, row after row.

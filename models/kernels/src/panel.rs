@@ -88,9 +88,7 @@ pub(crate) unsafe fn fill<S: Simd>(
                     fill32::<S>(from.add(block * 32), to, block);
                 }
                 if !inputs.is_multiple_of(64) {
-                    to.group
-                        .add(inputs / 32 * SIZE32 * to.of)
-                        .write_bytes(0, SIZE32 * to.of);
+                    nothing32(to, inputs / 32);
                 }
             }
             Rounding::By256 => {
@@ -156,17 +154,37 @@ unsafe fn sixteen<S: Simd>(
     }
 }
 
+/// Steps to one: 127 over the largest magnitude. None where that is so small that this is no number: what it scales is nothing.
+#[inline(always)]
+fn steps(most: f32) -> f32 {
+    let steps = 127.0 / most;
+    if steps.is_finite() { steps } else { 0.0 }
+}
+
+/// A block of zeros, in this column's places only: other threads may be filling the others.
+#[inline(always)]
+unsafe fn nothing32(to: Column, block: usize) {
+    // SAFETY: as promised to `fill`.
+    unsafe {
+        let base = to.group.add(block * SIZE32 * to.of);
+        let q = base.cast::<[i8; 4]>();
+        for four in 0..8 {
+            *q.add(to.four(four)) = [0; 4];
+        }
+        let rest = base.add(32 * to.of).cast::<[u8; 4]>(); // d, s and three starts
+        for place in 0..5 {
+            *rest.add(place * to.of + to.index) = [0; 4];
+        }
+    }
+}
+
 /// `quantize_row_q8_0` of ggml: the scale is the largest magnitude over 127, kept in f16.
 #[inline(always)]
 unsafe fn fill32<S: Simd>(from: *const f32, to: Column, block: usize) {
     // SAFETY: as promised to `fill`.
     unsafe {
         let most = peak::<S, 2>(from);
-        let inverse = if most > 0.0 {
-            S::splat(127.0 / most)
-        } else {
-            S::splat(0.0)
-        };
+        let inverse = S::splat(steps(most));
         let base = to.group.add(block * SIZE32 * to.of);
         let q = base.cast::<[i8; 4]>();
         let first = sixteen::<S>(from, inverse, q, to, 0);
@@ -189,22 +207,21 @@ unsafe fn fill256<S: Simd>(from: *const f32, to: Column, block: usize) {
     // SAFETY: as promised to `fill`.
     unsafe {
         let most = peak::<S, 16>(from);
-        let inverse = if most > 0.0 { 127.0 / most } else { 0.0 };
+        let steps = steps(most);
         let base = to.group.add(block * SIZE256 * to.of);
         let q = base.cast::<[i8; 4]>();
         let rest = base.add(256 * to.of);
-        *rest.cast::<f32>().add(to.index) = if most > 0.0 { 1.0 / inverse } else { 0.0 };
+        *rest.cast::<f32>().add(to.index) = if steps > 0.0 {
+            1.0 / steps
+        } else {
+            most / 127.0
+        };
         let pairs = rest.add(4 * to.of).cast::<i32>();
         let starts = rest.add(20 * to.of).cast::<i32>();
         let mut sums = [0_i32; 16];
         for (part, sum) in sums.iter_mut().enumerate() {
-            *sum = S::sum(sixteen::<S>(
-                from.add(part * 16),
-                S::splat(inverse),
-                q,
-                to,
-                part,
-            )) as i32;
+            let rounded = sixteen::<S>(from.add(part * 16), S::splat(steps), q, to, part);
+            *sum = S::sum(rounded) as i32;
             *starts.add(part * to.of + to.index) = -32 * *sum;
         }
         for (pair, [a, b, c, d]) in sums.as_chunks::<4>().0.iter().enumerate() {
@@ -224,4 +241,54 @@ unsafe fn rounded<S: Simd>(value: f32) -> f32 {
         S::store(floats.as_mut_ptr(), S::halves(halves.as_ptr()));
     }
     floats[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Scalar;
+
+    /// A group of memory of this background after one column was filled.
+    fn filled(
+        background: u8,
+        rounding: Rounding,
+        inputs: usize,
+        of: usize,
+        index: usize,
+    ) -> Vec<u8> {
+        let from: Vec<f32> = (1_u8..=255).cycle().take(inputs).map(f32::from).collect();
+        let mut memory =
+            vec![u32::from_ne_bytes([background; 4]); column_bytes(rounding, inputs) * of / 4];
+        let group = memory.as_mut_ptr().cast();
+        // SAFETY: the memory is as large as the group; plain Rust needs no instruction set.
+        unsafe { fill::<Scalar>(rounding, from.as_ptr(), inputs, Column { group, of, index }) };
+        memory.into_iter().flat_map(u32::to_ne_bytes).collect()
+    }
+
+    /// Threads share out the columns of a group: two that wrote the same place would race.
+    #[test]
+    fn each_column_writes_its_own_places_and_all_write_all() {
+        let kinds = [
+            (Rounding::None, 33),
+            (Rounding::By32, 96),
+            (Rounding::By256, 512),
+        ];
+        for (rounding, inputs) in kinds {
+            for of in [1, 3, WIDE] {
+                let mut writers = vec![0; column_bytes(rounding, inputs) * of];
+                for index in 0..of {
+                    let [one, other] =
+                        [0xAA, 0x55].map(|kept| filled(kept, rounding, inputs, of, index));
+                    let kept = one.iter().zip(&other).map(|pair| pair == (&0xAA, &0x55));
+                    for (writers, kept) in writers.iter_mut().zip(kept) {
+                        *writers += usize::from(!kept);
+                    }
+                }
+                assert!(
+                    writers.iter().all(|writers| *writers == 1),
+                    "{rounding:?} of {of}"
+                );
+            }
+        }
+    }
 }

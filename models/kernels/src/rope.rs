@@ -24,17 +24,23 @@ pub struct Rope {
 }
 
 impl Rope {
-    /// `per_position` are the angles in radians by which each pair turns from one position to the next.
+    /// `per_position` are the angles in radians by which each pair turns from one position to the next. `None` when the system gives no memory
+    /// for tables of so many `positions`.
     #[must_use]
-    pub fn new(per_position: Vec<f64>, pairs: Pairs, positions: usize) -> Self {
-        let capacity = per_position.len() * positions.next_multiple_of(STEP);
-        Self {
+    pub fn new(per_position: Vec<f64>, pairs: Pairs, positions: usize) -> Option<Self> {
+        let positions = positions.checked_next_multiple_of(STEP)?;
+        let capacity = per_position.len().checked_mul(positions)?;
+        let room = || {
+            let mut table = Vec::new();
+            table.try_reserve_exact(capacity).ok().map(|()| table)
+        };
+        Some(Self {
             per_position,
             amplitude: 1.0,
             pairs,
-            cos: Vec::with_capacity(capacity),
-            sin: Vec::with_capacity(capacity),
-        }
+            cos: room()?,
+            sin: room()?,
+        })
     }
 
     /// What it turns, it multiplies by `amplitude` too. For tables that cover nothing yet.

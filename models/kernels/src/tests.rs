@@ -1,8 +1,12 @@
 //! Products and attention against a plain calculation in f64, on every instruction set, and the bits that must not depend on company.
 
+use std::hint::black_box;
+
 use proptest::prelude::*;
 
-use crate::{Attention, Format, Gate, Isa, KvCache, Linear, Matrix, Norm, Pairs, Rope, Team};
+use crate::{
+    Attention, Format, FormatError, Gate, Isa, KvCache, Linear, Matrix, Norm, Pairs, Rope, Team,
+};
 
 const FORMATS: [Format; 11] = [
     Format::F32,
@@ -288,7 +292,7 @@ fn a_saved_cache_tells_the_positions_asked_for_and_nothing_beyond() {
     let shape = || KvCache::new(2, 2, 32, 64).unwrap();
     let isa = Isa::detect();
     let (mut team, mut dice, mut cache) = (Team::new(2, isa), Dice(23), shape());
-    let mut rope = Rope::new(vec![0.1; 16], Pairs::Halves, 64);
+    let mut rope = Rope::new(vec![0.1; 16], Pairs::Halves, 64).unwrap();
     rope.cover(64);
     let attention = |layer, from| Attention {
         layer,
@@ -380,7 +384,7 @@ impl Board {
         let angles = (0..pairs)
             .map(|pair| 10_000_f64.powf(-(pair as f64) / pairs as f64))
             .collect();
-        let mut rope = Rope::new(angles, Pairs::Halves, positions);
+        let mut rope = Rope::new(angles, Pairs::Halves, positions).unwrap();
         rope.cover(positions);
         rope
     }
@@ -559,6 +563,36 @@ proptest! {
             let (block, size) = format.block();
             let fits = rows > 0 && columns > 0 && columns % block == 0 && len == rows * (columns / block) * size;
             prop_assert_eq!(Matrix::pack(format, rows, columns, &vec![0; len]).is_ok(), fits);
+        }
+    }
+}
+
+/// Each is looked at, lest the compiler see that nobody uses it and take none.
+#[test]
+fn what_no_memory_holds_is_an_error() {
+    let all = 1 << 50; // bytes: more than any address space
+    let matrix = black_box(Matrix::empty(Format::F32, 1 << 20, all >> 22));
+    assert_eq!(matrix.err(), Some(FormatError::Memory { bytes: all }));
+    let cache = black_box(KvCache::new(1 << 9, 1 << 10, 1 << 7, 1 << 23));
+    assert!(cache.is_none());
+    let rope = black_box(Rope::new(vec![0.1; 1 << 10], Pairs::Halves, 1 << 38));
+    assert!(rope.is_none());
+}
+
+/// 127 over these is no number.
+#[test]
+fn activations_too_small_to_scale_are_nothing() {
+    for format in FORMATS {
+        let linear = linear(format, 16, 512, &mut Dice(3));
+        for least in [f32::MIN_POSITIVE, 1e-45] {
+            let input = vec![least; 512 * 17];
+            for isa in Isa::all() {
+                let out = products(isa, &linear, &input);
+                let worst = out
+                    .iter()
+                    .fold(0.0, |worst: f32, value| worst.max(value.abs()));
+                assert!(worst < 1e-30, "{format:?} {}: {worst}", isa.name());
+            }
         }
     }
 }

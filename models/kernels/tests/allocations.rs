@@ -58,7 +58,7 @@ impl Layer {
         Self {
             team: Team::new(2, Isa::detect()),
             cache: KvCache::new(1, 4, HEAD, 512).unwrap(),
-            rope: Rope::new(vec![0.1; HEAD / 2], Pairs::Halves, 512),
+            rope: Rope::new(vec![0.1; HEAD / 2], Pairs::Halves, 512).unwrap(),
             norm: Norm::new(vec![1.0; HIDDEN], 1e-6),
             narrow: std::array::from_fn(|_| linear(HIDDEN, HIDDEN)),
             wide: std::array::from_fn(|_| linear(WIDE, HIDDEN)),

@@ -19,11 +19,11 @@ const NEEDS: &[(&str, &str)] = &[
     ("AVX-VNNI", "avx2 fma f16c avx_vnni"),
     (
         "AVX-512 VNNI",
-        "avx2 fma f16c avx512f avx512bw avx512vl avx512_vnni",
+        "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512_vnni",
     ),
     (
         "AVX-512 VNNI and AMX",
-        "avx2 fma f16c avx512f avx512bw avx512vl avx512_vnni amx_tile amx_int8",
+        "avx2 fma f16c avx512f avx512bw avx512vl avx512dq avx512_vnni amx_tile amx_int8",
     ),
 ];
 #[cfg(target_arch = "aarch64")]

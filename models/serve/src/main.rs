@@ -38,7 +38,7 @@ use model::Named;
 #[derive(Parser)]
 #[command(name = "cloister-serve", version, about)]
 struct Arguments {
-    /// A model pinned in the home, or a GGUF file.
+    /// A model pinned in the home by its name, or a GGUF file by its path, as in ./model.gguf.
     #[arg(long, value_name = "NAME|FILE")]
     model: String,
     /// Where to listen: a Unix socket that only you can open, or a loopback port.

@@ -1,9 +1,10 @@
 //! From what was named on the command line to a loaded engine: a pinned model of a home, or a file. The pins are those that the home's admin
 //! signed; another file than the pinned one gives no engine.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cloister_attest::{AttestError, Purpose, Roots, unseal};
@@ -18,7 +19,9 @@ use thiserror::Error;
 pub(crate) enum LoadError {
     #[error("cannot read `{path}`: {source}")]
     File { path: String, source: io::Error },
-    #[error("`{name}` is neither a file nor a model pinned in `{home}`")]
+    #[error("`{path}` is no plain file")]
+    NoFile { path: String },
+    #[error("no model `{name}` is pinned in `{home}`")]
     Unknown { name: String, home: String },
     #[error("`--sha256` goes with a file; the hash of `{name}` is pinned in `models.lock`")]
     Twice { name: String },
@@ -38,8 +41,11 @@ impl LoadError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { .. } => Some(
-                "`cloister models list` shows what is pinned; a file is named with its folder, as in ./model.gguf".to_owned(),
+                "`cloister models list` shows what is pinned; a file is named with its folder, as in ./model.gguf, or with its --sha256".to_owned(),
             ),
+            Self::NoFile { .. } => {
+                Some("name a file on a disk; a folder, pipe or device is not read".to_owned())
+            }
             Self::WrongHash { .. } => {
                 Some("the file is not the one that you meant: fetch it again".to_owned())
             }
@@ -103,22 +109,25 @@ fn found(named: &Named<'_>) -> Result<(Pin, PathBuf), LoadError> {
     }
 }
 
-/// The pin and the file of a model of this name in the home, if there is one. A path is never a name.
+/// The pin and the file of a model of this name in the home; none where a file is meant, which is named with its folder or with its hash, so that no
+/// file of the current folder passes for a pinned model.
 fn pinned(named: &Named<'_>) -> Result<Option<(Pin, PathBuf)>, LoadError> {
-    let Ok(name) = ModelName::parse(named.model) else {
+    if named.model.contains('/') {
         return Ok(None);
-    };
+    }
     let home = home(named.home);
     let lock = match &home {
         Some(home) => read_lock(home)?,
         None => Lock::default(),
     };
-    match (lock.get(&name), home) {
+    let name = ModelName::parse(named.model);
+    let pin = name.and_then(|name| lock.get(&name).cloned());
+    match (pin, home) {
         (Ok(pin), Some(home)) => {
-            let path = home.join("models").join(format!("{name}.gguf"));
-            Ok(Some((pin.clone(), path)))
+            let path = home.join("models").join(format!("{}.gguf", pin.name()));
+            Ok(Some((pin, path)))
         }
-        _ if Path::new(named.model).is_file() => Ok(None),
+        _ if named.sha256.is_some() => Ok(None),
         (_, home) => Err(LoadError::Unknown {
             name: named.model.to_owned(),
             home: home.map_or_else(|| "no home".to_owned(), |h| h.display().to_string()),
@@ -161,8 +170,18 @@ fn pin_of(path: &Path, sha256: Option<&str>) -> Result<Pin, LoadError> {
     Ok(Pin::new(name_of(path)?, sha256, bytes, None)?)
 }
 
+/// Opens a plain file to read, and nothing else. Opening does not wait, so a pipe cannot hold us.
 fn open(path: &Path) -> Result<File, LoadError> {
-    File::open(path).map_err(failed(path))
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut options = OpenOptions::new();
+    let options = options.read(true).custom_flags(flags);
+    let file = options.open(path).map_err(failed(path))?;
+    match file.metadata().map_err(failed(path))?.is_file() {
+        true => Ok(file),
+        false => Err(LoadError::NoFile {
+            path: path.display().to_string(),
+        }),
+    }
 }
 
 /// A file's name without its ending, as a model's name.
@@ -277,6 +296,42 @@ mod tests {
         let (unsigned, _) = signed.rsplit_once("signature").unwrap();
         fs::write(&lock, unsigned).unwrap();
         refused(home.path());
+    }
+
+    #[test]
+    fn a_file_of_the_current_folder_is_no_pinned_model() {
+        let here = "Cargo.toml"; // where tests run there is one
+        assert!(Path::new(here).is_file());
+        let home = home(&admin(1), b"weights");
+        let refused = load(&named(here, None, home.path())).err().unwrap();
+        assert!(matches!(refused, LoadError::Unknown { .. }), "{refused}");
+        assert!(refused.hint().unwrap().contains("./model.gguf"));
+        let digest = ModelDigest::of(b"weights").to_string();
+        let meant = [
+            named("./Cargo.toml", None, home.path()),
+            named(here, Some(&digest), home.path()),
+        ];
+        for named in meant {
+            let (pin, path) = found(&named).unwrap();
+            assert_eq!(pin.name().as_str(), "cargo");
+            assert!(path.is_file());
+        }
+        let twice = found(&named("m", Some(&digest), home.path())).err();
+        assert!(matches!(twice, Some(LoadError::Twice { .. })), "{twice:?}");
+    }
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_model_is_refused() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let home = home(&admin(1), b"weights");
+        let pinned = home.path().join("models/m.gguf");
+        fs::remove_file(&pinned).unwrap();
+        mknodat(CWD, &pinned, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        for model in ["m", pinned.to_str().unwrap()] {
+            let refused = load(&named(model, None, home.path())).err().unwrap();
+            assert!(matches!(refused, LoadError::NoFile { .. }), "{refused}");
+            assert!(refused.hint().is_some());
+        }
     }
 
     #[test]

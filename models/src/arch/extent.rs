@@ -45,7 +45,10 @@ fn of_kernels(gguf: &Gguf<'_>, plan: &Blueprint) -> Extent {
     let tables = 1 + usize::from(nearby.is_some());
     let angles = product(&[tables, plan.turned, F32]);
     Extent {
-        weights: gguf.tensors().map(packed).fold(0, u64::saturating_add),
+        weights: gguf
+            .tensors()
+            .map(|tensor| packed(plan, tensor))
+            .fold(0, u64::saturating_add),
         position: cached(plan, F16).saturating_add(angles),
         step: step(gguf, plan),
         context: plan.context,
@@ -90,15 +93,16 @@ fn step(gguf: &Gguf<'_>, plan: &Blueprint) -> u64 {
     product(&[LIMITS.chunk, row, 2, F32]).saturating_add(product(&[LIMITS.scored, vocabulary, F32]))
 }
 
-/// A matrix in tiles; a vector in f32.
-fn packed(tensor: &TensorInfo<'_>) -> u64 {
-    let (rows, columns) = rows(tensor);
-    match cpu::format(tensor.dtype()) {
-        Some(format) if tensor.dims().len() > 1 => {
-            Matrix::packed_bytes(format, rows, columns) as u64
-        }
-        _ => product(&[rows, columns, F32]),
-    }
+/// In tiles of sixteen rows, each matrix of a tensor by itself; a vector too, until it is a norm or a bias.
+fn packed(plan: &Blueprint, tensor: &TensorInfo<'_>) -> u64 {
+    let (_, columns) = rows(tensor);
+    let Some(format) = cpu::format(tensor.dtype()) else {
+        return tensor.range().len() as u64; // not on this graph
+    };
+    let matrices = plan.cuts(tensor).into_iter();
+    matrices
+        .map(|rows| Matrix::packed_bytes(format, rows, columns) as u64)
+        .fold(0, u64::saturating_add)
 }
 
 /// In its blocks, but for the type that is read as a wider one.

@@ -1,10 +1,10 @@
 //! The tensors' bytes as they come from the reader, in the order of the file. What is read is not kept.
 
 use std::io::Read;
-use std::ops::Range;
 
-use crate::ModelError;
+use crate::error::no_memory_for;
 use crate::watch::{Progress, Watch, tell};
+use crate::{ModelError, TensorInfo};
 
 /// A file being read: what was read with its header, then the reader.
 pub(crate) struct Feed<'f> {
@@ -50,11 +50,15 @@ impl<'f> Feed<'f> {
     }
 
     /// The bytes of one tensor.
-    pub(super) fn tensor(&mut self, range: Range<usize>) -> Result<Vec<u8>, ModelError> {
+    pub(super) fn tensor(&mut self, info: &TensorInfo<'_>) -> Result<Vec<u8>, ModelError> {
         /// Bytes between two looks at the watcher. 4 MiB: some milliseconds.
         const STEP: usize = 4 << 20;
+        let range = info.range();
         self.skip_to(range.start)?;
-        let mut bytes = vec![0; range.len()];
+        let mut bytes = Vec::new();
+        let room = bytes.try_reserve_exact(range.len());
+        room.map_err(|_| no_memory_for(info))?;
+        bytes.resize(range.len(), 0);
         for step in bytes.chunks_mut(STEP) {
             self.fill(step)?;
         }
@@ -69,5 +73,25 @@ impl<'f> Feed<'f> {
         done.map_err(|source| ModelError::Read { source })?;
         self.at = self.at.saturating_add(into.len());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Gguf, Unwatched, testing};
+
+    #[test]
+    fn a_tensor_that_no_memory_holds_is_named() {
+        let large = testing::claimed("large", 1 << 48);
+        let gguf = Gguf::parse_front(&large.front, large.len).unwrap();
+        let (mut zeros, mut unwatched) = (std::io::repeat(0), Unwatched);
+        let mut feed = Feed::new(&large.front, &mut zeros, &mut unwatched, large.len);
+        let refused = feed.tensor(gguf.tensor("large").unwrap()).unwrap_err();
+        assert!(
+            matches!(refused, ModelError::TensorMemory { .. }),
+            "{refused}"
+        );
+        assert!(refused.hint().is_some());
     }
 }

@@ -28,7 +28,7 @@ impl<'d> Loader<'d> {
     ) -> Result<Self, ModelError> {
         let mut made = Vec::new();
         for info in gguf.in_order() {
-            let data = feed.tensor(info.range())?;
+            let data = feed.tensor(info)?;
             made.push((info, parts(plan, info, &data, device)?));
         }
         let shelf = Shelf::new(made);

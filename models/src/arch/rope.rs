@@ -92,8 +92,13 @@ impl Frequencies {
     }
 
     /// Tables for our kernels, for up to `limit` positions.
-    pub(super) fn tables(&self, limit: usize) -> Rope {
-        Rope::new(self.per_position.clone(), self.pairs, limit).amplified(self.amplitude)
+    ///
+    /// # Errors
+    /// [`ModelError::Positions`].
+    pub(super) fn tables(&self, limit: usize) -> Result<Rope, ModelError> {
+        Rope::new(self.per_position.clone(), self.pairs, limit)
+            .map(|rope| rope.amplified(self.amplitude))
+            .ok_or(ModelError::Positions { positions: limit })
     }
 
     /// The table of positions `from..from + count`. Angles are reduced in f64 and rounded once.

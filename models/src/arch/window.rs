@@ -21,7 +21,8 @@ pub(super) struct Usual {
 }
 
 impl Local {
-    /// As the file says; a window of zero is none.
+    /// As the file says, whatever the architecture; a window of zero is none. llama.cpp, of the architectures known here, keeps to Gemma's only: in
+    /// a longer text than the window of a Phi its logits are others than ours, by intention.
     pub(super) fn read(
         gguf: &Gguf<'_>,
         arch: &str,

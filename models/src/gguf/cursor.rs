@@ -31,6 +31,7 @@ impl<'a> Cursor<'a> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
+    /// The next bytes of the header, which ends within the file and within its limit.
     pub(super) fn take(
         &mut self,
         inside: &'static str,
@@ -46,10 +47,14 @@ impl<'a> Cursor<'a> {
         let Ok(length) = usize::try_from(needed) else {
             return Err(cut);
         };
+        let end = self.at.saturating_add(length);
+        if end <= self.len {
+            bounded("the length of the header", end as u64, LIMITS.header)?;
+        }
         let Some(taken) = rest.get(..length) else {
             return Err(cut);
         };
-        self.at = self.at.saturating_add(length);
+        self.at = end;
         Ok(taken)
     }
 

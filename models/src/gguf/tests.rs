@@ -200,6 +200,28 @@ fn tensors_are_checked() {
 }
 
 #[test]
+fn a_header_is_not_read_beyond_its_limit() {
+    let claimed = 1_u64 << 30; // within the file, and far more than any header
+    let front = [
+        b"GGUF\x03\0\0\0".as_slice(),
+        &0_u64.to_le_bytes(),
+        &1_u64.to_le_bytes(),
+        &3_u64.to_le_bytes(),
+        b"key",
+        &8_u32.to_le_bytes(),
+        &claimed.to_le_bytes(),
+    ]
+    .concat();
+    let end = front.len() as u64 + claimed;
+    let mut text = front.chain(std::io::repeat(b'a')).take(end);
+    let fault = read_front(&mut text, 1 << 31).unwrap_err().to_string();
+    let said = format!("the length of the header is {end}, the limit is 268435456");
+    assert_eq!(fault, said);
+    let read = end - text.limit();
+    assert_eq!(read, LIMITS.front);
+}
+
+#[test]
 fn a_file_that_was_cut_says_where() {
     let bytes = sound();
     let cut = &bytes[..bytes.len() - 1];

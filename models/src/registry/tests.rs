@@ -85,7 +85,7 @@ fn a_lock_that_says_more_or_less_is_refused() {
 }
 
 /// All that a reader of the pinned bytes is given.
-fn all(bytes: &mut Hashed<'_>) -> Result<Vec<u8>, ModelError> {
+fn all(bytes: &mut Hashed<'_>, _: &mut dyn Watch) -> Result<Vec<u8>, ModelError> {
     let mut seen = Vec::new();
     let read = bytes.read_to_end(&mut seen);
     read.map(|_| seen)
@@ -95,11 +95,14 @@ fn all(bytes: &mut Hashed<'_>) -> Result<Vec<u8>, ModelError> {
 #[test]
 fn the_bytes_that_were_hashed_are_the_bytes_that_are_loaded() {
     let pin = pin("m", b"weights");
-    assert_eq!(pin.read(&mut &b"weights"[..], all).unwrap(), b"weights");
+    assert_eq!(
+        pin.read(&mut &b"weights"[..], &mut Unwatched, all).unwrap(),
+        b"weights"
+    );
     // Whatever was made of other bytes, and however much of them was looked at, nobody gets it.
     for looked_at in 0..=8 {
         for other in [&b"Weights"[..], b"weightz"] {
-            let made = pin.read(&mut { other }, |bytes| {
+            let made = pin.read(&mut { other }, &mut Unwatched, |bytes, _| {
                 let mut seen = Vec::new();
                 bytes.take(looked_at).read_to_end(&mut seen).unwrap();
                 Ok(seen)
@@ -112,24 +115,36 @@ fn the_bytes_that_were_hashed_are_the_bytes_that_are_loaded() {
 #[test]
 fn a_fault_counts_only_in_the_pinned_bytes() {
     let pin = pin("m", b"weights");
-    let faulty = |_: &mut Hashed<'_>| Err::<(), _>(ModelError::NothingRead);
-    let right = pin.read(&mut &b"weights"[..], faulty);
+    let faulty = |_: &mut Hashed<'_>, _: &mut dyn Watch| Err::<(), _>(ModelError::NothingRead);
+    let right = pin.read(&mut &b"weights"[..], &mut Unwatched, faulty);
     assert!(matches!(right, Err(ModelError::NothingRead)));
-    let wrong = pin.read(&mut &b"Weights"[..], faulty);
+    let wrong = pin.read(&mut &b"Weights"[..], &mut Unwatched, faulty);
     assert!(matches!(wrong, Err(ModelError::WrongHash { .. })));
-    let cut = pin.read(&mut &b"weight"[..], faulty);
+    let cut = pin.read(&mut &b"weight"[..], &mut Unwatched, faulty);
     assert!(matches!(cut, Err(ModelError::WrongLength { .. })));
 }
 
 #[test]
 fn an_interruption_ends_the_reading() {
     let mut reader = &b"weights"[..];
-    let stopped = pin("m", b"weights").read(&mut reader, |bytes| {
+    let stopped = pin("m", b"weights").read(&mut reader, &mut Unwatched, |bytes, _| {
         bytes.read_exact(&mut [0; 3]).unwrap();
         Err::<(), _>(ModelError::Interrupted)
     });
     assert!(matches!(stopped, Err(ModelError::Interrupted)));
     assert_eq!(reader, b"ghts");
+}
+
+#[test]
+fn an_interruption_is_heard_after_a_fault() {
+    let bytes = vec![7; 3 * LIMITS.chunk];
+    let mut reader = &bytes[..];
+    let mut stop = |_: Progress| ControlFlow::Break(());
+    let stopped = pin("m", &bytes).read(&mut reader, &mut stop, |_, _| {
+        Err::<(), _>(ModelError::NothingRead)
+    });
+    assert!(matches!(stopped, Err(ModelError::Interrupted)));
+    assert_eq!(reader.len(), 2 * LIMITS.chunk);
 }
 
 #[test]
@@ -174,13 +189,13 @@ fn a_file_that_is_longer_or_shorter_is_refused() {
     let pin = pin("m", b"weights");
     for mut wrong in [&b"weight"[..], b"weightss", b""] {
         assert!(matches!(
-            pin.read(&mut wrong, all),
+            pin.read(&mut wrong, &mut Unwatched, all),
             Err(ModelError::WrongLength { .. })
         ));
     }
     let mut endless = std::io::repeat(0); // read no further than one byte beyond the pin
     assert!(matches!(
-        pin.read(&mut endless, all),
+        pin.read(&mut endless, &mut Unwatched, all),
         Err(ModelError::WrongLength { got: 8, .. })
     ));
 }

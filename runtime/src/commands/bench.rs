@@ -86,7 +86,7 @@ fn speed_of(
     let (engine, threads) = model.backend();
     let mut sweep = options
         .sweep
-        .then(|| Sweep::new(model.facts.token_bytes, threads));
+        .then(|| Sweep::new(model.engine.facts().token_bytes, threads));
     if format == Format::Md {
         print(&rows::header(sweep.as_ref()));
     }

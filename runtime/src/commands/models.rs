@@ -90,10 +90,13 @@ fn import(file: &Path, name: &str, home: &Home, desk: &Desk) -> Result<(), Failu
 }
 
 fn read(file: &Path, desk: &Desk) -> Result<Vec<u8>, Failure> {
-    let mut source = File::open(file).map_err(|e| disk::failed("read", file, &e))?;
+    let mut source = disk::open(file)?;
     let total = source.metadata().map(|m| m.len()).unwrap_or_default();
     let mut stage = desk.screen.stage("reading");
-    let mut bytes = Vec::with_capacity(usize::try_from(total).unwrap_or_default());
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(usize::try_from(total).unwrap_or(usize::MAX))
+        .map_err(|_| too_large(file, total))?;
     let mut chunk = vec![0; CHUNK];
     loop {
         desk.screen.interrupt().check()?;
@@ -110,6 +113,14 @@ fn read(file: &Path, desk: &Desk) -> Result<Vec<u8>, Failure> {
             "bytes",
         );
     }
+}
+
+fn too_large(file: &Path, bytes: u64) -> Failure {
+    let file = file.display();
+    Failure::failed(format!(
+        "there is no memory for the {bytes} bytes of `{file}`"
+    ))
+    .hint("end other programs, or choose a smaller model".to_owned())
 }
 
 fn write(place: &Path, bytes: &[u8], desk: &Desk) -> Result<(), Failure> {

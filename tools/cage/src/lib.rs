@@ -6,32 +6,29 @@
 //! Without the feature `engine` only the types of what is exchanged are left: the fuzz targets read signatures and arguments by them, and
 //! wasmtime with their coverage would take an hour to compile.
 
-#[cfg(feature = "engine")]
-mod component;
-#[cfg(feature = "engine")]
-mod convert;
-#[cfg(feature = "engine")]
-mod error;
-#[cfg(feature = "engine")]
-mod handles;
-#[cfg(feature = "engine")]
-mod limits;
-#[cfg(feature = "engine")]
-mod run;
 mod shape;
-#[cfg(feature = "engine")]
-mod state;
 mod value;
+
+/// What runs it. Its files lie here, beside the others.
 #[cfg(feature = "engine")]
-mod wasi;
+#[path = ""]
+mod engine {
+    pub(crate) mod component;
+    pub(crate) mod convert;
+    pub(crate) mod error;
+    pub(crate) mod handles;
+    pub(crate) mod limits;
+    pub(crate) mod run;
+    pub(crate) mod state;
+    pub(crate) mod wasi;
+
+    pub use component::Component;
+    pub use error::CageError;
+    pub use limits::{Limit, Limits};
+    pub use run::{Ended, Fault, Moment, Move, Run, Used, run};
+}
 
 #[cfg(feature = "engine")]
-pub use component::Component;
-#[cfg(feature = "engine")]
-pub use error::CageError;
-#[cfg(feature = "engine")]
-pub use limits::{Limit, Limits};
-#[cfg(feature = "engine")]
-pub use run::{Ended, Fault, Moment, Move, Run, Used, run};
+pub use engine::*;
 pub use shape::{Function, Handle, Shape};
 pub use value::{Arg, Input, Movable, Output, Place, Sink, Source, Value};

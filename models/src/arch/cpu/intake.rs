@@ -2,15 +2,16 @@
 //! never whole in memory. Touches its threads and what they are given.
 
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use cloister_kernels::{Matrix, Part};
+use cloister_kernels::{FormatError, Matrix, Part};
 
 use super::weights;
 use crate::arch::Blueprint;
 use crate::arch::feed::Feed;
 use crate::arch::shelf::Shelf;
+use crate::error::no_memory_for;
 use crate::{Gguf, ModelError, TensorInfo};
 
 /// What is under way at once.
@@ -44,24 +45,33 @@ pub(super) fn take(
         .into_iter()
         .map(empty)
         .collect::<Result<Vec<Tensor<'_>>, ModelError>>()?;
-    fill(&mut tensors, feed, threads)?;
+    fill(&mut tensors, feed, threads.max(1), |part, bytes| {
+        part.pack(bytes)
+    })?;
     Ok(Shelf::new(tensors))
 }
 
-fn fill(tensors: &mut [Tensor<'_>], feed: &mut Feed<'_>, threads: usize) -> Result<(), ModelError> {
+fn fill(
+    tensors: &mut [Tensor<'_>],
+    feed: &mut Feed<'_>,
+    threads: usize,
+    pack: impl Fn(Part<'_>, &[u8]) + Copy + Send,
+) -> Result<(), ModelError> {
     let (full, filled) = mpsc::sync_channel(threads.saturating_mul(LIMITS.ahead));
     let (done, spare) = mpsc::channel();
-    let filled = Mutex::new(filled);
+    let filled = Arc::new(Mutex::new(filled));
     thread::scope(|scope| {
         for _ in 0..threads {
-            let (filled, done) = (&filled, done.clone());
-            scope.spawn(move || pack_all(filled, &done));
+            let (filled, done) = (Arc::clone(&filled), done.clone());
+            scope.spawn(move || pack_all(&filled, &done, pack));
         }
+        drop(filled); // the threads' own: gone with the last of them, so that nothing is sent to nobody
         let full = full; // closed when reading ends, however it ends, so that the threads end too
         for (info, matrices) in tensors {
             feed.skip_to(info.range().start)?;
             for part in matrices.iter_mut().flat_map(|m| m.parts(LIMITS.part)) {
-                let buffer = read(&part, feed, spare.try_recv().unwrap_or_default())?;
+                let buffer = spare.try_recv().unwrap_or_default();
+                let buffer = read(info, &part, feed, buffer)?;
                 if full.send((part, buffer)).is_err() {
                     return Ok(()); // the threads are gone: one panicked, which the scope passes on
                 }
@@ -71,9 +81,16 @@ fn fill(tensors: &mut [Tensor<'_>], feed: &mut Feed<'_>, threads: usize) -> Resu
     })
 }
 
-fn read(part: &Part<'_>, feed: &mut Feed<'_>, mut buffer: Vec<u8>) -> Result<Vec<u8>, ModelError> {
+fn read(
+    info: &TensorInfo<'_>,
+    part: &Part<'_>,
+    feed: &mut Feed<'_>,
+    mut buffer: Vec<u8>,
+) -> Result<Vec<u8>, ModelError> {
     let size = part.file_bytes();
-    if buffer.len() < size {
+    if let Some(more) = size.checked_sub(buffer.len()) {
+        let room = buffer.try_reserve_exact(more);
+        room.map_err(|_| no_memory_for(info))?;
         buffer.resize(size, 0);
     }
     feed.fill(buffer.get_mut(..size).unwrap_or_default())?;
@@ -81,12 +98,16 @@ fn read(part: &Part<'_>, feed: &mut Feed<'_>, mut buffer: Vec<u8>) -> Result<Vec
 }
 
 /// Packs what comes until nothing more will, and gives the buffers back.
-fn pack_all(filled: &Mutex<Receiver<Read<'_>>>, done: &Sender<Vec<u8>>) {
+fn pack_all<'m>(
+    filled: &Mutex<Receiver<Read<'m>>>,
+    done: &Sender<Vec<u8>>,
+    pack: impl Fn(Part<'m>, &[u8]),
+) {
     loop {
         let next = filled.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((part, buffer)) = next else { return };
         let size = part.file_bytes();
-        part.pack(buffer.get(..size).unwrap_or_default());
+        pack(part, buffer.get(..size).unwrap_or_default());
         let _ = done.send(buffer); // the reader may have stopped already
     }
 }
@@ -100,8 +121,12 @@ fn empty(plan: &Blueprint, info: &TensorInfo<'_>) -> Result<Vec<Matrix>, ModelEr
     let format = weights::format(info.dtype())
         .ok_or_else(|| fault(format!("the kernels do not know {:?}", info.dtype())))?;
     let columns = info.dims().last().copied().unwrap_or_default();
-    let empty =
-        |rows| Matrix::empty(format, rows, columns).map_err(|error| fault(error.to_string()));
+    let empty = |rows| {
+        Matrix::empty(format, rows, columns).map_err(|error| match error {
+            FormatError::Memory { .. } => no_memory_for(info),
+            other => fault(other.to_string()),
+        })
+    };
     let matrices = plan.cuts(info).into_iter().map(empty);
     let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
     let (found, needed) = (
@@ -119,11 +144,13 @@ fn empty(plan: &Blueprint, info: &TensorInfo<'_>) -> Result<Vec<Matrix>, ModelEr
 #[cfg(test)]
 mod tests {
     use std::ops::ControlFlow;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use candle_core::quantized::{GgmlDType, QTensor};
     use candle_core::{Device, Tensor};
 
     use super::*;
+    use crate::arch::Extent;
     use crate::watch::Progress;
     use crate::{Unwatched, testing};
 
@@ -187,6 +214,58 @@ mod tests {
             part.row(row, &mut other);
             assert_eq!(one, other, "{} {row}", info.name());
         }
+    }
+
+    #[test]
+    fn when_all_who_pack_are_gone_the_reading_ends() {
+        let file = file();
+        let gguf = Gguf::parse(&file).unwrap();
+        let whole = |info| Ok((info, empty(&plan(), info)?));
+        let tensors: Result<Vec<_>, ModelError> = gguf.in_order().into_iter().map(whole).collect();
+        let (mut tensors, mut rest, mut unwatched) = (tensors.unwrap(), &file[..], Unwatched);
+        let mut feed = Feed::new(&[], &mut rest, &mut unwatched, file.len());
+        let packed = catch_unwind(AssertUnwindSafe(|| {
+            fill(&mut tensors, &mut feed, 1, |_, _| panic!("of all packing"))
+        }));
+        assert!(packed.is_err());
+    }
+
+    #[test]
+    fn asked_for_no_threads_one_packs() {
+        let file = file();
+        let gguf = Gguf::parse(&file).unwrap();
+        let (mut rest, mut unwatched) = (&file[..], Unwatched);
+        let mut feed = Feed::new(&[], &mut rest, &mut unwatched, file.len());
+        let mut shelf = take(&gguf, &plan(), &mut feed, 0).unwrap();
+        let info = gguf.tensor("large").unwrap();
+        let part = shelf.take("large", info.dims()).unwrap();
+        assert_packed(&part, info, 0, &file);
+    }
+
+    #[test]
+    fn weights_are_counted_as_they_are_packed() {
+        for kind in ["gemma3", "llama+llama3", "phi3+long", "qwen2", "qwen3"] {
+            let file = testing::file(kind);
+            let gguf = Gguf::parse(&file).unwrap();
+            let plan = Blueprint::read(&gguf).unwrap();
+            let packed = gguf.tensors().flat_map(|info| empty(&plan, info).unwrap());
+            let packed: usize = packed.map(|matrix| matrix.bytes()).sum();
+            let counted = Extent::on_processor(&gguf).unwrap().weights;
+            assert_eq!(counted, packed as u64, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_no_memory_holds_is_named() {
+        let large = testing::claimed("large", 1 << 48);
+        let gguf = Gguf::parse_front(&large.front, large.len).unwrap();
+        let (mut zeros, mut unwatched) = (std::io::repeat(0), Unwatched);
+        let mut feed = Feed::new(&large.front, &mut zeros, &mut unwatched, large.len);
+        let refused = take(&gguf, &plan(), &mut feed, 1).err().unwrap();
+        assert_eq!(
+            refused.to_string(),
+            "there is no memory for the 1125899906842624 bytes of tensor `large`"
+        );
     }
 
     #[test]

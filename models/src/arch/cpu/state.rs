@@ -51,10 +51,11 @@ impl State {
         Ok(Self {
             team,
             cache,
-            everywhere: rotations.everywhere(limit).tables(limit),
+            everywhere: rotations.everywhere(limit).tables(limit)?,
             nearby: rotations
                 .nearby()
-                .map(|frequencies| frequencies.tables(limit)),
+                .map(|frequencies| frequencies.tables(limit))
+                .transpose()?,
             activations: Activations::default(),
             len: 0,
             limit,

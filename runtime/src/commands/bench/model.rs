@@ -1,11 +1,10 @@
-//! The model that is measured: from a file that may be pinned nowhere, or the home's default; and what its header tells.
+//! The model that is measured: from a file that may be pinned nowhere, or the home's default; and how its kind is named.
 
-use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cloister_models::{
-    Backend, DeviceChoice, Engine, Gguf, ModelDigest, ModelName, Pin, processors, read_front,
+    Backend, DeviceChoice, Engine, Facts, ModelDigest, ModelName, Pin, processors,
 };
 
 use super::super::Desk;
@@ -18,21 +17,8 @@ use crate::home::Home;
 pub(super) struct Model {
     pub(super) engine: Engine,
     pub(super) file: String,
-    pub(super) facts: Facts,
     /// From the closed file to the first token's turn: read, hash, load.
     pub(super) load: Duration,
-}
-
-/// What the header tells.
-pub(super) struct Facts {
-    /// Architecture, size and the writer's name for the mix of types.
-    pub(super) kind: String,
-    /// Bytes of all tensors.
-    pub(super) size: u64,
-    /// Elements of all tensors.
-    pub(super) params: u64,
-    /// Bytes of the tensors that each token reads whole: all but an embedding table that is not the head too.
-    pub(super) token_bytes: u64,
 }
 
 impl Model {
@@ -73,10 +59,9 @@ pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Mod
             (pin, file)
         }
     };
-    let facts = facts(&pin, &file)?;
     let started = Instant::now();
     let mut stage = desk.screen.stage("loading");
-    let engine = Engine::load(&pin, &mut open(&file)?, device, &mut stage)?;
+    let engine = Engine::load(&pin, &mut disk::open(&file)?, device, &mut stage)?;
     let load = started.elapsed();
     drop(stage);
     desk.screen.say(
@@ -86,14 +71,13 @@ pub(super) fn load(options: &cli::Bench, home: &Home, desk: &Desk) -> Result<Mod
     Ok(Model {
         engine,
         file: file.to_string_lossy().into_owned(),
-        facts,
         load,
     })
 }
 
 /// A pin for what the file holds now. It protects nothing; with it a file without a pin takes the same way as one that has one.
 fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
-    let mut reader = open(file)?;
+    let mut reader = disk::open(file)?;
     let total = reader.metadata().map(|m| m.len()).unwrap_or_default();
     let mut stage = desk.screen.stage("hashing");
     let (sha256, bytes) = ModelDigest::read(&mut reader, total, &mut stage)?;
@@ -105,47 +89,11 @@ fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
     )?)
 }
 
-fn facts(pin: &Pin, file: &Path) -> Result<Facts, Failure> {
-    let len = usize::try_from(pin.bytes()).unwrap_or(usize::MAX);
-    let front = read_front(&mut open(file)?, len)?;
-    Facts::of(&Gguf::parse_front(&front, len)?)
-}
-
-fn open(file: &Path) -> Result<File, Failure> {
-    File::open(file).map_err(|e| disk::failed("read the model", file, &e))
-}
-
-impl Facts {
-    fn of(gguf: &Gguf<'_>) -> Result<Facts, Failure> {
-        let bytes = |range: std::ops::Range<usize>| u64::try_from(range.len()).unwrap_or(u64::MAX);
-        let tied = gguf.tensor("output.weight").is_none();
-        let (mut size, mut params, mut token_bytes) = (0_u64, 0_u64, 0_u64);
-        for tensor in gguf.tensors() {
-            let elements = tensor.dims().iter().map(|dim| *dim as u64).product();
-            size = size.saturating_add(bytes(tensor.range()));
-            params = params.saturating_add(elements);
-            if tied || tensor.name() != "token_embd.weight" {
-                token_bytes = token_bytes.saturating_add(bytes(tensor.range()));
-            }
-        }
-        Ok(Facts {
-            kind: kind(gguf)?,
-            size,
-            params,
-            token_bytes,
-        })
-    }
-}
-
 /// As llama.cpp describes a model: `qwen2 1.5B Q4_K - Medium`.
-fn kind(gguf: &Gguf<'_>) -> Result<String, Failure> {
-    let architecture = gguf.str("general.architecture")?;
-    let size = gguf.find::<&str>("general.size_label")?.unwrap_or("?B");
-    let mix = match gguf.find::<u32>("general.file_type")? {
-        Some(number) => mix(number),
-        None => "unknown",
-    };
-    Ok(format!("{architecture} {size} {mix}"))
+pub(super) fn kind(facts: &Facts) -> String {
+    let size = facts.size_label.as_deref().unwrap_or("?B");
+    let mix = facts.file_type.map_or("unknown", mix);
+    format!("{} {size} {mix}", facts.architecture)
 }
 
 /// `general.file_type`, by llama.cpp's numbers and in its words.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::machine;
 use super::measure::{Samples, Test};
-use super::model::Model;
+use super::model::{Model, kind};
 use super::sweep::Sweep;
 use crate::clock;
 use crate::failure::Failure;
@@ -55,6 +55,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn new(model: &Model, test: Test, samples: &Samples) -> Row {
         let (engine, n_threads) = model.backend();
+        let facts = model.engine.facts();
         let nanoseconds: Vec<f64> = samples.times.iter().map(|t| t.as_nanos() as f64).collect();
         let rate = |ns: &f64| 1e9 * test.tokens() as f64 / ns;
         let rates: Vec<f64> = nanoseconds.iter().map(rate).collect();
@@ -63,7 +64,7 @@ impl Row {
             Test::Generation { tokens, .. } => (0, tokens),
         };
         let sweep = median(&samples.bandwidths);
-        let read = median(&rates).map(|rate| rate * model.facts.token_bytes as f64);
+        let read = median(&rates).map(|rate| rate * facts.token_bytes as f64);
         let part = sweep.zip(read).map(|(sweep, read)| 100.0 * read / sweep);
         Row {
             build_commit: env!("CARGO_PKG_VERSION"),
@@ -72,9 +73,9 @@ impl Row {
             gpu_info: "",
             backends: "CPU",
             model_filename: model.file.clone(),
-            model_type: model.facts.kind.clone(),
-            model_size: model.facts.size,
-            model_n_params: model.facts.params,
+            model_type: kind(facts),
+            model_size: facts.bytes,
+            model_n_params: facts.elements,
             n_threads,
             n_gpu_layers: 0,
             n_prompt,
@@ -92,7 +93,7 @@ impl Row {
             model_sha256: model.engine.sha256().to_string(),
             load_ms: model.load.as_secs_f64() * 1e3,
             peak_rss_bytes: machine::peak_memory(),
-            token_bytes: model.facts.token_bytes,
+            token_bytes: facts.token_bytes,
             sweep_bytes_per_second: sweep,
             bandwidth_percent: part.filter(|_| n_gen > 0),
         }
