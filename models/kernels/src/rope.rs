@@ -49,10 +49,14 @@ impl Rope {
         Self { amplitude, ..self }
     }
 
+    /// Positions that the tables cover.
+    pub(crate) fn covered(&self) -> usize {
+        self.cos.len() / self.per_position.len().max(1)
+    }
+
     /// Makes the tables cover positions below `end`.
     pub fn cover(&mut self, end: usize) {
-        let pairs = self.per_position.len().max(1);
-        let have = self.cos.len() / pairs;
+        let have = self.covered();
         if end <= have {
             return;
         }

@@ -32,6 +32,19 @@ pub struct Linear {
     pub bias: Option<Vec<f32>>,
 }
 
+impl Linear {
+    /// # Panics
+    /// When the bias is of another length, before a thread meets it.
+    fn parts(&self) -> (&Matrix, Option<&[f32]>) {
+        let bias = self.bias.as_deref();
+        assert!(
+            bias.is_none_or(|bias| bias.len() == self.matrix.rows()),
+            "a bias' length"
+        );
+        (&self.matrix, bias)
+    }
+}
+
 /// The gate of the feed-forward part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -111,13 +124,13 @@ impl Team {
         let rows = rows_of(input, columns);
         let targets = outputs.map(|(linear, out)| {
             assert_eq!(out.len(), rows * linear.matrix.rows(), "an output's length");
-            (linear, Shared(out.as_mut_ptr()))
+            (linear.parts(), Shared(out.as_mut_ptr()))
         });
-        let sets = targets.each_ref().map(|(linear, _)| [&linear.matrix]);
+        let sets = targets.each_ref().map(|((matrix, _), _)| [*matrix]);
         self.multiply(input, norm, &sets, None, &|spot, [sums]| {
-            let (linear, out) = &targets[spot.set];
+            let (parts, out) = &targets[spot.set];
             // SAFETY: each tile's outputs are written by one thread.
-            unsafe { store(linear, out.get(), &spot, rows, sums, |old, sum| *old = sum) }
+            unsafe { store(*parts, out.get(), &spot, rows, sums, |old, sum| *old = sum) }
         });
     }
 
@@ -142,7 +155,7 @@ impl Team {
             tiles.iter().all(|tile| (*tile as usize) < count),
             "a tile beyond {count}"
         );
-        let bias = linear.bias.as_deref().unwrap_or_default();
+        let bias = linear.parts().1.unwrap_or_default();
         let out = Shared(out.as_mut_ptr());
         let sets = [[matrix]];
         self.multiply(input, norm, &sets, Some(tiles), &|spot, [sums]| {
@@ -171,10 +184,10 @@ impl Team {
             rows * linear.matrix.rows(),
             "the stream's length"
         );
-        let out = Shared(stream.as_mut_ptr());
+        let (out, parts) = (Shared(stream.as_mut_ptr()), linear.parts());
         self.multiply(input, None, &[[&linear.matrix]], None, &|spot, [sums]| {
             // SAFETY: as in `project`.
-            unsafe { store(linear, out.get(), &spot, rows, sums, |old, sum| *old += sum) }
+            unsafe { store(parts, out.get(), &spot, rows, sums, |old, sum| *old += sum) }
         });
     }
 
@@ -209,7 +222,14 @@ impl Team {
                     others.as_ptr().cast(),
                     spot.width * LANES,
                 );
-                store(gate, out.get(), &spot, rows, sums, |old, sum| *old = sum);
+                store(
+                    (&gate.matrix, None),
+                    out.get(),
+                    &spot,
+                    rows,
+                    sums,
+                    |old, sum| *old = sum,
+                );
             }
         });
     }
@@ -327,8 +347,11 @@ impl Team {
                 && out.len() == queries.len(),
             "lengths of the streams"
         );
+        let rope = attention.rope;
         assert!(
-            cache.fits(attention, rows) && attention.rope.width() <= head,
+            cache.fits(attention, rows)
+                && rope.width() <= head
+                && rope.covered() >= attention.from + rows,
             "a cache or tables of another shape"
         );
         assert!(
@@ -401,18 +424,18 @@ fn rows_of(input: &[f32], columns: usize) -> usize {
 /// # Safety
 /// `out` is `[rows][the matrix' rows]`, and nobody else has this tile.
 unsafe fn store(
-    linear: &Linear,
+    (matrix, bias): (&Matrix, Option<&[f32]>),
     out: *mut f32,
     spot: &Spot,
     rows: usize,
     sums: &Sums,
     put: impl Fn(&mut f32, f32),
 ) {
-    let outputs = linear.matrix.rows();
+    let outputs = matrix.rows();
     let start = spot.tile * LANES;
     let count = LANES.min(outputs - start);
-    let bias = linear.bias.as_ref().map(|bias| &bias[start..start + count]);
-    for (row, sums) in (spot.first..rows).zip(sums) {
+    let bias = bias.map(|bias| &bias[start..start + count]);
+    for (row, sums) in (spot.first..rows).zip(sums.iter().take(spot.width)) {
         // SAFETY: `count` values of one row of the output, by the caller's promise.
         let to = unsafe { std::slice::from_raw_parts_mut(out.add(row * outputs + start), count) };
         // A whole tile's length is known to the compiler, which then needs no call to copy it.
@@ -437,3 +460,6 @@ fn put_sums(to: &mut [f32], sums: &[f32], bias: Option<&[f32]>, put: &impl Fn(&m
             .for_each(|((old, sum), bias)| put(old, sum + bias)),
     }
 }
+
+#[cfg(test)]
+mod tests;
