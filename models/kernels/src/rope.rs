@@ -49,8 +49,12 @@ impl Rope {
         Self { amplitude, ..self }
     }
 
-    /// Positions that the tables cover.
-    pub(crate) fn covered(&self) -> usize {
+    /// Whether it turns no more than a `head` of values, and covers positions below `end`.
+    pub(crate) fn fits(&self, head: usize, end: usize) -> bool {
+        self.width() <= head && self.covered() >= end
+    }
+
+    fn covered(&self) -> usize {
         self.cos.len() / self.per_position.len().max(1)
     }
 
@@ -70,7 +74,7 @@ impl Rope {
     }
 
     /// Values of a head that are turned.
-    pub(crate) fn width(&self) -> usize {
+    fn width(&self) -> usize {
         self.per_position.len() * 2
     }
 

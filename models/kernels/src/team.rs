@@ -347,11 +347,8 @@ impl Team {
                 && out.len() == queries.len(),
             "lengths of the streams"
         );
-        let rope = attention.rope;
         assert!(
-            cache.fits(attention, rows)
-                && rope.width() <= head
-                && rope.covered() >= attention.from + rows,
+            cache.fits(attention, rows) && attention.rope.fits(head, attention.from + rows),
             "a cache or tables of another shape"
         );
         assert!(
