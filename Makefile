@@ -2,6 +2,7 @@
 # make test   everything that .ci/run runs
 # make build  the binaries into target/release, the tool packages into target/release/tools
 # make test-arm  the kernels' tests built for ARM and run under an emulator, on each instruction set; make test has it where its tools can be had
+# make check-cuda  whether the code for CUDA compiles, with NVIDIA's compiler from PyPI; no GPU is needed, and nothing is run on one
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench build check demo deny escapes eval-home fmt fuzz office setup test test-arm
+.PHONY: bench build check check-cuda demo deny escapes eval-home fmt fuzz office setup test test-arm
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -65,6 +66,13 @@ check: setup deny
 	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
 
 # Another program that opens our workbooks, beside openpyxl. Where it cannot be had, make test goes on, and says so when it ends.
+# Compiles candle's kernels too, which takes some minutes the first time. The compute capability is the least that has all of them; it is named
+# because there may be no GPU to ask.
+check-cuda: setup
+	@cuda=$$(scripts/setup-cuda.sh $(CACHE)/cuda); export CUDA_HOME=$$cuda NVCC=$$cuda/bin/nvcc PATH=$$cuda/bin:$$PATH CUDA_COMPUTE_CAP=80; \
+	set -x; cargo check --release --locked --package cloister --features cuda
+
+# Another program that opens our workbooks, beside openpyxl.
 office:
 	@command -v soffice >/dev/null || scripts/debian.sh libreoffice-calc-nogui || true
 
