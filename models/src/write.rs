@@ -218,7 +218,9 @@ impl<F: Forward> Writer<'_, '_, '_, F> {
         let (tokens, mut taken) = (self.page.read, 0_usize);
         let over = tell(watch, Progress::Decode { tokens })
             .and_then(|()| self.draw(&draft, &asks, &mut taken));
-        self.drafter.learn(draft.len(), taken);
+        // Where the constraint chose, a guess was neither right nor wrong.
+        let guessed = asks.iter().filter(|ask| !matches!(ask, Ask::Nothing));
+        self.drafter.learn(guessed.count().min(draft.len()), taken);
         let counts = &mut self.written.counts;
         counts.drafted = counts.drafted.saturating_add(draft.len());
         counts.accepted = counts.accepted.saturating_add(taken);
