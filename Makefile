@@ -65,14 +65,13 @@ check: setup deny
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
 
-# Another program that opens our workbooks, beside openpyxl. Where it cannot be had, make test goes on, and says so when it ends.
 # Compiles candle's kernels too, which takes some minutes the first time. The compute capability is the least that has all of them; it is named
 # because there may be no GPU to ask.
 check-cuda: setup
 	@cuda=$$(scripts/setup-cuda.sh $(CACHE)/cuda); export CUDA_HOME=$$cuda NVCC=$$cuda/bin/nvcc PATH=$$cuda/bin:$$PATH CUDA_COMPUTE_CAP=80; \
 	set -x; cargo check --release --locked --package cloister --features cuda
 
-# Another program that opens our workbooks, beside openpyxl.
+# Another program that opens our workbooks, beside openpyxl. Where it cannot be had, make test goes on, and says so when it ends.
 office:
 	@command -v soffice >/dev/null || scripts/debian.sh libreoffice-calc-nogui || true
 
