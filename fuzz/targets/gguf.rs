@@ -20,9 +20,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let small = matches!(Engine::needs(&file, DeviceChoice::Threads(1)), Ok(Some(needs)) if needs.weights + needs.session < MOST);
     if small && let Ok(engine) = load(bytes) {
         let tokens = engine.tokenizer().encode("a b");
-        let _ = engine
-            .session()
-            .and_then(|mut session: Session<'_>| session.extend(&tokens, &mut Unwatched));
+        let _ = engine.session().and_then(|mut session: Session<'_>| {
+            session.extend(&tokens, &mut Unwatched)?;
+            session.logits().map(drop)
+        });
     }
 });
 
