@@ -95,6 +95,12 @@ impl Entry {
         Unchecked::parse(line).map(|unchecked| unchecked.entry)
     }
 
+    /// Hash of a line without its newline: what the next entry's `prev` and a checkpoint's head are (SPEC.md section 4).
+    #[must_use]
+    pub fn hash(line: &[u8]) -> Digest {
+        line_hash(line)
+    }
+
     /// The line, signed, without its newline.
     pub(crate) fn sign(self, key: &SessionKey) -> Result<Vec<u8>, AttestError> {
         let sig = Signature(key.sign(&self.signed_bytes()?));

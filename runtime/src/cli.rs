@@ -177,6 +177,14 @@ pub(crate) enum Audit {
     Verify,
     /// The ledger as a story
     Show,
+    /// Every entry as one line for another system, on standard output: redacted, with what proves it
+    ///
+    /// The ledger is verified first, and the exit code is the verifier's: 0 sound, 1 tampered (then nothing is exported), 2 not anchored or
+    /// not attested, 3 no trust roots. The same ledger gives the same bytes.
+    Export {
+        #[arg(long, value_enum)]
+        format: crate::export::Format,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -47,6 +47,11 @@ impl Desk {
             print(&escape(&text.to_string(), Lines::Keep));
         }
     }
+
+    /// One of many rows for another program, whatever standard output carries.
+    pub(crate) fn row(&self, row: &str) {
+        print(row);
+    }
 }
 
 /// Whoever reads standard output may be gone; that is no reason to fail after the work is done.

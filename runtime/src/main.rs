@@ -9,6 +9,7 @@ mod consent;
 mod counted;
 mod disk;
 mod entries;
+mod export;
 mod failure;
 mod home;
 mod interrupt;

@@ -2,27 +2,45 @@
 
 use std::io::BufReader;
 
-use cloister_attest::{ENTRIES_FILE, Files, Verdict, verify};
+use cloister_attest::{ENTRIES_FILE, Files, Report, Verdict, verify};
 use serde_json::{Value, json};
 
 use super::Desk;
 use crate::cli;
 use crate::counted::counted_in;
 use crate::disk;
+use crate::export::{Format, Rules, rows};
 use crate::failure::Failure;
 use crate::home::Home;
+
+/// The verifier's exit code where there is nothing to trust.
+const NO_ROOTS: u8 = 3;
 
 /// Run the command; the exit code is the verifier's own.
 pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, Failure> {
     match command {
         cli::Audit::Verify => check(home, desk),
         cli::Audit::Show => show(home, desk).map(|()| 0),
+        cli::Audit::Export { format } => export(home, desk, *format),
     }
 }
 
 fn check(home: &Home, desk: &Desk) -> Result<u8, Failure> {
+    let Some(report) = verified(home)? else {
+        return Ok(NO_ROOTS);
+    };
+    desk.document(&serde_json::to_value(&report).unwrap_or(Value::Null));
+    desk.answer(report.to_string().trim_end());
+    if let Verdict::Tampered { .. } = report.verdict() {
+        keep(desk);
+    }
+    Ok(report.exit_code())
+}
+
+/// What the verifier says of the ledger; nothing without trust roots.
+fn verified(home: &Home) -> Result<Option<Report>, Failure> {
     let Ok(roots) = home.roots() else {
-        return Ok(3);
+        return Ok(None);
     };
     let folder = home.ledger();
     let path = folder.join(ENTRIES_FILE);
@@ -40,15 +58,42 @@ fn check(home: &Home, desk: &Desk) -> Result<u8, Failure> {
         None,
     )
     .map_err(|e| disk::failed("read", &path, &e))?;
-    desk.document(&serde_json::to_value(&report).unwrap_or(Value::Null));
-    desk.answer(report.to_string().trim_end());
+    Ok(Some(report))
+}
+
+fn keep(desk: &Desk) {
+    desk.screen.say(
+        "hint",
+        "keep the folder as it is and call whoever audits this machine",
+    );
+}
+
+/// What does not verify is not handed on: another system would take it for what happened.
+fn export(home: &Home, desk: &Desk, format: Format) -> Result<u8, Failure> {
+    let Some(report) = verified(home)? else {
+        return Ok(NO_ROOTS);
+    };
+    for line in report.to_string().trim_end().lines() {
+        desk.screen.say("ledger", line.trim_start());
+    }
     if let Verdict::Tampered { .. } = report.verdict() {
-        desk.screen.say(
-            "hint",
-            "keep the folder as it is and call whoever audits this machine",
-        );
+        keep(desk);
+        return Ok(report.exit_code());
+    }
+    let folder = home.ledger();
+    let (checkpoint, _) = disk::others(&folder)?;
+    let size = checkpoint.as_deref().and_then(counted);
+    let lines = disk::read(&folder.join(ENTRIES_FILE))?;
+    for row in rows(&lines, size, format, &Rules::new()?)? {
+        desk.row(&row);
     }
     Ok(report.exit_code())
+}
+
+/// How many entries a checkpoint counts: the second line of its text.
+fn counted(checkpoint: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(checkpoint).ok()?;
+    text.lines().nth(1)?.parse().ok()
 }
 
 fn show(home: &Home, desk: &Desk) -> Result<(), Failure> {

@@ -1,0 +1,89 @@
+"""`cloister audit export`: every entry as a line for another system, with what proves it, and without what is nobody's business."""
+import hashlib
+import json
+import re
+import unittest
+
+import jsonschema
+from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+
+from home import SOUND, TAMPERED, Case, flip
+from test_story import told
+
+FORMATS = ("jsonl", "ocsf", "cef", "rfc5424")
+
+
+def iban(number):
+    """A German IBAN of this account, with its check digits (ISO 13616)."""
+    account = f"{number:018}"
+    return f"DE{98 - int(account + '131400') % 97:02}{account}"
+
+
+def card(number):
+    """A number of sixteen digits that ends in its check digit (ISO/IEC 7812-1)."""
+    digits = f"4{number:014}"
+    doubled = [int(d) * (2 if place % 2 == 0 else 1) for place, d in enumerate(digits)]
+    return digits + str(-sum(d // 10 + d % 10 for d in doubled) % 10)
+
+
+CANARIES = [text for n in range(50) for text in (f"canary{n}.person@example{n}.org", iban(37040044053201300 + n), card(11111111110000 + n), f"+49 30 {9018200 + n}")]
+
+
+class Export(Case):
+    def setUp(self):
+        super().setUp()
+        home, self.invoices, *_ = told(attested=True)
+        self.home = home.copy(self.folder / "home")
+        self.lines = (self.home.ledger / "entries.jsonl").read_bytes().splitlines()
+
+    def export(self, form, code=SOUND):
+        run = self.home.call("audit", "export", "--format", form)
+        self.assert_code(run, code)
+        return run
+
+    def test_each_entry_is_a_line_and_the_same_each_time(self):
+        for form in FORMATS:
+            out = self.export(form).out
+            self.assertEqual(len(out.splitlines()), len(self.lines), form)
+            self.assertEqual(out, self.export(form).out, form)
+
+    def test_each_row_names_the_line_that_proves_it(self):
+        hashes = ["sha256:" + hashlib.sha256(b"\0" + line).hexdigest() for line in self.lines]
+        for form in FORMATS:
+            for row, proof in zip(self.export(form).out.splitlines(), hashes, strict=True):
+                self.assertIn(proof, row, form)
+                self.assertIn(hashes[0], row, form)
+
+    def test_the_rows_of_ocsf_are_valid_by_its_schema(self):
+        schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.5.0")).get_class_schema("api_activity")
+        for row in self.export("ocsf").out.splitlines():
+            jsonschema.validate(json.loads(row), schema)
+        with self.assertRaises(jsonschema.ValidationError):
+            jsonschema.validate({**json.loads(row), "class_uid": "6003"}, schema)
+
+    def test_syslog_has_the_form_of_its_rfc(self):
+        form = re.compile(r'<1(10|09|08)>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z [!-~]+ cloister - [a-z-]+ \[cloister@32473( [a-z]+="[^"\\\]]*")+\] \ufeff.*')
+        for row in self.export("rfc5424").out.splitlines():
+            self.assertRegex(row, form)
+
+    def test_a_changed_ledger_is_not_handed_on(self):
+        flip(self.home.ledger / "entries.jsonl", 100)
+        for form in FORMATS:
+            self.assertEqual(self.export(form, TAMPERED).out, "", form)
+
+    def test_no_canary_leaves(self):
+        """Planted in a request, which the ledger keeps as text."""
+        self.assertEqual(len(set(CANARIES)), 200)
+        for start in range(0, len(CANARIES), 20):
+            words = "What is the weather for " + ", ".join(CANARIES[start:start + 20]) + "?"
+            self.home.run(self.invoices, words)
+        ledger = (self.home.ledger / "entries.jsonl").read_text(encoding="utf-8")
+        kept = [canary for canary in CANARIES if canary in ledger]
+        self.assertEqual(kept, CANARIES)  # what is not there could not leave
+        for form in FORMATS:
+            run = self.home.call("audit", "export", "--format", form)
+            self.assertEqual([canary for canary in CANARIES if canary in run.out + run.err], [], form)
+
+
+if __name__ == "__main__":
+    unittest.main()

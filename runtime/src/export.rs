@@ -1,0 +1,156 @@
+//! Rows of the ledger for other systems: redacted, one line an entry, each with what proves it. Pure: the same ledger gives the same bytes.
+
+mod cef;
+mod ocsf;
+mod redact;
+mod syslog;
+
+use cloister_attest::{AttestError, Digest, Entry};
+use serde_json::{Value, json};
+
+pub(crate) use redact::Rules;
+
+/// How a row is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// The entry itself, in JSON.
+    Jsonl,
+    /// Open Cybersecurity Schema Framework 1.5, class API Activity, in JSON.
+    Ocsf,
+    /// ArcSight Common Event Format, version 0.
+    Cef,
+    /// Syslog, with the proof as structured data.
+    Rfc5424,
+}
+
+/// One entry on its way out.
+struct Row<'a> {
+    entry: &'a Value,
+    /// Hash of the line in the ledger, which a proof is about: of the bytes before redaction.
+    line: Digest,
+    /// Name of the ledger: the hash of its first line.
+    log: Digest,
+    /// The device that the entry's session names.
+    device: &'a str,
+    /// Entries that the checkpoint counts.
+    checkpoint: Option<u64>,
+    rules: Digest,
+    redacted: usize,
+}
+
+impl Row<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.entry
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        self.entry
+            .get(name)
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
+    }
+
+    fn body(&self) -> &Value {
+        self.entry.get("body").unwrap_or(&Value::Null)
+    }
+
+    fn proof(&self) -> Value {
+        let mut proof = json!({ "ledger": self.log, "line": self.line, "seq": self.number("seq") });
+        if let (Some(size), Some(fields)) = (self.checkpoint, proof.as_object_mut()) {
+            fields.insert("checkpoint".to_owned(), size.into());
+        }
+        proof
+    }
+
+    fn redaction(&self) -> Value {
+        json!({ "rules": self.rules, "count": self.redacted })
+    }
+
+    /// For a person, in a few words.
+    fn title(&self) -> &'static str {
+        match self.text("kind") {
+            "session-start" => "a session begins",
+            "recovery" => "earlier sessions never ended",
+            "request" => "a person asked",
+            "plan" => "a plan was made",
+            "decision" => "the policy decided on a call",
+            "call-intent" => "a call is about to run",
+            "call-outcome" => "a call ended",
+            "effects" => "what would change was shown",
+            "consent" => "the question was answered",
+            "release" => "changes are about to be made",
+            "released" => "changes were made",
+            "discard" => "a result is about to be thrown away",
+            "refusal" => "something was refused",
+            "interrupted" => "a session was broken off",
+            "session-end" => "a session ends",
+            _ => "a note",
+        }
+    }
+
+    fn weight(&self) -> Weight {
+        let forbids = self.body().get("decision").and_then(Value::as_str) == Some("forbid");
+        match self.text("kind") {
+            "refusal" | "interrupted" | "recovery" => Weight::Warning,
+            "decision" if forbids => Weight::Warning,
+            "release" | "released" | "discard" | "consent" => Weight::Notice,
+            _ => Weight::Information,
+        }
+    }
+}
+
+/// How much attention an entry deserves; each format has its own number for it.
+#[derive(Clone, Copy)]
+enum Weight {
+    Information,
+    Notice,
+    Warning,
+}
+
+/// The rows of a ledger whose entries are `lines`, verified before; its `checkpoint` counts so many of them.
+///
+/// # Errors
+/// When a line is not an entry.
+pub(crate) fn rows(
+    lines: &[u8],
+    checkpoint: Option<u64>,
+    format: Format,
+    rules: &Rules,
+) -> Result<Vec<String>, AttestError> {
+    let (mut out, mut device, mut log) = (Vec::new(), String::new(), None);
+    let whole = lines.split_inclusive(|byte| *byte == b'\n');
+    for line in whole.filter_map(|line| line.strip_suffix(b"\n")) {
+        let entry = Entry::parse(line)?;
+        let hash = Entry::hash(line);
+        let (entry, redacted) = rules.apply(serde_json::to_value(&entry).unwrap_or_default());
+        let named = entry.pointer("/body/statement/device");
+        if let Some(named) = named.and_then(Value::as_str) {
+            device = named.to_owned();
+        }
+        let row = Row {
+            entry: &entry,
+            line: hash,
+            log: *log.get_or_insert(hash),
+            device: &device,
+            checkpoint,
+            rules: rules.digest(),
+            redacted,
+        };
+        out.push(match format {
+            Format::Jsonl => {
+                json!({ "entry": row.entry, "proof": row.proof(), "redaction": row.redaction() })
+                    .to_string()
+            }
+            Format::Ocsf => ocsf::row(&row).to_string(),
+            Format::Cef => cef::row(&row),
+            Format::Rfc5424 => syslog::row(&row),
+        });
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Hostile text in every format: a row stays one line, its fields stay its fields, and nothing is lost that was not redacted.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn entry(text: &str) -> Value {
+    json!({ "att": "none", "body": { "about": text, "text": text }, "kind": "note", "prev": Digest::ZERO, "seq": 7, "session": "7fd9b06246d6953d", "ts": 1_800_000_000_123_u64, "v": 1 })
+}
+
+fn row<'a>(entry: &'a Value, device: &'a str) -> Row<'a> {
+    Row {
+        entry,
+        line: Digest::ZERO,
+        log: Digest::ZERO,
+        device,
+        checkpoint: Some(8),
+        rules: Digest::ZERO,
+        redacted: 0,
+    }
+}
+
+/// What ends, moves or hides part of a line.
+fn hostile() -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(vec![
+        "|",
+        "=",
+        "\\",
+        "\"",
+        "]",
+        "\n",
+        "\r",
+        "\u{1b}[2J",
+        "\u{202e}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        " cs1=x",
+        "CEF:0|",
+    ]);
+    prop::collection::vec(
+        prop_oneof![odd.prop_map(str::to_owned), any::<String>()],
+        0..8,
+    )
+    .prop_map(|parts| parts.concat())
+}
+
+/// Splits at `separator` where no backslash stands before it.
+fn unescaped(text: &str, separator: char) -> Vec<String> {
+    let (mut parts, mut escaped) = (vec![String::new()], false);
+    for character in text.chars() {
+        if character == separator && !escaped {
+            parts.push(String::new());
+        } else if let Some(part) = parts.last_mut() {
+            part.push(character);
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    parts
+}
+
+proptest! {
+    #[test]
+    fn a_row_of_cef_has_eight_fields_and_its_own_keys(text in hostile(), device in hostile()) {
+        let row = cef::row(&row(&entry(&text), &device));
+        prop_assert_eq!(row.lines().count(), 1);
+        let moves = row.contains(['\n', '\r', '\u{1b}', '\u{202e}']);
+        prop_assert!(!moves);
+        let fields = unescaped(&row, '|');
+        prop_assert!(fields.len() >= 8 && fields[0] == "CEF:0");
+        let extension = fields[7..].join("|");
+        // As many equals signs that are not escaped as there are keys.
+        prop_assert_eq!(unescaped(&extension, '=').len() - 1, 16);
+    }
+
+    #[test]
+    fn a_row_of_syslog_has_one_element_and_seven_parameters(text in hostile(), device in hostile()) {
+        let row = syslog::row(&row(&entry(&text), &device));
+        prop_assert_eq!(row.lines().count(), 1);
+        let head: Vec<&str> = row.splitn(7, ' ').collect();
+        prop_assert_eq!(head[0], "<110>1");
+        prop_assert_eq!(head[1], "2027-01-15T08:00:00.123Z");
+        prop_assert!(head[2].bytes().all(|byte| byte.is_ascii_graphic()));
+        prop_assert_eq!(&head[3..6], &["cloister", "-", "note"]);
+        let element = unescaped(head[6], ']');
+        prop_assert!(element[0].starts_with("[cloister@32473 "));
+        prop_assert_eq!(unescaped(&element[0], '"').len() - 1, 14);
+        let told = element[1].starts_with(" \u{feff}a note: ");
+        prop_assert!(told, "{}", element[1]);
+    }
+
+    #[test]
+    fn what_is_not_redacted_arrives_as_it_was(text in hostile()) {
+        let entry = entry(&text);
+        let exported = ocsf::row(&row(&entry, "desk"));
+        prop_assert_eq!(&exported["unmapped"]["body"], &entry["body"]);
+        let line = exported.to_string();
+        prop_assert_eq!(line.lines().count(), 1);
+        prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), exported);
+    }
+}
