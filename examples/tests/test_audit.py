@@ -1,5 +1,6 @@
 """`cloister audit export`: every entry as a line for another system, with what proves it, and without what is nobody's business."""
 import hashlib
+import html
 import json
 import re
 import unittest
@@ -66,8 +67,26 @@ class Export(Case):
         for row in self.export("rfc5424").out.splitlines():
             self.assertRegex(row, form)
 
+    def test_a_session_is_a_page_that_says_who_agreed_to_what(self):
+        session = json.loads(self.lines[0])["session"]
+        run = self.home.call("audit", "report", "--session", session)
+        self.assert_code(run, SOUND)
+        entries = [json.loads(line) for line in self.lines]
+        (released,) = (entry["body"]["files"] for entry in entries if entry["kind"] == "released")
+        start = entries[0]["body"]
+        told = [entries[1]["body"].get("intent"), start["user"], start["agent"], start["statement"]["model"], start["statement"]["device"],
+                released[0]["path"], released[0]["sha256"], "every entry is whole"]
+        for fact in filter(None, told):
+            self.assertIn(html.escape(fact), run.out)
+        self.assertNotIn("<script", run.out)
+        self.assertNotRegex(run.out, r"(src|href|url)\s*[=(]")
+        missing = self.home.call("audit", "report", "--session", "0" * 16)
+        self.assert_code(missing, 1)
+        self.assertIn("audit show", missing.err)
+
     def test_a_changed_ledger_is_not_handed_on(self):
         flip(self.home.ledger / "entries.jsonl", 100)
+        self.assertEqual(self.home.call("audit", "report", "--session", json.loads(self.lines[0])["session"]).out, "")
         for form in FORMATS:
             self.assertEqual(self.export(form, TAMPERED).out, "", form)
 

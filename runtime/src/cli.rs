@@ -185,6 +185,14 @@ pub(crate) enum Audit {
         #[arg(long, value_enum)]
         format: crate::export::Format,
     },
+    /// One session as a page for people, on standard output: HTML without scripts, which prints
+    ///
+    /// The ledger is verified first; exit codes as those of `export`.
+    Report {
+        /// As `audit show` names it
+        #[arg(long, value_name = "SESSION")]
+        session: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

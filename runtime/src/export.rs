@@ -2,6 +2,7 @@
 
 mod cef;
 mod ocsf;
+mod page;
 mod redact;
 mod syslog;
 
@@ -150,6 +151,34 @@ pub(crate) fn rows(
         });
     }
     Ok(out)
+}
+
+/// One session of a verified ledger as a page for people; nothing where there is no session of that name.
+///
+/// # Errors
+/// When a line is not an entry.
+pub(crate) fn page(
+    lines: &[u8],
+    session: &str,
+    verdict: &str,
+    rules: &Rules,
+) -> Result<Option<String>, AttestError> {
+    let (mut entries, mut redacted) = (Vec::new(), 0);
+    let whole = lines.split_inclusive(|byte| *byte == b'\n');
+    for line in whole.filter_map(|line| line.strip_suffix(b"\n")) {
+        let entry = serde_json::to_value(Entry::parse(line)?).unwrap_or_default();
+        if entry.get("session").and_then(Value::as_str) == Some(session) {
+            let (entry, count) = rules.apply(entry);
+            redacted += count;
+            entries.push(entry);
+        }
+    }
+    let session = page::Session {
+        entries: &entries,
+        verdict,
+        redacted,
+    };
+    Ok((!entries.is_empty()).then(|| session.page()))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::Desk;
 use crate::cli;
 use crate::counted::counted_in;
 use crate::disk;
-use crate::export::{Format, Rules, rows};
+use crate::export::{Format, Rules, page, rows};
 use crate::failure::Failure;
 use crate::home::Home;
 
@@ -22,6 +22,7 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
         cli::Audit::Verify => check(home, desk),
         cli::Audit::Show => show(home, desk).map(|()| 0),
         cli::Audit::Export { format } => export(home, desk, *format),
+        cli::Audit::Report { session } => tell(home, desk, session),
     }
 }
 
@@ -70,6 +71,34 @@ fn keep(desk: &Desk) {
 
 /// What does not verify is not handed on: another system would take it for what happened.
 fn export(home: &Home, desk: &Desk, format: Format) -> Result<u8, Failure> {
+    sound(home, desk, |lines, checkpoint, _| {
+        let size = checkpoint.and_then(counted);
+        for row in rows(lines, size, format, &Rules::new()?)? {
+            desk.row(&row);
+        }
+        Ok(())
+    })
+}
+
+fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
+    sound(home, desk, |lines, _, report| {
+        let verdict = report.to_string();
+        let page = page(lines, session, verdict.trim_end(), &Rules::new()?)?;
+        let page = page.ok_or_else(|| {
+            Failure::failed(format!("no session `{session}` is in the ledger"))
+                .hint("`cloister audit show` names them".to_owned())
+        })?;
+        desk.row(page.trim_end());
+        Ok(())
+    })
+}
+
+/// Gives the entries, the checkpoint and the verdict to `hand_on` if nothing was tampered with. The exit code is the verifier's.
+fn sound(
+    home: &Home,
+    desk: &Desk,
+    hand_on: impl FnOnce(&[u8], Option<&[u8]>, &Report) -> Result<(), Failure>,
+) -> Result<u8, Failure> {
     let Some(report) = verified(home)? else {
         return Ok(NO_ROOTS);
     };
@@ -82,11 +111,8 @@ fn export(home: &Home, desk: &Desk, format: Format) -> Result<u8, Failure> {
     }
     let folder = home.ledger();
     let (checkpoint, _) = disk::others(&folder)?;
-    let size = checkpoint.as_deref().and_then(counted);
     let lines = disk::read(&folder.join(ENTRIES_FILE))?;
-    for row in rows(&lines, size, format, &Rules::new()?)? {
-        desk.row(&row);
-    }
+    hand_on(&lines, checkpoint.as_deref(), &report)?;
     Ok(report.exit_code())
 }
 

@@ -99,4 +99,19 @@ proptest! {
         prop_assert_eq!(line.lines().count(), 1);
         prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), exported);
     }
+
+    #[test]
+    fn nothing_on_a_page_is_markup_but_our_own(text in hostile()) {
+        let hostile = format!("<script>alert(1)</script><img src=x onerror='{text}'>\" style=\"{text}");
+        let entries = [json!({"kind": "request", "session": "s", "seq": 0, "ts": 0, "body": {"intent": hostile}})];
+        let tags = |entries: &[Value]| {
+            let page = page::Session { entries, verdict: &hostile, redacted: 0 }.page();
+            let moves = page.contains(['\u{1b}', '\u{202e}', '\r']);
+            (page.matches('<').count(), page.matches('>').count(), page.matches('"').count(), moves)
+        };
+        let plain = [json!({"kind": "request", "session": "s", "seq": 0, "ts": 0, "body": {"intent": "sum up"}})];
+        let (found, expected) = (tags(&entries), tags(&plain));
+        prop_assert_eq!(found, expected);
+        prop_assert!(!found.3);
+    }
 }
