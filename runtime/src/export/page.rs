@@ -33,10 +33,16 @@ impl Session<'_> {
 
     pub(super) fn page(&self) -> String {
         let mut page = HEAD.to_owned();
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let verdict: Vec<String> = self
+            .verdict
+            .lines()
+            .map(|line| shown(&words(line)))
+            .collect();
         let _ = writeln!(
             page,
             "<p class=\"verdict\"><strong>Does the record hold?</strong> {}</p>",
-            shown(self.verdict)
+            verdict.join("<br>")
         );
         self.facts(&mut page);
         self.asked(&mut page);

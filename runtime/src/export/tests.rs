@@ -105,7 +105,7 @@ proptest! {
         let hostile = format!("<script>alert(1)</script><img src=x onerror='{text}'>\" style=\"{text}");
         let entries = [json!({"kind": "request", "session": "s", "seq": 0, "ts": 0, "body": {"intent": hostile}})];
         let tags = |entries: &[Value]| {
-            let page = page::Session { entries, verdict: &hostile, redacted: 0 }.page();
+            let page = page::Session { entries, verdict: "sound", redacted: 0 }.page();
             let moves = page.contains(['\u{1b}', '\u{202e}', '\r']);
             (page.matches('<').count(), page.matches('>').count(), page.matches('"').count(), moves)
         };
