@@ -65,7 +65,7 @@ check: setup deny
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
 
-# Compiles candle's kernels too, which takes some minutes the first time. The compute capability is the least that has all of them; it is named
+# Compiles candle's kernels too, which takes a quarter of an hour the first time. The compute capability is the least that has all of them; it is named
 # because there may be no GPU to ask.
 check-cuda: setup
 	@cuda=$$(scripts/setup-cuda.sh $(CACHE)/cuda); export CUDA_HOME=$$cuda NVCC=$$cuda/bin/nvcc PATH=$$cuda/bin:$$PATH CUDA_COMPUTE_CAP=80; \
