@@ -77,6 +77,82 @@ class Question(Asked):
         self.refused_by(END_OF_INPUT)
 
 
+class Undone(Asked):
+    """A release that the person thinks better of."""
+
+    def setUp(self):
+        super().setUp()
+        self.assertEqual(self.answered("y", "run", "--manifest", "manifest.json", RENAME), DONE)
+        self.assertEqual(snapshot(self.work), self.after)
+        self.session = self.home.entries()[-1]["session"]
+
+    def answered(self, key, *command):
+        with self.home.at_terminal(self.work, *command) as terminal:
+            terminal.expect(QUESTION)
+            terminal.press(key + "\r")
+            return terminal.wait()
+
+    def kept(self):
+        return [folder.name.split("-")[1] for folder in (self.home.path / "kept").iterdir()]
+
+    def test_it_is_put_back_after_the_question_and_can_be_put_forth_again(self):
+        nobody = self.home.call("--json", "undo", self.session)
+        self.assert_code(nobody, REFUSED)
+        self.assertEqual(nobody.doc["consent"]["answer"], "unasked")
+        self.assertEqual(self.answered("n", "undo", self.session), REFUSED)
+        self.assert_untouched(self.work, self.after)
+        self.assertEqual(self.answered("y", "undo", self.session), DONE)
+        self.assert_untouched(self.work, self.before)
+        entries = self.home.entries()
+        own = [entry for entry in entries if entry["session"] == entries[-1]["session"]]
+        self.assertEqual([e["kind"] for e in own], ["session-start", "note", "effects", "consent", "release", "released", "session-end"])
+        self.assertEqual(own[1]["body"], {"about": "undo", "text": f"of session {self.session}"})
+        self.assertEqual(own[2]["body"]["changes"][0]["to"], str(self.work.resolve() / "a.txt"))
+        self.assertEqual(self.kept(), [own[0]["session"]])
+        self.assertEqual(self.answered("y", "undo", own[0]["session"]), DONE)
+        self.assert_untouched(self.work, self.after)
+        gone = self.home.call("undo", self.session)
+        self.assert_code(gone, FAILED)
+        self.assertIn(f"nothing is kept of session `{self.session}`", gone.err)
+        self.assert_sound(self.home)
+
+    def test_what_was_changed_since_is_named_and_nothing_is_put_back(self):
+        (self.work / "b.txt").write_text("my own words", encoding="utf-8")
+        before, entries = snapshot(self.work), self.home.entries()
+        run = self.home.call("--json", "undo", self.session)
+        self.assert_code(run, FAILED)
+        self.assertEqual(run.doc["error"]["message"], "not as released any more: `b.txt`")
+        self.assert_untouched(self.work, before)
+        self.assertEqual(self.home.entries(), entries)
+
+    def test_what_was_kept_is_what_the_ledger_says_was_released(self):
+        (description,) = (self.home.path / "kept").glob("*/*/effect.json")
+        effect = json.loads(description.read_text(encoding="utf-8"))
+        effect["change"]["from"] = effect["change"]["from"].replace("a.txt", "c.txt")
+        description.write_text(json.dumps(effect), encoding="utf-8")
+        run = self.home.call("undo", self.session)
+        self.assert_code(run, INTEGRITY)
+        self.assertIn("is not what the ledger says was made", run.err)
+        self.assert_untouched(self.work, self.after)
+
+    def test_it_is_kept_for_as_long_as_the_policy_says(self):
+        (shelf,) = (self.home.path / "kept").iterdir()
+        day, now = 24 * 3600 * 1000, int(time.time() * 1000)
+        shelf = shelf.rename(shelf.with_name(f"{now - 6 * day}-{self.session}"))
+        self.assert_code(self.home.call("undo", self.session), REFUSED)  # nobody to ask, but it is there still
+        self.assertEqual(self.kept(), [self.session])
+        shelf.rename(shelf.with_name(f"{now - 8 * day}-{self.session}"))
+        gone = self.home.call("undo", self.session)
+        self.assert_code(gone, FAILED)
+        self.assertIn("kept for 7 days", gone.err)
+        self.assertEqual(self.kept(), [self.session])  # no session began
+        self.home.run(self.work, RENAME, unattended=())
+        self.assertEqual(self.kept(), [])
+        said = [e["body"]["text"] for e in self.home.entries() if e["kind"] == "note"]
+        self.assertIn(f"what session {self.session} replaced is kept no longer", said)
+        self.assert_sound(self.home)
+
+
 class Waiting(Asked):
     """What a run without a terminal left behind."""
 

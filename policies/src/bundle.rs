@@ -20,6 +20,9 @@ pub struct Bundle {
     cases: Vec<CaseFile>,
 }
 
+/// Where the settings say how long things are kept.
+const UNDO_DAYS: &str = "/undo/days";
+
 /// What becomes of a new content for a file that exists, where no person is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replacing {
@@ -75,6 +78,7 @@ impl Bundle {
             let text = need(files, &beside)?;
             cases.push(CaseFile::parse(&beside, text)?);
         }
+        check_settings(&settings)?;
         let rego = Rego::load(&sources, &settings)?;
         let bundle = Self {
             name: about.name,
@@ -105,6 +109,13 @@ impl Bundle {
         }
     }
 
+    /// How many days a home keeps what a release replaced, for `cloister undo`: the setting `undo.days`, or 7. 0 keeps nothing.
+    #[must_use]
+    pub fn undo_days(&self) -> u64 {
+        let set = self.settings.pointer(UNDO_DAYS).and_then(Value::as_u64);
+        set.unwrap_or(LIMITS.undo_days_default)
+    }
+
     /// The bundle's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -115,6 +126,22 @@ impl Bundle {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+}
+
+/// The settings that are read in Rust have the shape that they are read in; the rules look at theirs themselves.
+fn check_settings(settings: &Value) -> Result<(), PolicyError> {
+    match settings.pointer(UNDO_DAYS).map(Value::as_u64) {
+        None => Ok(()),
+        Some(Some(days)) if days <= LIMITS.undo_days => Ok(()),
+        Some(_) => Err(PolicyError::BadFile {
+            file: "settings.json".into(),
+            fault: format!(
+                "has an `undo.days` that is no number from 0 to {}",
+                LIMITS.undo_days
+            ),
+            hint: "say for how many days a home keeps what a release replaced",
+        }),
     }
 }
 

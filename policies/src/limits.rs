@@ -32,6 +32,10 @@ pub struct Limits {
     /// One evaluation of Rego, milliseconds by the clock on the wall. 5000: the shipped rules need under 1, and a call on 4096 files needs room; a
     /// machine that computes much else lets hundreds of them pass meanwhile. It only has to end.
     pub evaluation: u64,
+    /// The longest that a home may keep what a release replaced, days. A year: it is a copy of each replaced file.
+    pub undo_days: u64,
+    /// How long it keeps that where the policy says nothing, days. A week: long enough to notice on Monday what happened on Friday.
+    pub undo_days_default: u64,
     /// A reason for a person, characters. 600: a few sentences.
     pub reason: usize,
 }
@@ -52,5 +56,7 @@ pub const LIMITS: Limits = Limits {
     bundle_file: 1 << 20,
     bundle_files: 256,
     evaluation: 5000,
+    undo_days: 366,
+    undo_days_default: 7,
     reason: 600,
 };

@@ -54,6 +54,28 @@ fn call(tool: &str, op: Op, path: &str) -> Call {
     Call::new("$1".into(), tool.into(), vec![arg], vec![resource]).unwrap()
 }
 
+#[test]
+fn a_bundle_says_for_how_long_things_are_kept_or_does_not_load() {
+    let days = |text: &str| {
+        let mut files = shipped();
+        files.insert("settings.json".into(), text.as_bytes().to_vec());
+        files.retain(|name, _| !name.contains(".rego") && !name.contains(".cases"));
+        Bundle::load(&files).map(|bundle| bundle.undo_days())
+    };
+    assert_eq!(Bundle::load(&shipped()).unwrap().undo_days(), 7);
+    for (text, said) in [
+        ("{}", 7),
+        (r#"{"undo": {"days": 0}}"#, 0),
+        (r#"{"undo": {"days": 366}}"#, 366),
+    ] {
+        assert_eq!(days(text).unwrap(), said, "{text}");
+    }
+    for odd in ["-1", "367", "1.5", "\"7\"", "null", "true"] {
+        let error = days(&format!(r#"{{"undo": {{"days": {odd}}}}}"#)).unwrap_err();
+        assert!(error.to_string().contains("`undo.days`"), "{odd}: {error}");
+    }
+}
+
 /// A bundle whose rules for calls are `rules`, and for all else permit.
 fn bundle(rules: &str) -> Result<Bundle, PolicyError> {
     let permit = |package: &str| {

@@ -48,6 +48,11 @@ pub(crate) enum Command {
     /// What waits for a person
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// Put back what a session's release replaced, after the question, if it still stands as released
+    Undo {
+        /// As `run --json` and `audit show` name it
+        session: String,
+    },
     /// The local models and their pins
     #[command(subcommand)]
     Models(Models),

@@ -86,13 +86,15 @@ pub(crate) fn change(effect: &Effect) -> Change {
         Op::Create { path } => (ChangeOp::Create, path, None, None),
         Op::Replace { path, before } => (ChangeOp::Replace, path, None, Some(*before)),
         Op::Move { from, to } => (ChangeOp::Move, from, Some(text(to)), digest),
+        Op::Delete { path } => (ChangeOp::Delete, path, None, digest),
     };
+    let after = digest.filter(|_| op != ChangeOp::Delete);
     Change {
         op,
         path: text(path),
         to,
         before,
-        after: digest,
+        after,
         terms,
     }
 }

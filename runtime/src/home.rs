@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use cloister_attest::{AdminKey, AdminPublic, Digest, Purpose, Roots, seal, unseal};
 use cloister_models::{DeviceChoice, Engine, Lock, ModelName, Pin, Watch};
 use cloister_policies::Bundle;
-use cloister_tools::Catalog;
+use cloister_tools::{Catalog, Kept};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
@@ -49,6 +49,11 @@ impl Home {
 
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
+    }
+
+    /// What releases replaced.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept::at(&self.root.join("kept"))
     }
 
     pub(crate) fn tools(&self) -> PathBuf {

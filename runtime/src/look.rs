@@ -21,18 +21,22 @@ const CELL: usize = 32;
 pub(crate) struct Look<'a> {
     cage: &'a Cage,
     effects: &'a Effects,
+    undo_days: u64,
 }
 
 impl<'a> Look<'a> {
-    pub(crate) fn new(cage: &'a Cage, effects: &'a Effects) -> Look<'a> {
-        Look { cage, effects }
+    /// What is replaced is kept for `undo_days`.
+    pub(crate) fn new(cage: &'a Cage, effects: &'a Effects, undo_days: u64) -> Look<'a> {
+        Look {
+            cage,
+            effects,
+            undo_days,
+        }
     }
 
     /// The pages of the question. `args` are those of the call that made the effects. What the call returned is not shown: it may say anything.
     pub(crate) fn pages(&self, args: &Map<String, Value>, why: &str, manifest: &Manifest) -> Pages {
-        let (created, replaced, moved) = self.counts();
-        let mut summary =
-            format!("what would change: {created} created, {replaced} replaced, {moved} moved\n");
+        let mut summary = format!("what would change: {}\n", self.counts());
         let mut diff = String::new();
         let mut below = None;
         for effect in self.effects.list() {
@@ -83,19 +87,26 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn counts(&self) -> (usize, usize, usize) {
+    fn counts(&self) -> String {
         let of = |wanted: fn(&Change) -> bool| {
-            self.effects
-                .list()
-                .iter()
-                .filter(|e| wanted(e.change()))
-                .count()
+            let all = self.effects.list().iter();
+            all.filter(|e| wanted(e.change())).count()
         };
-        (
-            of(|c| matches!(c, Change::Create { .. })),
-            of(|c| matches!(c, Change::Replace { .. })),
-            of(|c| matches!(c, Change::Move { .. })),
-        )
+        let created = of(|c| matches!(c, Change::Create { .. }));
+        let replaced = of(|c| matches!(c, Change::Replace { .. }));
+        let moved = of(|c| matches!(c, Change::Move { .. }));
+        let usual = format!("{created} created, {replaced} replaced, {moved} moved");
+        match of(|c| matches!(c, Change::Delete { .. })) {
+            0 => usual, // only an undo deletes
+            deleted => format!("{usual}, {deleted} deleted"),
+        }
+    }
+
+    fn lost(&self) -> String {
+        match self.undo_days {
+            0 => "is lost".to_owned(),
+            days => format!("is kept for {} (`cloister undo`)", counted(days, "day")),
+        }
     }
 
     fn body(&self, effect: &Effect, args: &Map<String, Value>) -> String {
@@ -105,7 +116,15 @@ impl<'a> Look<'a> {
             Change::Create { .. } => {}
             // A file that may be replaced is never one to read, so there is nobody who could show it.
             Change::Replace { .. } => {
-                let _ = writeln!(text, "    its present content is lost, and not shown");
+                let _ = writeln!(
+                    text,
+                    "    its present content {}, and not shown",
+                    self.lost()
+                );
+            }
+            Change::Delete { .. } => {
+                let _ = writeln!(text, "    its content {}", self.lost());
+                return text;
             }
         }
         match (self.sheets(effect), self.rows(effect)) {
@@ -219,13 +238,16 @@ pub(crate) fn line(effect: &Effect) -> String {
             "{name}  moved from {}",
             escape(&from.to_string_lossy(), Lines::Escape)
         ),
+        Change::Delete { .. } => format!("{name}  deleted"),
     }
 }
 
-/// What its content came from. A move makes none.
+/// What its content came from. A move or an end makes none.
 pub(crate) fn origin(effect: &Effect) -> String {
-    if matches!(effect.change(), Change::Move { .. }) {
-        return "its content unchanged".to_owned();
+    match effect.change() {
+        Change::Move { .. } => return "its content unchanged".to_owned(),
+        Change::Delete { .. } => return "as it was released".to_owned(),
+        Change::Create { .. } | Change::Replace { .. } => {}
     }
     let all: Vec<String> = effect
         .sources()
@@ -276,6 +298,10 @@ mod tests {
     }
 
     fn shown(change: Value) -> String {
+        shown_keeping(change, 0)
+    }
+
+    fn shown_keeping(change: Value, undo_days: u64) -> String {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().canonicalize().unwrap();
         let text = br#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 60}"#;
@@ -289,7 +315,7 @@ mod tests {
         let effects = Effects::gather([effect]).unwrap();
         let cage = blind(&folder, &manifest);
         let args = json!({"chart": "bar"});
-        let look = Look::new(&cage, &effects);
+        let look = Look::new(&cage, &effects, undo_days);
         look.pages(args.as_object().unwrap(), "why", &manifest).diff
     }
 
@@ -317,5 +343,19 @@ mod tests {
             diff.contains("its present content is lost, and not shown"),
             "{diff}"
         );
+        let diff = shown_keeping(
+            json!({"op": "replace", "path": "/f/r.xlsx", "before": before}),
+            7,
+        );
+        let kept = "its present content is kept for 7 days (`cloister undo`), and not shown";
+        assert!(diff.contains(kept), "{diff}");
+    }
+
+    #[test]
+    fn a_file_that_goes_is_said_to_be_kept() {
+        let diff = shown_keeping(json!({"op": "delete", "path": "/f/r.xlsx"}), 1);
+        assert!(diff.contains("r.xlsx  deleted"), "{diff}");
+        let kept = "its content is kept for 1 day (`cloister undo`)";
+        assert!(diff.contains(kept), "{diff}");
     }
 }

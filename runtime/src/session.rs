@@ -6,6 +6,7 @@ mod judged;
 pub(crate) mod later;
 mod opened;
 mod settle;
+pub(crate) mod undo;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -35,6 +35,11 @@ pub enum Change {
         /// Where it would be.
         to: PathBuf,
     },
+    /// The file goes. Made only to take back a new file.
+    Delete {
+        /// Its absolute path.
+        path: PathBuf,
+    },
 }
 
 /// One effect, its bytes waiting in quarantine under its id.
@@ -87,11 +92,12 @@ impl Effect {
         match &self.change {
             Change::Create { path }
             | Change::Replace { path, .. }
-            | Change::Move { to: path, .. } => path,
+            | Change::Move { to: path, .. }
+            | Change::Delete { path } => path,
         }
     }
 
-    /// Digest of the content to be written, or of the file that is moved.
+    /// Digest of the content to be written, or of the file that is moved or goes.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -157,6 +163,7 @@ impl Effect {
                 json!({"op": "replace", "path": path, "before": before})
             }
             Change::Move { from, to } => json!({"op": "move", "path": to, "from": from}),
+            Change::Delete { path } => json!({"op": "delete", "path": path}),
         };
         json!({
             "id": id, "call": call, "tool": tool, "name": name, "change": change, "digest": digest, "bytes": bytes,
@@ -356,7 +363,7 @@ mod tests {
             assert_eq!(Effects::gather([effect]).unwrap().hash(), alone);
             alone
         };
-        let edits: [fn(&mut Effect); 11] = [
+        let edits: [fn(&mut Effect); 12] = [
             |e| e.id = "q2".into(),
             |e| e.call = "$2".into(),
             |e| e.tool = "text.write".into(),
@@ -370,6 +377,11 @@ mod tests {
                 e.change = Change::Replace {
                     path: "/g/a".into(),
                     before: Digest::of("old"),
+                };
+            },
+            |e| {
+                e.change = Change::Delete {
+                    path: "/g/a".into(),
                 };
             },
             |e| e.digest = Digest::of("two"),

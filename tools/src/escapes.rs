@@ -252,7 +252,7 @@ impl Hands for Fenced {
             "plain"
         };
         if let Some(effect) = self.effect(change, content.as_bytes()) {
-            let _ = perform(&self.quarantine, &[effect], &mut |file, bytes| {
+            let _ = perform(&self.quarantine, None, &[effect], &mut |file, bytes| {
                 std::io::Write::write_all(file, bytes)
             });
         }

@@ -27,21 +27,25 @@ mod whole {
     #[cfg(test)]
     mod escapes;
     pub(crate) mod ground;
+    pub(crate) mod kept;
     pub(crate) mod package;
     pub(crate) mod quarantine;
     pub(crate) mod release;
     pub(crate) mod survey;
     #[cfg(test)]
     pub(crate) mod testing;
+    pub(crate) mod undo;
 
     pub use cage::{Cage, Ended, Outcome, Reading};
     pub use catalog::Catalog;
     pub use cloister_cage::{Fault, Limit, Limits, Moment, Used};
     pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
+    pub use kept::{Kept, Shelf};
     pub use package::{Example, Package, Pin, lock_text, pin};
     pub use quarantine::{Quarantine, Quarantined, Waiting};
     pub use release::{Released, release};
     pub use survey::{GrantedFile, Skipped, Survey};
+    pub use undo::Standing;
 }
 
 pub use error::ToolError;

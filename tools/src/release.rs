@@ -1,16 +1,17 @@
 //! Making effects real. Writes beneath the granted folders what was agreed to, and nothing else.
 //!
 //! All or nothing, short of a crash. First every new content is staged beside its target (`.name.cloister-tmp`), hashed on the way and
-//! synced; a full disk ends here, with nothing changed. Then each effect is put in place by one rename: a new file only where nothing
-//! stands, a replacement by exchanging the two names, so that what was there can be hashed after nobody can swap it any more. If one fails,
-//! those before it are exchanged back. Last, folders are synced, the old contents removed, and quarantine emptied.
+//! synced; what is about to be replaced is kept on a shelf (`kept.rs`), synced too; a full disk ends here, with nothing changed. Then each effect
+//! is put in place by one rename: a new file only where nothing stands, a replacement by exchanging the two names, a file that goes by giving it
+//! the staged name, so that what was there can be hashed after nobody can swap it any more. If one fails, those before it are taken back. Last,
+//! folders are synced, the old contents removed, and quarantine emptied.
 //!
 //! Once every effect is in place the release has happened and is reported so. Where the cleaning up after it fails, the entry stays in
 //! quarantine; releasing that again is refused, since its target is no longer as it was shown.
 //!
-//! A crash while staging leaves `.cloister-tmp` files. A crash while putting in place leaves some effects done and others not, each file
-//! whole, old or new; the replaced content may still stand in the `.cloister-tmp` file, as the only copy. So a release that finds such a
-//! file neither removes nor overwrites it, but is refused and names it. An entry leaves quarantine only after the sync of its folder, so
+//! A crash while staging or keeping leaves `.cloister-tmp` files, and perhaps a shelf of what still stands. A crash while putting in place leaves some effects done and others not, each file
+//! whole, old or new; the replaced content may still stand in the `.cloister-tmp` file, as the only copy where none is kept. So a release that
+//! finds such a file neither removes nor overwrites it, but is refused and names it. An entry leaves quarantine only after the sync of its folder, so
 //! the ledger's entry without an outcome and the quarantine together say what was meant.
 
 use std::ffi::{OsStr, OsString};
@@ -25,11 +26,14 @@ use sha2::{Digest as _, Sha256};
 use crate::effects::{Change, Effect, Release};
 use crate::error::ToolError;
 use crate::ground::{Folder, Ground, Kind, Missing, kind};
+use crate::kept::Shelf;
 use crate::quarantine::Quarantine;
 
 /// One effect that is real now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
+    /// Its name as the person knows it.
+    pub name: String,
     /// The absolute path.
     pub path: PathBuf,
     /// Digest of its content.
@@ -41,9 +45,10 @@ pub struct Released {
 /// Make the effects of `release` real. Takes a recorded release only:
 /// ```compile_fail,E0308
 /// fn unrecorded(quarantine: &cloister_tools::Quarantine, release: cloister_tools::Release) {
-///     let _ = cloister_tools::release(quarantine, release);
+///     let _ = cloister_tools::release(quarantine, None, release);
 /// }
 /// ```
+/// What it replaces is kept on `shelf`, where there is one. Gives back what stands where now; a file that went stands nowhere.
 ///
 /// # Errors
 /// [`ToolError::Changed`] when a target is not as it was, [`ToolError::QuarantineTampered`] when the bytes are not those agreed to,
@@ -53,11 +58,13 @@ pub struct Released {
 /// stays behind in quarantine, or beside its target.
 pub fn release(
     quarantine: &Quarantine,
+    shelf: Option<&Shelf>,
     release: Recorded<Release>,
 ) -> Result<Vec<Released>, ToolError> {
     let (release, _receipt) = release.into_parts();
     perform(
         quarantine,
+        shelf,
         release.effects().list(),
         &mut |target, bytes| target.write_all(bytes),
     )
@@ -68,6 +75,7 @@ type Writer<'a> = dyn FnMut(&mut File, &[u8]) -> std::io::Result<()> + 'a;
 
 pub(crate) fn perform(
     quarantine: &Quarantine,
+    shelf: Option<&Shelf>,
     effects: &[Effect],
     writer: &mut Writer<'_>,
 ) -> Result<Vec<Released>, ToolError> {
@@ -81,12 +89,12 @@ pub(crate) fn perform(
             }
         }
     }
-    for (done, one) in staged.iter().enumerate() {
-        if let Err(error) = one.put() {
-            staged.iter().take(done).rev().for_each(Staged::take_back);
-            staged.iter().for_each(Staged::clean);
-            return Err(error);
-        }
+    let kept = shelf.map_or(Ok(()), |shelf| keep(&staged, shelf));
+    if let Err(error) = kept.and_then(|()| put(&staged)) {
+        staged.iter().for_each(Staged::clean);
+        // Nothing was replaced, so nothing is lost if it stays.
+        let _ = shelf.map(Shelf::remove);
+        return Err(error);
     }
     for one in &staged {
         if one.settle().is_ok() {
@@ -96,12 +104,31 @@ pub(crate) fn perform(
     }
     Ok(effects
         .iter()
+        .filter(|e| !matches!(e.change, Change::Delete { .. }))
         .map(|e| Released {
+            name: e.name().into(),
             path: e.path().into(),
             sha256: e.digest(),
             bytes: e.bytes(),
         })
         .collect())
+}
+
+/// Keep what all of them are about to replace, durably.
+fn keep(staged: &[Staged<'_>], shelf: &Shelf) -> Result<(), ToolError> {
+    staged.iter().try_for_each(|one| one.keep(shelf))?;
+    shelf.sync()
+}
+
+/// Put all of them in place, or none.
+fn put(staged: &[Staged<'_>]) -> Result<(), ToolError> {
+    for (done, one) in staged.iter().enumerate() {
+        if let Err(error) = one.put() {
+            staged.iter().take(done).rev().for_each(Staged::take_back);
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// An effect whose target folder is open and whose content, if it has one, stands beside the target.
@@ -116,6 +143,7 @@ enum How<'a> {
     Create { temp: OsString },
     Replace { temp: OsString, before: Digest },
     Move { from: Folder, old: &'a OsStr },
+    Delete { temp: OsString },
 }
 
 impl<'a> Staged<'a> {
@@ -159,6 +187,10 @@ impl<'a> Staged<'a> {
                 }
                 How::Move { from: source, old }
             }
+            Change::Delete { path } => {
+                plain_mode(&folder, name, path)?;
+                How::Delete { temp: beside(name) }
+            }
         };
         Ok(Staged {
             effect,
@@ -166,6 +198,25 @@ impl<'a> Staged<'a> {
             name,
             how,
         })
+    }
+
+    /// Keep what is about to be replaced. What is kept is what [`put`](Self::put) will find there, or the release is undone.
+    fn keep(&self, shelf: &Shelf) -> Result<(), ToolError> {
+        let before = match &self.how {
+            How::Create { .. } | How::Move { .. } => None,
+            How::Replace { before, .. } => Some(*before),
+            How::Delete { .. } => Some(self.effect.digest),
+        };
+        let path = self.effect.path();
+        let file = before
+            .map(|_| self.folder.read(self.name))
+            .transpose()
+            .map_err(ToolError::io("keep", path))?;
+        if shelf.keep(self.effect, file)? == before {
+            Ok(())
+        } else {
+            Err(ToolError::Changed { path: path.into() })
+        }
     }
 
     /// Put it in place, and look at what was there once it cannot be swapped any more.
@@ -195,6 +246,26 @@ impl<'a> Staged<'a> {
                 }
                 Ok(())
             }
+            How::Delete { temp } => {
+                self.folder
+                    .rename(self.name, &self.folder, temp)
+                    .map_err(|e| self.left(e, temp))?;
+                if digest_of(&self.folder, temp) != Some(self.effect.digest) {
+                    self.take_back();
+                    return Err(ToolError::Changed { path: path.into() });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The staged name of a file that goes was taken already, by what a crash left.
+    fn left(&self, error: std::io::Error, temp: &OsStr) -> ToolError {
+        match error.kind() {
+            ErrorKind::AlreadyExists => ToolError::Leftover {
+                path: self.effect.path().with_file_name(temp),
+            },
+            _ => taken(error, self.effect.path()),
         }
     }
 
@@ -204,6 +275,7 @@ impl<'a> Staged<'a> {
             How::Create { temp } => self.folder.rename(self.name, &self.folder, temp),
             How::Replace { temp, .. } => self.folder.exchange(temp, self.name),
             How::Move { from, old } => self.folder.rename(self.name, from, old),
+            How::Delete { temp } => self.folder.rename(temp, &self.folder, self.name),
         };
     }
 
@@ -221,7 +293,7 @@ impl<'a> Staged<'a> {
         self.folder.sync()?;
         match &self.how {
             How::Create { .. } => Ok(()),
-            How::Replace { temp, .. } => self.folder.remove(temp),
+            How::Replace { temp, .. } | How::Delete { temp } => self.folder.remove(temp),
             How::Move { from, .. } => from.sync(),
         }
     }
@@ -261,6 +333,14 @@ fn digest_of(folder: &Folder, name: &OsStr) -> Option<Digest> {
         .map(|(digest, _)| digest)
 }
 
+/// The name beside a target under which its new content is staged, or its old one leaves.
+fn beside(name: &OsStr) -> OsString {
+    let mut temp = OsString::from(".");
+    temp.push(name);
+    temp.push(".cloister-tmp");
+    temp
+}
+
 /// Stage the quarantined bytes beside the target; gone again if anything fails. `mode` 0 leaves the mode to the umask.
 fn write_beside(
     quarantine: &Quarantine,
@@ -270,9 +350,7 @@ fn write_beside(
     mode: u32,
     writer: &mut Writer<'_>,
 ) -> Result<OsString, ToolError> {
-    let mut temp = OsString::from(".");
-    temp.push(name);
-    temp.push(".cloister-tmp");
+    let temp = beside(name);
     let source = quarantine.bytes(effect)?;
     let io = || ToolError::io("write", effect.path());
     let mut target = match folder.create(&temp) {
@@ -321,4 +399,4 @@ fn copy(mut source: File, target: &mut File, writer: &mut Writer<'_>) -> std::io
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

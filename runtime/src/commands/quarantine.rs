@@ -1,8 +1,9 @@
-//! `cloister quarantine`: what waits for a person. A release from here is asked about and recorded like any other.
+//! `cloister quarantine` and `cloister undo`: what waits for a person, and what was kept for one. A release from here is asked about and recorded
+//! like any other.
 
 use std::time::Instant;
 
-use cloister_tools::{Effect, Quarantine};
+use cloister_tools::{Effect, Quarantine, Released};
 use serde_json::json;
 
 use super::Desk;
@@ -12,7 +13,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::look;
 use crate::report::Report;
-use crate::session::{self, later};
+use crate::session::{self, later, undo};
 
 pub(crate) fn run(command: &cli::Quarantine, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let quarantine = Quarantine::open(&home.quarantine())?;
@@ -27,12 +28,23 @@ pub(crate) fn run(command: &cli::Quarantine, home: &Home, desk: &Desk) -> Result
 fn release(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
     told(desk, |report| {
         let files = later::release_one(id, home, desk, report)?;
-        let wrote = files.iter().map(|f| {
-            let (path, bytes) = (f.path.display(), counted(f.bytes, "byte"));
-            format!("wrote {path}, {bytes}, {}", f.sha256)
-        });
-        Ok(wrote.collect::<Vec<_>>().join("\n"))
+        Ok(files.iter().map(wrote).collect::<Vec<_>>().join("\n"))
     })
+}
+
+pub(crate) fn undo(session: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    told(desk, |report| {
+        let files = undo::undo(session, home, desk, report)?;
+        report.undone = Some(session.to_owned());
+        let mut said = vec![format!("what session `{session}` released was taken back")];
+        said.extend(files.iter().map(wrote));
+        Ok(said.join("\n"))
+    })
+}
+
+fn wrote(file: &Released) -> String {
+    let (path, bytes) = (file.path.display(), counted(file.bytes, "byte"));
+    format!("wrote {path}, {bytes}, {}", file.sha256)
 }
 
 fn discard(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {

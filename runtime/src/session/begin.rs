@@ -123,6 +123,7 @@ impl Begun {
             desk.screen
                 .detail("skipped", format!("{}: {}", skipped.path, skipped.reason));
         }
+        opened.house.prune(&mut opened.journal, desk)?;
         for refusal in &negotiated.refused {
             desk.screen.say("refused", refusal);
             report.refused.push(RefusedReport::of(refusal));
@@ -325,8 +326,11 @@ fn write_first(
     Ok((resumed.begin(key, start, clock::for_ledger())?, session))
 }
 
-/// A cage for looking at what waits: it reaches quarantine and nothing else, for it is granted nothing.
-pub(crate) fn looking_cage(house: &House) -> Result<(Cage, Manifest), Failure> {
+/// A cage for looking at what waits in `quarantine`: it reaches that and nothing else, for it is granted nothing.
+pub(crate) fn looking_cage(
+    house: &House,
+    quarantine: Quarantine,
+) -> Result<(Cage, Manifest), Failure> {
     let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let session = Session {
         attestation: AttestationKind::None,
@@ -340,7 +344,6 @@ pub(crate) fn looking_cage(house: &House) -> Result<(Cage, Manifest), Failure> {
         .negotiate(&nothing, &session, clock::for_policy())
         .grants;
     let survey = Survey::take(&grants, house.home.root(), &session.reserved)?;
-    let quarantine = Quarantine::open(&house.home.quarantine())?;
     let moment = Moment {
         unix_millis: clock::millis(),
         seed: 0,
@@ -377,7 +380,9 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
     let confinement = confine::told(&confine::this_process());
     let (ledger, session) = write_first(house, &who, &mut trust, &confinement, user, None)?;
     report.session = session;
-    Ok(Journal::new(ledger))
+    let mut journal = Journal::new(ledger);
+    house.prune(&mut journal, desk)?;
+    Ok(journal)
 }
 
 /// The account that runs this, for the ledger: its name, or its number where the environment names nobody.

@@ -2,7 +2,7 @@
 //! a release has the same question and the same records as in a run.
 
 use cloister_attest::{AttestError, Body, Change, ENTRIES_FILE, Entry, Files, Verdict, verify};
-use cloister_tools::{Effects, Quarantine, Released};
+use cloister_tools::{Effect, Effects, Quarantine, Released};
 use serde_json::Map;
 
 use super::{begin, settle};
@@ -28,15 +28,24 @@ pub(crate) fn release_one(
     let house = begin::House::open(home)?;
     let quarantine = Quarantine::open(&home.quarantine())?;
     let effects = Effects::gather([quarantine.get(id)?])?;
-    as_recorded(home, &effects)?;
-    let (cage, nothing) = begin::looking_cage(&house)?;
+    as_recorded(&made(home)?, &effects)?;
+    let (cage, nothing) = begin::looking_cage(&house, Quarantine::open(&home.quarantine())?)?;
     let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
     let ask = |effects: &Effects| {
-        let pages = Look::new(&cage, effects).pages(&Map::new(), WHY, &nothing);
+        let look = Look::new(&cage, effects, house.bundle.undo_days());
+        let pages = look.pages(&Map::new(), WHY, &nothing);
         consent::about(effects, &pages, &asking, desk.screen.interrupt())
     };
     let mut journal = begin::short(&house, desk, report)?;
-    let told = settle::settle(effects, ask, &quarantine, &mut journal, report);
+    let shelf = house.shelf(&report.session);
+    let told = settle::settle(
+        effects,
+        ask,
+        &quarantine,
+        shelf.as_ref(),
+        &mut journal,
+        report,
+    );
     journal.close(told)
 }
 
@@ -52,7 +61,10 @@ pub(crate) fn discard(
     let waiting = quarantine.waiting(id)?;
     let change = waiting.effect().map(entries::change);
     let known = match change {
-        Some(change) => made(home)?.into_iter().find(|made| *made == change),
+        Some(change) => made(home)?
+            .into_iter()
+            .map(|made| made.change)
+            .find(|made| *made == change),
         None => None,
     };
     let mut journal = begin::short(&house, desk, report)?;
@@ -66,13 +78,12 @@ pub(crate) fn discard(
 }
 
 /// What waits must be what the ledger says was made, to the last word that the question shows of it: `effect.json` may have been edited.
-fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
-    let recorded = made(home)?;
-    match effects
-        .list()
-        .iter()
-        .find(|e| !recorded.contains(&entries::change(e)))
-    {
+pub(super) fn as_recorded(recorded: &[Made], effects: &Effects) -> Result<(), Failure> {
+    let known = |e: &Effect| {
+        let change = entries::change(e);
+        recorded.iter().any(|made| made.change == change)
+    };
+    match effects.list().iter().find(|e| !known(e)) {
         None => Ok(()),
         Some(changed) => Err(Failure::new(
             Kind::Integrity,
@@ -85,8 +96,14 @@ fn as_recorded(home: &Home, effects: &Effects) -> Result<(), Failure> {
     }
 }
 
+/// A change that stands in the ledger, and the session that made it.
+pub(super) struct Made {
+    pub(super) session: String,
+    pub(super) change: Change,
+}
+
 /// Every change that some session made and recorded, in a ledger that the verifier finds nothing changed in.
-fn made(home: &Home) -> Result<Vec<Change>, Failure> {
+pub(super) fn made(home: &Home) -> Result<Vec<Made>, Failure> {
     let folder = home.ledger();
     let path = folder.join(ENTRIES_FILE);
     let entries = disk::read(&path)?;
@@ -107,13 +124,20 @@ fn made(home: &Home) -> Result<Vec<Change>, Failure> {
     }
     // A torn last line is no tampering, and no entry either: only what was verified is believed.
     let verified = usize::try_from(report.entries()).map_err(Failure::failed)?;
-    let changes = entries
+    Ok(entries
         .split(|byte| *byte == b'\n')
         .take(verified)
         .filter_map(|line| Entry::parse(line).ok())
-        .filter_map(|entry| match entry.body {
-            Body::Effects(recorded) => Some(recorded.changes),
-            _ => None,
-        });
-    Ok(changes.flatten().collect())
+        .flat_map(|entry| {
+            let session = entry.session.to_string();
+            let changes = match entry.body {
+                Body::Effects(recorded) => recorded.changes,
+                _ => Vec::new(),
+            };
+            changes.into_iter().map(move |change| Made {
+                session: session.clone(),
+                change,
+            })
+        })
+        .collect())
 }

@@ -331,9 +331,11 @@ impl Opened {
         let held = consent::held(&effects, self.house.bundle.replacing());
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
+        let days = self.house.bundle.undo_days();
         let cage = self.cage(report);
         let ask = |effects: &Effects| {
-            let pages = Look::new(&cage, effects).pages(&done.step.args, &why, &self.manifest);
+            let pages =
+                Look::new(&cage, effects, days).pages(&done.step.args, &why, &self.manifest);
             if freely || !someone {
                 desk.screen.say("effects", &pages.summary); // the question shows them by itself
             }
@@ -345,8 +347,9 @@ impl Opened {
             }
             consent::about(effects, &pages, &self.asking, desk.screen.interrupt())
         };
-        let journal = &mut self.journal;
-        settle::settle(effects, ask, &self.quarantine, journal, report).map(drop)
+        let (journal, shelf) = (&mut self.journal, self.house.shelf(&report.session));
+        let (quarantine, shelf) = (&self.quarantine, shelf.as_ref());
+        settle::settle(effects, ask, quarantine, shelf, journal, report).map(drop)
     }
 
     fn sentence(&self, step: &Step) -> String {

@@ -1,6 +1,6 @@
 //! From effects to what stands on disk: shown, asked about once, recorded, released. A run and a later release from quarantine end here alike.
 
-use cloister_tools::{Consent, Effects, Quarantine, Release, Released, release};
+use cloister_tools::{Consent, Effects, Quarantine, Release, Released, Shelf, release};
 
 use super::journal::{Journal, RELEASE};
 use super::refused;
@@ -9,11 +9,12 @@ use crate::failure::Failure;
 use crate::report::{ConsentReport, QuarantinedReport, ReleasedReport, Report};
 
 /// Put the effects to whoever `ask` asks, and release or keep them. The order is the promise: effects and answer are in the ledger before
-/// anything is let go, and a no is there before the session says so.
+/// anything is let go, and a no is there before the session says so. What a release replaces is kept on `shelf`.
 pub(super) fn settle(
     effects: Effects,
     ask: impl FnOnce(&Effects) -> Result<Consent, Failure>,
     quarantine: &Quarantine,
+    shelf: Option<&Shelf>,
     journal: &mut Journal,
     report: &mut Report,
 ) -> Result<Vec<Released>, Failure> {
@@ -31,7 +32,7 @@ pub(super) fn settle(
     report.consent = Some(ConsentReport::of(&consent));
     journal.note(entries::consent(&consent))?;
     match effects.consent(consent) {
-        Ok(granted) => let_go(granted, quarantine, journal, report),
+        Ok(granted) => let_go(granted, quarantine, shelf, journal, report),
         Err((_, refusal)) => {
             journal.note(entries::refusal(&refusal))?;
             Err(refused(&refusal)
@@ -40,30 +41,24 @@ pub(super) fn settle(
     }
 }
 
-/// Record, then release: beside, synced, renamed, folder synced; then say what stands where.
+/// Record, then release: beside, synced, the old kept, renamed, folder synced; then say what stands where.
 fn let_go(
     granted: Release,
     quarantine: &Quarantine,
+    shelf: Option<&Shelf>,
     journal: &mut Journal,
     report: &mut Report,
 ) -> Result<Vec<Released>, Failure> {
     journal.enter(RELEASE);
     let hash = granted.effects().hash();
-    let names: Vec<String> = granted
-        .effects()
-        .list()
-        .iter()
-        .map(|effect| effect.name().to_owned())
-        .collect();
     let recorded = journal.record(entries::release(hash), granted)?;
-    let released = release(quarantine, recorded)?;
+    let released = release(quarantine, shelf, recorded)?;
     journal.note(entries::released(hash, &released))?;
     report.quarantined.clear();
-    report.released = names
-        .into_iter()
-        .zip(&released)
-        .map(|(path, file)| ReleasedReport {
-            path,
+    report.released = released
+        .iter()
+        .map(|file| ReleasedReport {
+            path: file.name.clone(),
             sha256: file.sha256.hex(),
             bytes: file.bytes,
         })

@@ -166,7 +166,7 @@ fn a_copy_waits_in_quarantine_and_is_released_after_consent() {
             release,
         )
         .unwrap();
-    let released = crate::release::release(&desk.cage.quarantine, recorded).unwrap();
+    let released = crate::release::release(&desk.cage.quarantine, None, recorded).unwrap();
     assert_eq!(released[0].path, desk.dir.join("out/b.txt"));
     assert_eq!(std::fs::read(&released[0].path).unwrap(), b"hello");
 }

@@ -127,27 +127,31 @@ impl Quarantine {
                 .unwrap_or_default();
             let hex = Digest::of(format!("{} {now:?} {attempt}", std::process::id())).hex();
             let id = format!("q{}", hex.chars().take(10).collect::<String>());
-            let folder = self.dir.join(&id);
-            match DirBuilder::new().mode(0o700).create(&folder) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(error),
-                Ok(()) => {}
+            match self.draft_as(&id) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                other => return other,
             }
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(folder.join("bytes"))?;
-            return Ok(Draft {
-                id,
-                folder,
-                file,
-                hasher: Sha256::new(),
-                bytes: 0,
-                fate: Fate::Discard,
-            });
         }
         Err(std::io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// A new place for bytes under this id, which nothing may have yet.
+    pub(crate) fn draft_as(&self, id: &str) -> std::io::Result<Draft> {
+        let folder = self.folder(id).map_err(std::io::Error::other)?;
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(folder.join("bytes"))?;
+        Ok(Draft {
+            id: id.to_owned(),
+            folder,
+            file,
+            hasher: Sha256::new(),
+            bytes: 0,
+            fate: Fate::Discard,
+        })
     }
 
     fn folder(&self, id: &str) -> Result<PathBuf, ToolError> {
@@ -233,6 +237,16 @@ impl Draft {
         json.sync_all()?;
         File::open(&self.folder)?.sync_all()?;
         self.fate = Fate::Keep;
+        Ok(())
+    }
+}
+
+impl std::io::Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Draft::write(self, bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }

@@ -6,14 +6,14 @@ use std::os::unix::fs::symlink;
 use super::*;
 use crate::testing::{folder, put};
 
-struct Desk {
+pub(crate) struct Desk {
     _temp: tempfile::TempDir,
-    ground: PathBuf,
-    quarantine: Quarantine,
+    pub(crate) ground: PathBuf,
+    pub(crate) quarantine: Quarantine,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub(crate) fn new() -> Desk {
         let (temp, dir) = folder();
         std::fs::create_dir(dir.join("ground")).unwrap();
         Desk {
@@ -43,7 +43,7 @@ impl Desk {
         effect
     }
 
-    fn create(&self, name: &str, content: &str) -> Effect {
+    pub(crate) fn create(&self, name: &str, content: &str) -> Effect {
         self.effect(
             Change::Create {
                 path: self.ground.join(name),
@@ -52,7 +52,7 @@ impl Desk {
         )
     }
 
-    fn replace(&self, name: &str, before: &str, content: &str) -> Effect {
+    pub(crate) fn replace(&self, name: &str, before: &str, content: &str) -> Effect {
         self.effect(
             Change::Replace {
                 path: self.ground.join(name),
@@ -62,7 +62,7 @@ impl Desk {
         )
     }
 
-    fn moving(&self, from: &str, to: &str, content: &str) -> Effect {
+    pub(crate) fn moving(&self, from: &str, to: &str, content: &str) -> Effect {
         self.effect(
             Change::Move {
                 from: self.ground.join(from),
@@ -73,7 +73,15 @@ impl Desk {
     }
 
     fn perform(&self, effects: &[Effect]) -> Result<Vec<Released>, ToolError> {
-        perform(&self.quarantine, effects, &mut |file, bytes| {
+        self.perform_keeping(None, effects)
+    }
+
+    pub(crate) fn perform_keeping(
+        &self,
+        shelf: Option<&Shelf>,
+        effects: &[Effect],
+    ) -> Result<Vec<Released>, ToolError> {
+        perform(&self.quarantine, shelf, effects, &mut |file, bytes| {
             file.write_all(bytes)
         })
     }
@@ -88,7 +96,7 @@ impl Desk {
     }
 
     /// Every file below the ground with its content.
-    fn files(&self) -> Vec<(String, String)> {
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut open = vec![self.ground.clone()];
         while let Some(dir) = open.pop() {
@@ -111,7 +119,7 @@ impl Desk {
     }
 }
 
-fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
     of.iter()
         .map(|(a, b)| (a.to_string(), b.to_string()))
         .collect()
@@ -238,7 +246,7 @@ fn a_full_disk_leaves_everything_as_it_was_and_quarantined() {
         desk.replace("b.txt", "old b", "large"),
     ];
     let mut room = 7_usize;
-    let full = perform(&desk.quarantine, &effects, &mut |file, bytes| {
+    let full = perform(&desk.quarantine, None, &effects, &mut |file, bytes| {
         let fits = bytes.len().min(room);
         file.write_all(&bytes[..fits])?;
         room -= fits;
@@ -300,7 +308,7 @@ fn a_release_that_cannot_be_cleaned_up_after_is_still_a_release() {
     let (stuck, aside) = (desk.entry(&effects[0]), desk.ground.join("../aside"));
     // While the second file is staged, the first one's entry turns into something that is no folder: discarding it fails.
     let mut calls = 0;
-    let released = perform(&desk.quarantine, &effects, &mut |file, bytes| {
+    let released = perform(&desk.quarantine, None, &effects, &mut |file, bytes| {
         calls += 1;
         if calls == 2 {
             std::fs::rename(&stuck, &aside)?;
