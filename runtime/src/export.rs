@@ -1,6 +1,7 @@
 //! Rows of the ledger for other systems: redacted, one line an entry, each with what proves it. Pure: the same ledger gives the same bytes.
 
 mod cef;
+mod numbers;
 mod ocsf;
 mod page;
 mod redact;

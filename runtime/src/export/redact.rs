@@ -2,25 +2,25 @@
 //! Rules find what has a form; a name of a person has none, and is not found.
 
 use cloister_attest::Digest;
-use regex::{Captures, Regex};
+use regex::Regex;
 use serde_json::Value;
 
+use super::numbers::{self, IBAN_LENGTHS};
 use crate::failure::Failure;
 
-/// What is looked for: a name, a pattern, and what must hold of the digits and letters that were found.
+/// What is looked for: a name, a pattern, and what must hold of what was found.
 type Rule = (&'static str, &'static str, Check);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Check {
     None,
-    /// ISO 7064, mod 97-10, as ISO 13616 has it.
-    Mod97,
-    /// ISO/IEC 7812-1, annex B.
-    Luhn,
-    /// Eight to fifteen digits (ITU-T E.164).
-    Digits,
+    Iban,
+    Card,
+    Phone,
 }
 
+/// Between digits people write blanks, no-break ones too, and hyphens. A pattern takes more than a number can have, since words and other numbers
+/// may follow it: the check says where it ends.
 const RULES: [Rule; 4] = [
     (
         "e-mail",
@@ -29,14 +29,18 @@ const RULES: [Rule; 4] = [
     ),
     (
         "iban",
-        r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b",
-        Check::Mod97,
+        r"[A-Za-z]{2}[0-9]{2}(?:[ \u{a0}\u{202f}-]?[A-Za-z0-9]){11,30}",
+        Check::Iban,
     ),
-    ("card", r"\b[0-9](?:[ -]?[0-9]){12,18}\b", Check::Luhn),
+    (
+        "card",
+        r"[0-9](?:[ \u{a0}\u{202f}-]?[0-9]){12,18}",
+        Check::Card,
+    ),
     (
         "phone",
-        r"(?:\+|\b00?)[1-9](?:[ ()/.-]{0,2}[0-9]){6,14}\b",
-        Check::Digits,
+        r"(?:\+|00?)[1-9](?:[ \u{a0}\u{202f}()/.-]{0,2}[0-9]){6,14}",
+        Check::Phone,
     ),
 ];
 
@@ -56,7 +60,8 @@ impl Rules {
     pub(crate) fn digest(&self) -> Digest {
         let line =
             |((name, pattern, check), _): &(Rule, Regex)| format!("{name}\t{pattern}\t{check:?}\n");
-        Digest::of(self.0.iter().map(line).collect::<String>())
+        let lines: String = self.0.iter().map(line).collect();
+        Digest::of(lines + IBAN_LENGTHS)
     }
 
     /// The value with every text redacted, and how often something was.
@@ -67,7 +72,7 @@ impl Rules {
 
     fn value(&self, value: Value, count: &mut usize) -> Value {
         match value {
-            Value::String(text) if is_digest(&text) => Value::String(text),
+            Value::String(text) if is_ours(&text) => Value::String(text),
             Value::String(text) => Value::String(self.text(text, count)),
             Value::Array(items) => items
                 .into_iter()
@@ -75,74 +80,63 @@ impl Rules {
                 .collect(),
             Value::Object(fields) => fields
                 .into_iter()
-                .map(|(name, value)| (name, self.value(value, count)))
+                .map(|(name, value)| match (name.as_str(), value) {
+                    // The name of a session is the hash of its key.
+                    ("session" | "session_id", value) => (name, value),
+                    (_, value) => (name, self.value(value, count)),
+                })
                 .collect(),
             other => other,
         }
     }
 
     fn text(&self, text: String, count: &mut usize) -> String {
-        self.0.iter().fold(text, |text, ((name, _, check), regex)| {
-            let replaced = regex.replace_all(&text, |found: &Captures<'_>| {
-                let found = found.get(0).map_or("", |found| found.as_str());
-                if check.holds(found) {
-                    *count += 1;
-                    format!("[{name}]")
-                } else {
-                    found.to_owned()
-                }
-            });
-            replaced.into_owned()
+        self.0.iter().fold(text, |text, (rule, regex)| {
+            redacted(&text, rule, regex, count)
         })
     }
 }
 
+/// Looks again from the next character where a check fails: what was found may hide what begins within it.
+fn redacted(text: &str, (name, _, check): &Rule, regex: &Regex, count: &mut usize) -> String {
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(found) = regex.find_at(text, at) {
+        let start = found.start();
+        let before = text.get(..start).unwrap_or_default();
+        let from = text.get(start..).unwrap_or_default();
+        at = match check.length(before, from, found.len()) {
+            Some(length) => {
+                *count += 1;
+                out.push_str(text.get(copied..start).unwrap_or_default());
+                out.push_str(&format!("[{name}]"));
+                copied = start + length;
+                copied
+            }
+            None => start + from.chars().next().map_or(1, char::len_utf8),
+        };
+    }
+    out + text.get(copied..).unwrap_or_default()
+}
+
 impl Check {
-    fn holds(self, found: &str) -> bool {
-        let digits = || found.chars().filter_map(|character| character.to_digit(10));
+    /// How many bytes at the beginning of `from`, of the `most` that have the form, are to go.
+    fn length(self, before: &str, from: &str, most: usize) -> Option<usize> {
         match self {
-            Self::None => true,
-            Self::Digits => (8..=15).contains(&digits().count()),
-            Self::Luhn => {
-                let doubled = |(place, digit): (usize, u32)| match (place % 2, digit * 2) {
-                    (0, _) => digit,
-                    (_, twice) => twice / 10 + twice % 10,
-                };
-                let reversed: Vec<u32> = digits().collect();
-                let sum: u32 = reversed.into_iter().rev().enumerate().map(doubled).sum();
-                sum.is_multiple_of(10)
-            }
-            Self::Mod97 => {
-                let bare: Vec<char> = found
-                    .chars()
-                    .filter(|character| *character != ' ')
-                    .collect();
-                let (country, rest) = bare.split_at(bare.len().min(4));
-                let number = rest
-                    .iter()
-                    .chain(country)
-                    .filter_map(|character| character.to_digit(36));
-                let remainder = number.fold(0_u32, |remainder, digit| {
-                    let shifted = if digit < 10 {
-                        remainder * 10
-                    } else {
-                        remainder * 100
-                    };
-                    (shifted + digit) % 97
-                });
-                (15..=34).contains(&bare.len()) && remainder == 1
-            }
+            Self::None => Some(most),
+            _ if numbers::within_hex(before, from) => None,
+            Self::Iban => numbers::iban(before, from, most),
+            Self::Card => numbers::card(before, from, most),
+            Self::Phone => numbers::phone(before, from, most),
         }
     }
 }
 
-/// Hex, with or without the name of what it is: numbers in it mean nothing to anybody.
-fn is_digest(text: &str) -> bool {
-    let hex = text.split_once(':').map_or(text, |(_, hex)| hex);
-    hex.len() >= 16
-        && hex
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+/// A digest or a public key in the one notation of the ledger (`attest/SPEC.md`, section 1).
+fn is_ours(text: &str) -> bool {
+    let hex = text
+        .strip_prefix("sha256:")
+        .or_else(|| text.strip_prefix("ed25519:"));
+    hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(numbers::is_hex))
 }
 
 #[cfg(test)]
@@ -170,6 +164,19 @@ mod tests {
             ("GB82WEST12345698765432", "[iban]"),
             ("card 4111 1111 1111 1111.", "card [card]."),
             ("5500-0000-0000-0004", "[card]"),
+            ("4111111111111111", "[card]"),
+            ("card:4111111111111111", "card:[card]"),
+            ("visa_4111111111111111_x", "visa_[card]_x"),
+            ("Karte4111111111111111EUR", "Karte[card]EUR"),
+            (
+                "for 7 4111\u{a0}1111\u{a0}1111\u{a0}1111 4 times",
+                "for 7 [card] 4 times",
+            ),
+            ("4111 1111 1111 1111 5500 0000 0000 0004", "[card] [card]"),
+            ("DE89370400440532013000 EUR 500", "[iban] EUR 500"),
+            ("de89 3704 0044 0532 0130 00 by friday", "[iban] by friday"),
+            ("DE00 1234 DE89 3704 0044 0532 0130 00", "DE00 1234 [iban]"),
+            ("IBAN_GB82-WEST-1234-5698-7654-32X", "IBAN_[iban]X"),
             (
                 "call +49 (30) 901820 or 0043 1 58858",
                 "call [phone] or [phone]",
@@ -185,6 +192,9 @@ mod tests {
             "GB82 WEST 1234 5698 7654 33",
             "4111 1111 1111 1112",
             "from 2025-10-01 to 2025-12-31",
+            "vom 01.10.2025 bis 31.12.2025",
+            "01/10/2025",
+            "sha256:4111111111111111411111111111111141111111111111114111111111111111 is pinned",
             "invoice 2025-0042 of 1,234.50",
             "sheet@",
             "report.xlsx",
@@ -197,5 +207,23 @@ mod tests {
     fn digests_and_names_of_fields_are_left_alone() {
         let value = json!({"a@example.com": "sha256:4111111111111111411111111111111141111111111111114111111111111111", "n": 4_111_111_111_111_111_u64});
         assert_eq!(Rules::new().unwrap().apply(value.clone()), (value, 0));
+        let session = json!({"session": "4111111111111111"});
+        assert_eq!(Rules::new().unwrap().apply(session.clone()), (session, 0));
+    }
+
+    /// Four numbers that the rules know.
+    const KNOWN: [&str; 4] = [
+        "anna@example.org",
+        "DE89370400440532013000",
+        "4111111111111111",
+        "+4930901820",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn words_around_it_hide_nothing(before in "[A-Za-z0-9]{0,6}[ ,:;_]", known in proptest::sample::select(KNOWN.to_vec()), after in "[ ,;:_][A-Za-z0-9 ]{0,20}") {
+            let text = redacted(&format!("{before}{known}{after}"));
+            proptest::prop_assert!(!text.contains(known), "{}", text);
+        }
     }
 }
