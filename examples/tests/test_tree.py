@@ -9,7 +9,7 @@ from home import PROJECT
 
 NETWORK = {"curl", "curl-sys", "h2", "hf-hub", "hickory-resolver", "hyper", "hyper-util", "isahc", "mio", "native-tls", "openssl", "openssl-sys", "quinn",
            "reqwest", "rustls", "socket2", "tokio", "tungstenite", "ureq", "wasi-http", "wasmtime-wasi", "wasmtime-wasi-http"}
-PARSERS = {"calamine", "quick-xml", "rust_xlsxwriter", "umya-spreadsheet", "lopdf", "pdf", "docx-rs"}
+PARSERS = {"calamine", "quick-xml", "rust_xlsxwriter", "umya-spreadsheet", "lopdf", "html5ever", "mail-parser", "scraper", "pdf", "docx-rs"}
 
 
 def tree(package):

@@ -104,7 +104,9 @@ fn of_list(words: &Words, args: &Map<String, Value>, list: &[Value]) -> String {
                 format!("No file mentions `{w}`.")
             }),
         _ if has("before") => findings(words, list),
-        _ if has("text") => hits(args, list),
+        _ if has("text") && args.contains_key("words") => hits(args, list),
+        _ if has("text") && has("page") => passages(list),
+        _ if has("rows") && has("page") => grids(list),
         _ if has("columns") => tables(list),
         _ if has("lines") => each(list, |v| {
             format!(
@@ -115,9 +117,23 @@ fn of_list(words: &Words, args: &Map<String, Value>, list: &[Value]) -> String {
                 how_many(v, "characters", "character")
             )
         }),
-        _ => each(list, |v| {
+        _ if has("size") => each(list, |v| {
             format!("{} ({})", field(v, "file"), how_many(v, "size", "byte"))
         }),
+        _ => each(list, anything),
+    }
+}
+
+/// What a tool of somebody else found, by the names of its WIT.
+fn anything(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let told = fields
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", text(value)));
+            told.collect::<Vec<_>>().join(", ")
+        }
+        other => text(other),
     }
 }
 
@@ -196,6 +212,43 @@ fn hits(args: &Map<String, Value>, list: &[Value]) -> String {
         counted_in(&files, "file"),
         files.join(", ")
     )
+}
+
+/// The text that was asked for, in its own lines; pages are told apart where there are several.
+fn passages(list: &[Value]) -> String {
+    let plain = |v: &Value| {
+        v.get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let page = |v: &Value| match list {
+        [_] => plain(v),
+        _ => format!("Page {}:\n{}", field(v, "page"), plain(v)),
+    };
+    let shown: Vec<String> = list.iter().map(page).collect();
+    let start: String = shown.join("\n\n").chars().take(SHOWN).collect();
+    escape(&start, Lines::Keep)
+}
+
+/// Tables of documents, row by row.
+fn grids(list: &[Value]) -> String {
+    each(list, |v| {
+        let rows: Vec<Vec<String>> = v
+            .get("rows")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(|r| texts(Some(r)))
+            .collect();
+        let place = format!("{}, page {}", field(v, "file"), field(v, "page"));
+        let told = rows.iter().take(TOLD).map(|r| r.join(", "));
+        format!(
+            "{place}: {}: {}",
+            counted_in(&rows, "row"),
+            told.collect::<Vec<_>>().join("; ")
+        )
+    })
 }
 
 fn tables(list: &[Value]) -> String {
@@ -349,6 +402,30 @@ mod tests {
         );
         let list = json!([{"file": "a", "size": 1}, {"file": "b", "size": 20}]);
         assert_eq!(said("x", json!({}), list), "a (1 byte); b (20 bytes).");
+    }
+
+    #[test]
+    fn what_a_tool_of_somebody_else_found_is_told_by_its_names() {
+        let found = json!([{"file": "a.txt", "line": 2, "note": "x\ny"}, {"file": "b.txt", "line": 1, "note": ""}]);
+        assert_eq!(
+            said("x", json!({}), found),
+            "file: a.txt, line: 2, note: x\\u{a}y; file: b.txt, line: 1, note: ."
+        );
+        assert_eq!(said("x", json!({}), json!(["p", "q"])), "p; q.");
+    }
+
+    #[test]
+    fn a_document_is_told_by_its_pages_and_its_tables_by_their_rows() {
+        let one = json!([{"file": "a.pdf", "page": 1, "text": "x\ny\u{1b}"}]);
+        assert_eq!(said("x", json!({"file": "a.pdf"}), one), "x\ny\\u{1b}");
+        let two =
+            json!([{"file": "a", "page": 1, "text": "x"}, {"file": "a", "page": 3, "text": "y"}]);
+        assert_eq!(said("x", json!({}), two), "Page 1:\nx\n\nPage 3:\ny");
+        let grid = json!([{"file": "a", "page": 2, "rows": [["Tea", "3\n"], ["Milk", "1"]]}]);
+        assert_eq!(
+            said("x", json!({}), grid),
+            "a, page 2: 2 rows: Tea, 3\\u{a}; Milk, 1."
+        );
     }
 
     #[test]

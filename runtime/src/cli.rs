@@ -154,6 +154,8 @@ pub(crate) enum Models {
 pub(crate) enum Tools {
     /// List tools and their functions
     List,
+    /// Make a folder with a tool that works, to be changed into another
+    New { name: String },
     /// Say what a component can reach, from its own bytes and WIT
     Inspect { file: PathBuf },
     /// Check a tool package and pin it

@@ -9,6 +9,7 @@ pub(crate) mod models;
 pub(crate) mod policy;
 pub(crate) mod quarantine;
 pub(crate) mod run;
+pub(crate) mod scaffold;
 pub(crate) mod tools;
 
 use std::io::Write;

@@ -386,7 +386,17 @@ fn parsers(lock: &str) -> Vec<&str> {
     let names = lock.lines().filter_map(|line| line.strip_prefix("name = "));
     names
         .map(|n| n.trim_matches('"'))
-        .filter(|n| ["calamine", "quick-xml", "rust_xlsxwriter"].contains(n))
+        .filter(|n| {
+            [
+                "calamine",
+                "html5ever",
+                "lopdf",
+                "mail-parser",
+                "quick-xml",
+                "rust_xlsxwriter",
+            ]
+            .contains(n)
+        })
         .collect()
 }
 

@@ -50,30 +50,38 @@ fn call_with(
 ) -> Option<Run> {
     let begun = Instant::now();
     let component = Component::compile(&guest(tool)?, &Limits::STANDARD).unwrap();
-    let compiled = begun.elapsed();
+    println!("{tool}: compiled in {:?}", begun.elapsed());
+    let done = once(&component, function, name, content.into_bytes(), more);
+    println!("{tool}: {function}: {:?}", done.used);
+    Some(done)
+}
+
+fn once(
+    component: &Component,
+    function: &str,
+    name: &str,
+    content: Vec<u8>,
+    more: Vec<Arg>,
+) -> Run {
     let input = Input {
         name: name.into(),
-        source: Box::new(Bytes(content.into_bytes())),
+        source: Box::new(Bytes(content)),
     };
     let mut args = vec![Arg::List(vec![Arg::Input(input)])];
     args.extend(more);
     let interface = component.functions()[0].interface.clone();
-    let done = run(
-        &component,
+    let moment = Moment {
+        unix_millis: 0,
+        seed: 1,
+    };
+    run(
+        component,
         &interface,
         function,
         args,
         &Limits::STANDARD,
-        Moment {
-            unix_millis: 0,
-            seed: 1,
-        },
-    );
-    println!(
-        "{tool}: compiled in {compiled:?}; {function}: {:?}",
-        done.used
-    );
-    Some(done)
+        moment,
+    )
 }
 
 fn ok(run: &Run) -> &Value {
@@ -87,7 +95,7 @@ fn ok(run: &Run) -> &Value {
 fn every_shipped_package_fits_its_wit_and_can_be_pinned() {
     let temp = tempfile::tempdir().unwrap();
     let mut pins = Vec::new();
-    for tool in ["sheet", "text", "files"] {
+    for tool in ["sheet", "text", "files", "document"] {
         let Some(wasm) = guest(tool) else { return };
         let from = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("guests")
@@ -104,7 +112,7 @@ fn every_shipped_package_fits_its_wit_and_can_be_pinned() {
         pins.push(pin(&to).unwrap_or_else(|e| panic!("{e}")));
     }
     let catalog = Catalog::open(temp.path(), &lock_text(&pins)).unwrap();
-    assert_eq!(catalog.packages().count(), 3);
+    assert_eq!(catalog.packages().count(), 4);
     assert!(catalog.packages().all(|p| !p.examples().is_empty()));
 }
 
@@ -165,4 +173,152 @@ fn dates_are_found_in_the_component_and_not_only_natively() {
         panic!()
     };
     assert!(format!("{found:?}").contains("2025-03-25"), "{found:?}");
+}
+
+#[test]
+fn a_document_is_read_in_the_component_and_not_only_natively() {
+    let letter = "{\\rtf1\\ansi Dear all,\\par Due date: 25 March 2025\\page Bye}".to_owned();
+    let what = vec![Arg::Value(Value::Enum("date".into()))];
+    let Some(run) = call_with("document", "extract", "a.rtf", letter, what) else {
+        return;
+    };
+    let found = format!("{:?}", ok(&run));
+    assert!(
+        found.contains("2025-03-25") && found.contains("a.rtf"),
+        "{found}"
+    );
+}
+
+#[test]
+fn what_is_no_document_is_a_failure_that_names_the_file() {
+    let words = vec![Arg::Value(Value::Text("x".into()))];
+    let Some(run) = call_with("document", "find", "a.pdf", "plain".into(), words) else {
+        return;
+    };
+    let Ended::Returned(Some(Value::Result(Err(Some(failure))))) = &run.ended else {
+        panic!("{:?}", run.ended)
+    };
+    assert!(
+        format!("{failure:?}").contains("`a.pdf` is no pdf"),
+        "{failure:?}"
+    );
+}
+
+/// Mutated workbooks of the corpus.
+const MUTATED: usize = 500;
+
+/// Every workbook of the corpus, then mutated ones: bytes changed, cut out or cut off, at places drawn from a fixed seed.
+#[test]
+fn no_workbook_harms_the_host_and_what_is_unreadable_is_named() {
+    let Some(folder) = std::env::var_os("CLOISTER_CORPORA") else {
+        eprintln!("skipped: CLOISTER_CORPORA names no folder of other people's workbooks");
+        return;
+    };
+    let Some(wasm) = guest("sheet") else { return };
+    let component = Component::compile(&wasm, &Limits::STANDARD).unwrap();
+    let files = workbooks(&Path::new(&folder).join("spreadsheets"));
+    assert!(!files.is_empty(), "the corpus is empty");
+    let mut told = Told::default();
+    for (name, bytes) in &files {
+        told.judge(
+            name,
+            &once(&component, "describe", name, bytes.clone(), Vec::new()),
+        );
+    }
+    let mut dice = Dice(1);
+    for turn in 0..MUTATED {
+        let (name, bytes) = &files[turn % files.len()];
+        let bytes = mutated(bytes.clone(), &mut dice);
+        told.judge(name, &once(&component, "describe", name, bytes, Vec::new()));
+    }
+    println!("{} files, {MUTATED} mutated: {told:?}", files.len());
+    assert_eq!(
+        told.tables + told.failures + told.stopped,
+        files.len() + MUTATED
+    );
+    assert!(told.tables > 0 && told.failures > 0, "{told:?}");
+}
+
+fn workbooks(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let paths = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths
+        .filter(|path| path.extension().is_some())
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read(&path).unwrap())
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// How the calls ended.
+#[derive(Debug, Default)]
+struct Told {
+    tables: usize,
+    failures: usize,
+    /// By a limit or a trap of the component: an outcome to the host like any other.
+    stopped: usize,
+    most_memory: u64,
+}
+
+impl Told {
+    fn judge(&mut self, name: &str, run: &Run) {
+        self.most_memory = self.most_memory.max(run.used.memory_bytes);
+        assert!(
+            run.used.memory_bytes <= Limits::STANDARD.memory_bytes as u64,
+            "{name}"
+        );
+        match &run.ended {
+            Ended::Returned(Some(Value::Result(Ok(_)))) => self.tables += 1,
+            Ended::Returned(Some(Value::Result(Err(Some(failure))))) => {
+                assert!(
+                    format!("{failure:?}").contains(&format!("`{name}` ")),
+                    "{failure:?}"
+                );
+                self.failures += 1;
+            }
+            Ended::Returned(other) => panic!("{name}: {other:?}"),
+            stopped => {
+                println!("{name}: {stopped:?}");
+                self.stopped += 1;
+            }
+        }
+    }
+}
+
+/// Numbers that look drawn and are the same each time: splitmix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % bound.max(1) as u64).unwrap()
+    }
+}
+
+fn mutated(mut bytes: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
+    let length = bytes.len();
+    match dice.below(4) {
+        0 => bytes.truncate(dice.below(length)),
+        1 => {
+            let from = dice.below(length);
+            let to = length.min(from + dice.below(256));
+            bytes.drain(from..to);
+        }
+        _ => {
+            for _ in 0..=dice.below(16) {
+                let at = dice.below(length);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = u8::try_from(dice.below(256)).unwrap();
+                }
+            }
+        }
+    }
+    bytes
 }

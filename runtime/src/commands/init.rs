@@ -134,7 +134,7 @@ fn pin_tools(packages: &[PathBuf], home: &Home, key: &AdminKey) -> Result<(), Fa
     )
 }
 
-/// A package is flat: its component, its WIT, its description. What an older version left is removed, so that only pinned files lie there.
+/// A package is its component, its WIT and its description; sources beside them stay behind. What an older version left is removed, so that only pinned files lie there.
 pub(crate) fn copy_package(from: &Path, to: &Path) -> Result<(), Failure> {
     if to.is_dir() {
         fs::remove_dir_all(to).map_err(|e| disk::failed("replace", to, &e))?;
@@ -142,11 +142,17 @@ pub(crate) fn copy_package(from: &Path, to: &Path) -> Result<(), Failure> {
     disk::folder(to)?;
     for item in fs::read_dir(from).map_err(|e| disk::failed("list", from, &e))? {
         let path = item.map_err(|e| disk::failed("list", from, &e))?.path();
-        if let Some(name) = path.file_name().filter(|_| path.is_file()) {
+        if let Some(name) = path.file_name().filter(|_| is_part(&path)) {
             disk::replace(&to.join(name), &disk::read(&path)?)?;
         }
     }
     Ok(())
+}
+
+fn is_part(path: &Path) -> bool {
+    let named = |name: &str| path.file_name().is_some_and(|n| n == name);
+    let wit = path.extension().is_some_and(|ending| ending == "wit");
+    path.is_file() && (wit || named("tool.wasm") || named("tool.toml"))
 }
 
 /// Pin this machine's TPM, if it has one: whoever runs `init` sits in front of it.

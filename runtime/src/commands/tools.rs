@@ -1,6 +1,6 @@
 //! `cloister tools`: the catalogue and its pins.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cloister_attest::Purpose;
 use cloister_tools::names::{Lines, escape};
@@ -9,14 +9,17 @@ use serde_json::json;
 
 use super::Desk;
 use super::init::copy_package;
+use super::scaffold;
 use crate::cli;
 use crate::counted::counted_in;
+use crate::disk;
 use crate::failure::Failure;
 use crate::home::Home;
 
 pub(crate) fn run(command: &cli::Tools, home: &Home, desk: &Desk) -> Result<(), Failure> {
     match command {
         cli::Tools::List => list(home, desk),
+        cli::Tools::New { name } => scaffold::new(name, desk),
         cli::Tools::Inspect { file } => inspect(file, desk),
         cli::Tools::Add { dir } => add(dir, home, desk),
         cli::Tools::Verify => verify(home, desk),
@@ -56,7 +59,7 @@ fn inspect(file: &Path, desk: &Desk) -> Result<(), Failure> {
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let package = Package::read(folder)?;
+    let package = Package::read(&named(folder)?)?;
     // What is said below of its reach is true of a component that was checked, and of no other.
     package.check()?;
     desk.document(&json!({"name": package.name(), "wasm": package.pin().wasm, "functions": package.signatures().iter().map(Signature::json_schema).collect::<Vec<_>>()}));
@@ -68,6 +71,7 @@ fn inspect(file: &Path, desk: &Desk) -> Result<(), Failure> {
 
 fn add(dir: &Path, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let key = home.admin_key()?;
+    let dir = &named(dir)?;
     let added = pin(dir)?;
     let (catalog, _) = home.catalog(home.roots()?.admin())?;
     let mut pins: Vec<Pin> = catalog
@@ -82,6 +86,13 @@ fn add(dir: &Path, home: &Home, desk: &Desk) -> Result<(), Failure> {
     );
     pins.push(added);
     home.seal("tools.lock", &lock_text(&pins), Purpose::ToolsLock, &key)
+}
+
+/// A package is called what its folder is called, and `.` has no name.
+fn named(folder: &Path) -> Result<PathBuf, Failure> {
+    folder
+        .canonicalize()
+        .map_err(|e| disk::failed("find", folder, &e))
 }
 
 fn verify(home: &Home, desk: &Desk) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use crate::slots::{Alternative, Decide, Slot};
 use crate::words::{Role, Words};
 
 /// Words for an enum's cases and for optional parameters that are not their own names.
-const SYNONYMS: [(&str, &[&str]); 6] = [
+const SYNONYMS: [(&str, &[&str]); 7] = [
     ("chart", &["chart", "graph", "plot", "diagram"]),
     ("bar", &["bar", "column chart"]),
     (
@@ -28,6 +28,7 @@ const SYNONYMS: [(&str, &[&str]); 6] = [
     ),
     ("email", &["email", "e-mail", "address", "contact"]),
     ("number", &["number"]),
+    ("iban", &["iban", "account number", "bank account"]),
 ];
 /// Words that ask for a file where none is named.
 const FILE_CUES: [&str; 14] = [

@@ -76,7 +76,7 @@ const POLITE: [&str; 8] = [
 ];
 
 /// A function asked for by its own word, which no other word would mean.
-const ONLY_WHEN_ASKED: [(&str, &[&str]); 3] = [
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 5] = [
     (
         "describe",
         &[
@@ -93,6 +93,11 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 3] = [
     ),
     ("list", &["list", "file", "folder"]),
     ("count", &["line", "word", "character"]),
+    ("tables", &["table"]),
+    (
+        "duplicates",
+        &["duplic", "ident", "same byte", "same file", "twice"],
+    ),
 ];
 
 impl Offer {

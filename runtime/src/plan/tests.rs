@@ -138,6 +138,11 @@ fn offers() -> Vec<Offer> {
             include_str!("../../../tools/guests/files/wit/files.wit"),
             &["*"][..],
         ),
+        (
+            "document",
+            include_str!("../../../tools/guests/document/wit/document.wit"),
+            &["pdf", "docx"][..],
+        ),
     ];
     let each = tools.into_iter().flat_map(|(tool, wit, accepts)| {
         let signatures = Signature::parse(tool, wit).unwrap();
@@ -192,6 +197,39 @@ fn a_function_without_a_possible_argument_is_not_offered() {
     let office = grants(&OFFICE);
     let reach = Reach::new(Path::new(FOLDER), &office, known(&office));
     assert!(names(possible(&words, &reach, &all)).contains(&"sheet.summarize".to_owned()));
+}
+
+/// The files of the office hold no document, so the functions above were offered none of these.
+#[test]
+fn documents_are_for_the_tool_that_reads_them() {
+    let office = grants(&[("file:read", &["*"])]);
+    let file = |name: &str| Known {
+        name: name.to_owned(),
+        readable: true,
+        movable: false,
+    };
+    let files = vec![file("lease.docx"), file("scan.pdf"), file("rent.xlsx")];
+    let reach = Reach::new(Path::new(FOLDER), &office, files);
+    let offered = |request: &str| -> Vec<String> {
+        let all = offers();
+        let found = possible(&Words::read(request), &reach, &all);
+        found.iter().map(|o| o.signature.name()).collect()
+    };
+    assert_eq!(
+        offered("What does lease.docx say?"),
+        ["document.read", "document.extract"]
+    );
+    assert_eq!(
+        offered("Show the tables in lease.docx"),
+        ["document.read", "document.extract", "document.tables"]
+    );
+    let about = offered("Which documents mention the boiler?");
+    assert!(about.contains(&"document.find".to_owned()), "{about:?}");
+    assert!(
+        !offered("Sum up rent.xlsx")
+            .iter()
+            .any(|name| name.starts_with("document."))
+    );
 }
 
 #[test]

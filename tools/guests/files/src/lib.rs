@@ -1,4 +1,6 @@
-//! Files as a whole: list, move, rename. Reaches nothing but the handles it is given.
+//! Files as a whole: list, compare, move, rename. Reaches nothing but the handles it is given.
+
+mod duplicates;
 
 mod bindings {
     #![allow(
@@ -17,7 +19,9 @@ mod bindings {
 }
 
 use bindings::cloister::tool::handles::{Fault as HandleFault, Input, Movable, Place};
-use bindings::exports::cloister::files::files::{Entry, Failure, Fault, Guest};
+use bindings::exports::cloister::files::files::{Duplicate, Entry, Failure, Fault, Guest};
+
+use values::source::Source;
 
 /// The component.
 #[derive(Debug)]
@@ -34,12 +38,27 @@ impl Guest for Tool {
             .collect())
     }
 
+    fn duplicates(files: Vec<Input>) -> Result<Vec<Duplicate>, Failure> {
+        let named: Vec<_> = files.into_iter().map(|file| (file.name(), file)).collect();
+        duplicates::duplicates(&named)
+    }
+
     fn move_(file: Movable, to: Place) -> Result<(), Failure> {
         ask(file, to)
     }
 
     fn rename(file: Movable, to: Place) -> Result<(), Failure> {
         ask(file, to)
+    }
+}
+
+impl Source for Input {
+    fn size(&self) -> u64 {
+        Input::size(self)
+    }
+
+    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+        Input::read(self, offset, length).ok()
     }
 }
 

@@ -3,31 +3,25 @@
 use crate::bindings::exports::cloister::text::text::{Failure, Hit};
 use crate::document::{Document, too_large};
 use crate::limits::LIMITS;
-use values::text::{first_bytes, folded};
-
-/// Letters that may follow a sought word of four letters or more, so that `invoice` finds `invoices` and `invoiced` but `art` not `article`.
-const ENDING: usize = 3;
+use values::sought::Sought;
+use values::text::first_bytes;
 
 /// All lines of all files that hold `words`, in the order of the files.
 pub(crate) fn find(documents: &[Document], words: &str) -> Result<Vec<Hit>, Failure> {
-    let phrase =
-        folded(words.trim_matches(|mark: char| mark.is_whitespace() || "\"'“”„‚‘’".contains(mark)));
-    if phrase.is_empty() {
+    let Some(sought) = Sought::new(words) else {
         return Ok(Vec::new());
-    }
-    let hits = matching(documents, |line| holds(line, &phrase))?;
+    };
+    let hits = matching(documents, |line| sought.whole_in(line))?;
     if !hits.is_empty() {
         return Ok(hits);
     }
-    matching(documents, |line| {
-        phrase.split(' ').all(|word| holds(line, word))
-    })
+    matching(documents, |line| sought.words_in(line))
 }
 
 fn matching(documents: &[Document], fits: impl Fn(&str) -> bool) -> Result<Vec<Hit>, Failure> {
     let mut hits = Vec::new();
     for document in documents {
-        for (line, text) in document.lines().filter(|(_, text)| fits(&folded(text))) {
+        for (line, text) in document.lines().filter(|(_, text)| fits(text)) {
             if hits.len() >= LIMITS.results {
                 return Err(too_large(
                     document.file.clone(),
@@ -43,30 +37,6 @@ fn matching(documents: &[Document], fits: impl Fn(&str) -> bool) -> Result<Vec<H
         }
     }
     Ok(hits)
-}
-
-/// Whether the folded `line` holds `phrase` from the beginning of a word to the end of one, give or take an ending.
-fn holds(line: &str, phrase: &str) -> bool {
-    let last_word = phrase.rsplit(' ').next().unwrap_or(phrase);
-    let ending = if last_word.chars().count() < 4 {
-        0
-    } else {
-        ENDING
-    };
-    line.match_indices(phrase).any(|(at, _)| {
-        let before = line.get(..at).and_then(|head| head.chars().next_back());
-        let after = line
-            .get(at.saturating_add(phrase.len())..)
-            .unwrap_or_default();
-        let rest = after
-            .chars()
-            .take_while(|character| character.is_alphanumeric());
-        let open_start = phrase.starts_with(|first: char| !first.is_alphanumeric());
-        let open_end = phrase.ends_with(|last: char| !last.is_alphanumeric());
-        let starts = open_start || !before.is_some_and(char::is_alphanumeric);
-        let inflected = rest.clone().count() <= ending && rest.clone().all(char::is_alphabetic);
-        starts && (open_end || inflected || rest.eq(['s']))
-    })
 }
 
 #[cfg(test)]

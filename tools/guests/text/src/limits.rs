@@ -10,7 +10,7 @@ pub(crate) struct Limits {
     pub(crate) shown_bytes: usize,
     /// Hits or findings of one call: more is no answer, and each crosses the border of the cage.
     pub(crate) results: usize,
-    /// Bytes of one line shown with a hit, or before a finding.
+    /// Bytes of one line shown with a hit.
     pub(crate) line_bytes: usize,
 }
 
