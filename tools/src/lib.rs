@@ -41,7 +41,7 @@ pub use cage::{Cage, Ended, Outcome, Reading};
 #[cfg(feature = "cage")]
 pub use catalog::Catalog;
 #[cfg(feature = "cage")]
-pub use cloister_cage::{Fault, Limit, Limits, Moment, Used};
+pub use cloister_cage::{CageError, Fault, Layer, Limit, Limits, Moment, Program, Used};
 #[cfg(feature = "cage")]
 pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
 pub use error::ToolError;

@@ -10,7 +10,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cloister_cage::{Arg, Component, Ended, Input, Limits, Moment, Run, Source, Value, run};
+use cloister_cage::{
+    Arg, Component, Ended, Input, Limits, Moment, Program, Run, Source, Value, run,
+};
 use cloister_tools::{Catalog, lock_text, pin};
 
 struct Bytes(Vec<u8>);
@@ -59,6 +61,7 @@ fn call_with(
     args.extend(more);
     let interface = component.functions()[0].interface.clone();
     let done = run(
+        &Program::load().unwrap(),
         &component,
         &interface,
         function,
