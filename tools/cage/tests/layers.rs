@@ -117,7 +117,7 @@ fn attempts<'a>(folder: &Path, inherited: &File) -> Vec<Attempt<'a>> {
         Attempt(
             "descriptor",
             inherited.as_raw_fd().to_string(),
-            &[Descriptors, Seccomp],
+            &[Descriptors, Seccomp, Rlimits],
         ),
     ]
 }
