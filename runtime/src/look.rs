@@ -289,6 +289,7 @@ mod tests {
             seed: 0,
         };
         Cage::new(
+            Arc::new(cloister_tools::Program::load().unwrap()),
             Arc::new(Catalog::open(&tools, "").unwrap()),
             Arc::new(Survey::take(&grants, folder, &[]).unwrap()),
             Arc::new(Quarantine::open(&folder.join("quarantine")).unwrap()),

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cloister_attest::{Digest, Recorded};
-use cloister_cage::{Arg, Fault, Limit, Limits, Moment, Run, Used};
+use cloister_cage::{Arg, Fault, Limit, Limits, Moment, Program, Run, Used};
 use cloister_policies::{Call, Label, Permit, UnixMillis};
 use serde_json::{Map, Value};
 
@@ -42,6 +42,7 @@ use bench::{Bench, Inspection, Workbench};
 
 /// Where permits run. Holds what every call of a session shares.
 pub struct Cage {
+    program: Arc<Program>,
     catalog: Arc<Catalog>,
     survey: Arc<Survey>,
     quarantine: Arc<Quarantine>,
@@ -93,6 +94,7 @@ pub struct Outcome {
 impl Cage {
     /// A cage for one session. `moment` is the time and the seed that tools see; the permits' own end is checked against the real clock.
     pub fn new(
+        program: Arc<Program>,
         catalog: Arc<Catalog>,
         survey: Arc<Survey>,
         quarantine: Arc<Quarantine>,
@@ -100,6 +102,7 @@ impl Cage {
         moment: Moment,
     ) -> Cage {
         Cage {
+            program,
             catalog,
             survey,
             quarantine,
@@ -215,6 +218,7 @@ impl Cage {
         let component = package.component()?;
         let args: Vec<Arg> = to_args(signature, args, bench)?;
         Ok(cloister_cage::run(
+            &self.program,
             component,
             signature.interface(),
             signature.function(),

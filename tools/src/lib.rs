@@ -38,7 +38,7 @@ mod whole {
 
     pub use cage::{Cage, Ended, Outcome, Reading};
     pub use catalog::Catalog;
-    pub use cloister_cage::{Fault, Limit, Limits, Moment, Used};
+    pub use cloister_cage::{CageError, Fault, Layer, Limit, Limits, Moment, Program, Used};
     pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
     pub use kept::{Kept, Shelf};
     pub use package::{Example, Package, Pin, lock_text, pin};

@@ -10,7 +10,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cloister_cage::{Arg, Component, Ended, Input, Limits, Moment, Run, Source, Value, run};
+use cloister_cage::{
+    Arg, Component, Ended, Input, Limits, Moment, Program, Run, Source, Value, run,
+};
 use cloister_tools::{Catalog, lock_text, pin};
 
 struct Bytes(Vec<u8>);
@@ -75,6 +77,7 @@ fn once(
         seed: 1,
     };
     run(
+        &Program::load().unwrap(),
         component,
         &interface,
         function,

@@ -207,12 +207,26 @@ fn tpm(home: &Home, desk: &Desk) -> Check {
 }
 
 fn sandbox() -> Check {
-    let held = "wasmtime: no folders, no sockets, memory, fuel, time and output limited";
+    let cage = match confine::cage() {
+        Ok(cage) => cage,
+        Err(failure) => {
+            let advice = failure.advice().unwrap_or("see ARCHITECTURE.md, Processes");
+            return bad("sandbox", "missing", failure.message(), advice);
+        }
+    };
+    let held =
+        "wasmtime in a process of its own for each call: memory, fuel, time and output limited";
+    let remedies: std::collections::BTreeSet<_> =
+        confine::lacking(&cage).map(confine::remedy).collect();
+    let remedy = match remedies.is_empty() {
+        true => "a later version puts the model into a process of its own".to_owned(),
+        false => remedies.into_iter().collect::<Vec<_>>().join("; "),
+    };
     bad(
         "sandbox",
         "partial",
-        format!("{held}; {}", confine::told(&confine::this_process())),
-        "a later version puts model and tools into processes of their own",
+        format!("{held}; {}", confine::told(&confine::found(&cage))),
+        remedy,
     )
 }
 

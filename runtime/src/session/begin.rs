@@ -10,7 +10,7 @@ use cloister_models::{DeviceChoice, Engine, Pin};
 use cloister_policies::{
     AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
 };
-use cloister_tools::{Cage, Catalog, Limits, Moment, Quarantine, Survey};
+use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
 use zeroize::Zeroizing;
 
 use super::journal::Journal;
@@ -44,6 +44,7 @@ pub(crate) struct House {
     pub(crate) policy: Digest,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) tools: Digest,
+    pub(crate) cage: Arc<Program>,
 }
 
 impl House {
@@ -59,6 +60,7 @@ impl House {
             policy,
             catalog: Arc::new(catalog),
             tools,
+            cage: Arc::new(confine::cage()?),
         })
     }
 }
@@ -164,7 +166,7 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     };
     let session = Session {
         attestation: trust.kind(),
-        confinement: confine::this_process(),
+        confinement: confine::found(&house.cage),
         mode: job.mode,
         person: std::env::var("USER").ok(),
         reserved: vec![house.home.root().to_owned()],
@@ -334,7 +336,7 @@ pub(crate) fn looking_cage(
     let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let session = Session {
         attestation: AttestationKind::None,
-        confinement: confine::this_process(),
+        confinement: confine::found(&house.cage),
         mode: Mode::Attended,
         person: None,
         reserved: vec![house.home.root().to_owned()],
@@ -349,6 +351,7 @@ pub(crate) fn looking_cage(
         seed: 0,
     };
     let cage = Cage::new(
+        Arc::clone(&house.cage),
         Arc::clone(&house.catalog),
         Arc::new(survey),
         Arc::new(quarantine),
@@ -377,7 +380,7 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
         until: clock::millis().saturating_add(SHORT_MILLIS),
     };
     let user = account();
-    let confinement = confine::told(&confine::this_process());
+    let confinement = confine::told(&confine::found(&house.cage));
     let (ledger, session) = write_first(house, &who, &mut trust, &confinement, user, None)?;
     report.session = session;
     let mut journal = Journal::new(ledger);

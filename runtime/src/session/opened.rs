@@ -308,6 +308,7 @@ impl Opened {
             seed,
         };
         Cage::new(
+            Arc::clone(&self.house.cage),
             Arc::clone(&self.house.catalog),
             Arc::clone(&self.survey),
             Arc::clone(&self.quarantine),

@@ -1,21 +1,25 @@
-//! Compiling a component, stating its type, and refusing its imports before anything of it is instantiated.
+//! Compiling a component, stating its type, and refusing its imports. Nothing of it is run here: what is compiled waits in memory that
+//! nobody can change, for the cage's process.
 
-use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
-use wasmtime::component::{Linker, ResourceType};
-use wasmtime::{Config, Engine};
+use std::fs::File;
+use std::io::Write as _;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
 
 use crate::error::CageError;
-use crate::handles::{self, InputFile, MovableFile, OutputFile, PlaceName};
+use crate::handles;
 use crate::limits::{Limit, Limits};
-use crate::shape::{Function, Handle, Shape};
-use crate::state::State;
+use crate::link;
+use crate::shape::Function;
 use crate::wasi;
 
 /// A compiled component whose imports and exports have been looked at.
+#[derive(Debug)]
 pub struct Component {
-    pub(crate) engine: Engine,
-    pub(crate) code: wasmtime::component::Component,
-    pub(crate) linker: Linker<State>,
+    code: File,
+    bytes: u64,
     functions: Vec<Function>,
 }
 
@@ -30,17 +34,19 @@ impl Component {
         if bytes.len() > limits.component_bytes {
             return Err(CageError::Limit(Limit::Memory));
         }
-        let engine =
-            Engine::new(&config(limits)).map_err(|e| CageError::Engine(format!("{e:#}")))?;
-        let code = wasmtime::component::Component::from_binary(&engine, bytes)
+        let engine = |e: wasmtime::Error| CageError::Engine(format!("{e:#}"));
+        let mut settings = link::settings(limits);
+        settings.cranelift_nan_canonicalization(true); // the same bits on every machine
+        let compiler = Engine::new(&settings).map_err(engine)?;
+        let code = wasmtime::component::Component::from_binary(&compiler, bytes)
             .map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
-        check_imports(&engine, &code)?;
-        let linker = link(&engine, &code).map_err(|e| CageError::Engine(format!("{e:#}")))?;
-        let functions = reflect(&engine, &code, &linker, limits)?;
+        check_imports(&compiler, &code)?;
+        let linker = link::link(&compiler, &code).map_err(engine)?;
+        let functions = link::reflect(&compiler, &code, &linker, limits)?;
+        let compiled = code.serialize().map_err(engine)?;
         Ok(Component {
-            engine,
-            code,
-            linker,
+            code: sealed("cloister-component", &compiled, MemfdFlags::empty())?,
+            bytes: compiled.len() as u64,
             functions,
         })
     }
@@ -49,32 +55,25 @@ impl Component {
     pub fn functions(&self) -> &[Function] {
         &self.functions
     }
-}
 
-impl std::fmt::Debug for Component {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component")
-            .field("functions", &self.functions)
-            .finish_non_exhaustive()
+    pub(crate) fn code(&self) -> &File {
+        &self.code
+    }
+
+    /// Length of the compiled code.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 }
 
-/// Only what Rust guests for wasm32-wasip2 need. Each feature left out is code of the compiler that no component reaches.
-fn config(limits: &Limits) -> Config {
-    let mut config = Config::new();
-    config
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .max_wasm_stack(limits.stack_bytes)
-        .cranelift_nan_canonicalization(true) // the same bits on every machine
-        .wasm_tail_call(false)
-        .wasm_simd(false)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_wide_arithmetic(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_component_model_map(false);
-    config
+/// A file in memory that holds these bytes for good: nobody can write, grow or shrink it.
+pub(crate) fn sealed(name: &str, bytes: &[u8], flags: MemfdFlags) -> Result<File, CageError> {
+    let flags = flags | MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create(name, flags).map_err(CageError::memory)?);
+    file.write_all(bytes).map_err(CageError::memory)?;
+    let for_good = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    fcntl_add_seals(&file, for_good).map_err(CageError::memory)?;
+    Ok(file)
 }
 
 fn check_imports(engine: &Engine, code: &wasmtime::component::Component) -> Result<(), CageError> {
@@ -87,136 +86,4 @@ fn check_imports(engine: &Engine, code: &wasmtime::component::Component) -> Resu
         }
     }
     Ok(())
-}
-
-fn link(engine: &Engine, code: &wasmtime::component::Component) -> wasmtime::Result<Linker<State>> {
-    let mut linker = Linker::new(engine);
-    handles::link(&mut linker)?;
-    for (name, _) in code.component_type().imports(engine) {
-        wasi::link(&mut linker, name)?;
-    }
-    linker.define_unknown_imports_as_traps(code)?;
-    Ok(linker)
-}
-
-fn reflect(
-    engine: &Engine,
-    code: &wasmtime::component::Component,
-    linker: &Linker<State>,
-    limits: &Limits,
-) -> Result<Vec<Function>, CageError> {
-    let ty = linker
-        .substituted_component_type(code)
-        .map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
-    let mut functions = Vec::new();
-    for (interface, item) in ty.exports(engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else {
-            return Err(CageError::Export {
-                export: interface.escape_debug().to_string(),
-            });
-        };
-        functions_of(engine, interface, &instance, limits, &mut functions)?;
-    }
-    Ok(functions)
-}
-
-fn functions_of(
-    engine: &Engine,
-    interface: &str,
-    instance: &ComponentInstance,
-    limits: &Limits,
-    into: &mut Vec<Function>,
-) -> Result<(), CageError> {
-    for (name, item) in instance.exports(engine) {
-        match item.ty {
-            ComponentItem::ComponentFunc(ty) if !ty.async_() => {
-                into.push(function(interface, name, &ty, limits)?)
-            }
-            ComponentItem::Type(_) | ComponentItem::Resource(_) => {}
-            _ => {
-                return Err(CageError::Export {
-                    export: format!("{interface}#{name}").escape_debug().to_string(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-fn function(
-    interface: &str,
-    name: &str,
-    ty: &ComponentFunc,
-    limits: &Limits,
-) -> Result<Function, CageError> {
-    let params = ty
-        .params()
-        .map(|(name, ty)| Ok((name.to_string(), shape(&ty, limits.nesting)?)));
-    let params = params.collect::<Result<_, CageError>>()?;
-    let result = ty
-        .results()
-        .next()
-        .map(|ty| shape(&ty, limits.nesting))
-        .transpose()?;
-    Ok(Function {
-        interface: interface.into(),
-        name: name.into(),
-        params,
-        result,
-    })
-}
-
-fn shape(ty: &Type, depth: usize) -> Result<Shape, CageError> {
-    let depth = depth
-        .checked_sub(1)
-        .ok_or(CageError::Limit(Limit::Nesting))?;
-    let boxed = |ty: Type| shape(&ty, depth).map(Box::new);
-    Ok(match ty {
-        Type::Bool => Shape::Bool,
-        Type::U8 => Shape::Unsigned(8),
-        Type::U16 => Shape::Unsigned(16),
-        Type::U32 => Shape::Unsigned(32),
-        Type::U64 => Shape::Unsigned(64),
-        Type::S8 => Shape::Signed(8),
-        Type::S16 => Shape::Signed(16),
-        Type::S32 => Shape::Signed(32),
-        Type::S64 => Shape::Signed(64),
-        Type::Float32 => Shape::Float(32),
-        Type::Float64 => Shape::Float(64),
-        Type::Char => Shape::Char,
-        Type::String => Shape::Text,
-        Type::List(of) => Shape::List(boxed(of.ty())?),
-        Type::Option(of) => Shape::Option(boxed(of.ty())?),
-        Type::Result(of) => Shape::Result(
-            of.ok().map(boxed).transpose()?,
-            of.err().map(boxed).transpose()?,
-        ),
-        Type::Record(of) => Shape::Record(
-            of.fields()
-                .map(|f| Ok((f.name.to_string(), shape(&f.ty, depth)?)))
-                .collect::<Result<_, CageError>>()?,
-        ),
-        Type::Enum(of) => Shape::Enum(of.names().map(str::to_string).collect()),
-        Type::Own(resource) => handle(*resource),
-        Type::Borrow(_) => Shape::Foreign("borrow"),
-        Type::Tuple(_) => Shape::Foreign("tuple"),
-        Type::Variant(_) => Shape::Foreign("variant"),
-        Type::Flags(_) => Shape::Foreign("flags"),
-        _ => Shape::Foreign("async or fixed-length type"),
-    })
-}
-
-fn handle(resource: ResourceType) -> Shape {
-    let known = [
-        (ResourceType::host::<InputFile>(), Handle::Input),
-        (ResourceType::host::<OutputFile>(), Handle::Output),
-        (ResourceType::host::<MovableFile>(), Handle::Movable),
-        (ResourceType::host::<PlaceName>(), Handle::Place),
-    ];
-    known
-        .iter()
-        .find(|(ty, _)| *ty == resource)
-        .map_or(Shape::Foreign("resource"), |(_, handle)| {
-            Shape::Handle(*handle)
-        })
 }

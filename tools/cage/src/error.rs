@@ -8,6 +8,12 @@ pub enum CageError {
     /// The engine could not be made.
     #[error("the cage cannot start: {0}")]
     Engine(String),
+    /// There is no file in memory for what is compiled.
+    #[error("there is no memory that can be sealed: {0}")]
+    Memory(std::io::Error),
+    /// The cage's process did not start, or did not put on what nothing runs without.
+    #[error("the cage's process did not start: {0}")]
+    Process(String),
     /// Not a component, or one that uses features the cage leaves out (threads, 64-bit memory, simd, …).
     #[error("it does not compile: {0}")]
     NotAComponent(String),
@@ -26,4 +32,11 @@ pub enum CageError {
         /// The export as the component names it.
         export: String,
     },
+}
+
+impl CageError {
+    #[cfg(feature = "engine")]
+    pub(crate) fn memory(error: impl Into<std::io::Error>) -> CageError {
+        CageError::Memory(error.into())
+    }
 }

@@ -6,7 +6,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType};
 
 use crate::limits::Limit;
-use crate::run::Move;
+use crate::outcome::Move;
 use crate::state::{State, Stopped};
 use crate::value::{Input, Movable, Output, Place};
 

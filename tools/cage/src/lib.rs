@@ -1,34 +1,48 @@
-//! The cage: compiles one component, states its type, runs one function on the handles it is given, within [`Limits`].
+//! The cage. On the agent's side it compiles a component, states its type, and has one function of it run on the handles it is given, within
+//! [`Limits`]: by a process of its own that holds nothing (`src/main.rs`, `src/inside.rs`), started anew for each call, which asks here for
+//! every byte that it reads and brings every byte that it writes.
 //!
 //! The only crate that names wasmtime. It knows no policy and no path, opens no file and no socket, and reads the clock only to stop a
 //! call that takes too long. What a component sees as time and chance comes from [`Moment`], so a call can be replayed bit for bit.
 //!
-//! Without the feature `engine` only the types of what is exchanged are left: the fuzz targets read signatures and arguments by them, and
-//! wasmtime with their coverage would take an hour to compile.
+//! Features: `engine` is the agent's side, `process` the other one. Without either only the types of what is exchanged are left: the fuzz
+//! targets read signatures, arguments and frames by them, and wasmtime with their coverage would take an hour to compile.
 
+#[cfg(feature = "engine")]
+mod call;
+#[cfg(feature = "engine")]
+mod component;
+#[cfg(feature = "link")]
+mod error;
+#[cfg(feature = "link")]
+mod handles;
+#[cfg(feature = "process")]
+pub mod inside;
+mod layer;
+mod limits;
+#[cfg(feature = "link")]
+mod link;
+mod outcome;
+#[cfg(feature = "engine")]
+mod program;
 mod shape;
+#[cfg(feature = "link")]
+mod state;
 mod value;
-
-/// What runs it. Its files lie here, beside the others.
-#[cfg(feature = "engine")]
-#[path = ""]
-mod engine {
-    pub(crate) mod component;
-    pub(crate) mod convert;
-    pub(crate) mod error;
-    pub(crate) mod handles;
-    pub(crate) mod limits;
-    pub(crate) mod run;
-    pub(crate) mod state;
-    pub(crate) mod wasi;
-
-    pub use component::Component;
-    pub use error::CageError;
-    pub use limits::{Limit, Limits};
-    pub use run::{Ended, Fault, Moment, Move, Run, Used, run};
-}
+#[cfg(feature = "link")]
+mod wasi;
+pub mod wire;
 
 #[cfg(feature = "engine")]
-pub use engine::*;
+pub use call::run;
+#[cfg(feature = "engine")]
+pub use component::Component;
+#[cfg(feature = "link")]
+pub use error::CageError;
+pub use layer::{Layer, Layers};
+pub use limits::{HOST_BYTES, Limit, Limits};
+pub use outcome::{Ended, Fault, Moment, Move, Run, Used};
+#[cfg(feature = "engine")]
+pub use program::Program;
 pub use shape::{Function, Handle, Shape};
 pub use value::{Arg, Input, Movable, Output, Place, Sink, Source, Value};

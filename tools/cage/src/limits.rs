@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Bytes of memory that the cage's process may have beside [`Limits::memory_bytes`]: the compiled component, what is copied to and from
+/// the guest, the program's own.
+pub const HOST_BYTES: usize = 32 << 20;
+
 /// What one call may use. Fresh for each call; nothing is carried over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -17,12 +21,13 @@ pub struct Limits {
     pub memories: usize,
     /// Tables in a component: one for the guest, a few for adapters.
     pub tables: usize,
-    /// Bytes of native stack for the guest. Stops deep recursion long before the thread's own 2 MiB end.
+    /// Bytes of native stack for the guest. Stops deep recursion long before the process's own 8 MiB end.
     pub stack_bytes: usize,
     /// Units of wasmtime fuel, about one an instruction or a byte copied. Makes the stopping point repeatable; describing a CSV of 100k
     /// rows takes 1.7e10, and 1e12 is more than a fast machine does within the wall limit.
     pub fuel: u64,
-    /// Time on the wall for one call. Stops what fuel cannot see: slow reads and a busy machine.
+    /// Time on the wall for one call, the start of its process included. Then the agent kills it; stops what fuel cannot see: slow reads
+    /// and a busy machine.
     pub wall: Duration,
     /// Bytes that may be read through handles, repeated reads included. Stops a guest that reads for ever.
     pub read_bytes: u64,
@@ -105,6 +110,23 @@ pub enum Limit {
 }
 
 impl Limit {
+    const ALL: [Limit; 14] = [
+        Limit::Memory,
+        Limit::Table,
+        Limit::Instances,
+        Limit::Stack,
+        Limit::Fuel,
+        Limit::Wall,
+        Limit::Read,
+        Limit::Write,
+        Limit::Moves,
+        Limit::Handles,
+        Limit::Hostcall,
+        Limit::Random,
+        Limit::Nesting,
+        Limit::Result,
+    ];
+
     /// A stable name for records.
     pub fn code(self) -> &'static str {
         match self {
@@ -123,6 +145,10 @@ impl Limit {
             Limit::Nesting => "nesting",
             Limit::Result => "result",
         }
+    }
+
+    pub(crate) fn of_code(code: &str) -> Option<Limit> {
+        Limit::ALL.into_iter().find(|limit| limit.code() == code)
     }
 }
 

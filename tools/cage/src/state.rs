@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 
 use crate::limits::{Limit, Limits};
-use crate::run::{Moment, Move, Used};
+use crate::outcome::{Moment, Move, Used};
 
 /// A limit was reached; travels through wasmtime as the reason of the trap.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,7 @@ pub(crate) struct State {
 }
 
 impl State {
+    #[cfg(feature = "process")]
     pub(crate) fn new(limits: &Limits, moment: Moment) -> State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);

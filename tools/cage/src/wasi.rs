@@ -8,6 +8,7 @@ use crate::limits::Limit;
 use crate::state::{Exited, State, Stopped};
 
 /// Interfaces that may be imported, any 0.2 version. Not among them: file systems, sockets, http.
+#[cfg(feature = "engine")]
 const ALLOWED: &[&str] = &[
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -66,6 +67,7 @@ fn interface(name: &str) -> Option<&str> {
 }
 
 /// Whether the import `name` is on the list.
+#[cfg(feature = "engine")]
 pub(crate) fn allowed(name: &str) -> bool {
     interface(name).is_some_and(|name| ALLOWED.contains(&name))
 }

@@ -8,12 +8,12 @@
 )]
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use cloister_cage::{
-    Arg, CageError, Component, Ended, Fault, Input, Limit, Limits, Moment, Output, Run, Sink,
-    Source, Value, run,
+    Arg, CageError, Component, Ended, Fault, Input, Limit, Limits, Moment, Output, Program, Run,
+    Sink, Source, Value,
 };
 
 const INTERFACE: &str = "test:hostile/hostile@0.1.0";
@@ -21,6 +21,22 @@ const MOMENT: Moment = Moment {
     unix_millis: 1_700_000_000_123,
     seed: 7,
 };
+
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| Program::load().unwrap());
+
+/// Each run is a process of its own.
+fn run(
+    component: &Component,
+    interface: &str,
+    function: &str,
+    args: Vec<Arg>,
+    limits: &Limits,
+    moment: Moment,
+) -> Run {
+    cloister_cage::run(
+        &PROGRAM, component, interface, function, args, limits, moment,
+    )
+}
 
 /// A component with `run(in: own<input>, out: own<output>)` around `body`, and whatever else `module` defines.
 fn with_handles(body: &str, module: &str) -> Vec<u8> {

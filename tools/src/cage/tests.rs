@@ -43,6 +43,7 @@ impl Desk {
         let survey = Arc::new(Survey::take(&grants, &dir, &[root.join("tools")]).unwrap());
         let quarantine = Arc::new(Quarantine::open(&root.join("quarantine")).unwrap());
         let cage = Cage::new(
+            Arc::new(Program::load().unwrap()),
             catalog,
             survey,
             quarantine,

@@ -1,0 +1,92 @@
+//! The one line out: descriptor 0, to the agent. Inputs and outputs are asked for and brought over it.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use crate::value::{Sink, Source};
+use crate::wire::{Answer, Order, PIECE_BYTES, Remote, Told, receive, send};
+
+/// The line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line;
+
+impl Line {
+    pub(super) fn say(mut self, told: &Told) -> io::Result<()> {
+        send(&mut self, &told.encode())
+    }
+
+    pub(super) fn order(mut self) -> io::Result<Order> {
+        let payload = receive(&mut self)?;
+        Order::decode(&payload, &self).map_err(|_| ErrorKind::InvalidData.into())
+    }
+
+    fn ask(mut self, told: &Told) -> io::Result<Vec<u8>> {
+        self.say(told)?;
+        match Answer::decode(&receive(&mut self)?) {
+            Ok(Answer::Bytes(bytes)) => Ok(bytes),
+            Ok(Answer::TooLarge) => Err(ErrorKind::FileTooLarge.into()),
+            Ok(Answer::Fault) | Err(_) => Err(ErrorKind::Other.into()),
+        }
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(nix::unistd::read(io::stdin(), buffer)?)
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(nix::unistd::write(io::stdin(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Remote for Line {
+    fn source(&self, number: u32, size: u64) -> Box<dyn Source> {
+        Box::new(Far { number, size })
+    }
+
+    fn sink(&self, number: u32) -> Box<dyn Sink> {
+        Box::new(Far { number, size: 0 })
+    }
+}
+
+/// An input or output whose bytes are with the agent.
+struct Far {
+    number: u32,
+    size: u64,
+}
+
+impl Source for Far {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = u32::try_from(buffer.len().min(PIECE_BYTES)).unwrap_or_default();
+        let input = self.number;
+        let bytes = Line.ask(&Told::Read {
+            input,
+            offset,
+            length,
+        })?;
+        for (to, from) in buffer.iter_mut().zip(&bytes) {
+            *to = *from;
+        }
+        Ok(bytes.len().min(buffer.len()))
+    }
+}
+
+impl Sink for Far {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let output = self.number;
+        bytes.chunks(PIECE_BYTES).try_for_each(|piece| {
+            let bytes = piece.to_vec();
+            Line.ask(&Told::Write { output, bytes }).map(drop)
+        })
+    }
+}
