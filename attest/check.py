@@ -123,7 +123,7 @@ BODIES = {
     "plan": {"hash": DIGEST, "steps": listed({"id": text, "tool": text, "args": DIGEST})},
     "decision": {"step": text, "decision": one_of("permit", "ask", "forbid"), "rule": text, "reason": text},
     "call-intent": {"step": text, "tool": text, "component": DIGEST, "args": DIGEST, "resources": listed({"op": text, "path": text, "sha256?": DIGEST})},
-    "call-outcome": {"step": text, "outcome": text, "output?": DIGEST},
+    "call-outcome": {"step": text, "outcome": text, "output?": DIGEST, "read?": listed({"path": text, "sha256": DIGEST, "bytes": number})},
     "effects": {"hash": DIGEST, "changes": listed(CHANGE)},
     "consent": {"effects": DIGEST, "by": one_of("person", "policy", "nobody"), "answer": one_of("allow", "decline", "unasked"), "rule?": text},
     "release": {"effects": DIGEST},
@@ -282,7 +282,7 @@ class Ledger:
 
     def __init__(self, roots, challenge):
         self.roots, self.challenge = roots, challenge
-        self.size, self.head, self.byte, self.log = 0, ZERO, 0, None
+        self.size, self.head, self.byte, self.log, self.version = 0, ZERO, 0, None, 0
         self.start, self.count, self.ts, self.open, self.unsaid = None, 0, 0, [], []
         self.unended, self.torn, self.resets = [], {}, {}
         self.sessions = self.attested = 0
@@ -292,11 +292,14 @@ class Ledger:
         entry = parse(line)
         need(isinstance(entry, dict) and fits(ENTRY | {"body": lambda _: True}, entry), "no entry")
         need(fits(BODIES[entry["kind"]], entry["body"]) and canonical(entry) == line, "an entry that we would not write")
-        need((entry["v"], entry["seq"], entry["prev"]) == (1, self.size, self.head), "an entry that stands elsewhere")
-        (self.begin if entry["kind"] == "session-start" else self.go_on)(entry)
+        need((entry["seq"], entry["prev"]) == (self.size, self.head), "an entry that stands elsewhere")
+        starts = entry["kind"] == "session-start"
+        need(self.version <= entry["v"] <= 2 and (starts and entry["v"] or entry["v"] == self.version), "another version")
+        self.version = entry["v"]
+        (self.begin if starts else self.go_on)(entry)
         unsigned = {name: value for name, value in entry.items() if name != "sig"}
         check_signature(self.start["session_pub"], b"cloister-entry/v1\0" + canonical(unsigned), bytes.fromhex(entry["sig"]))
-        if entry["kind"] == "session-start":
+        if starts:
             self.vouch(entry["body"])
         self.ended = entry["kind"] == "session-end"
         if self.ended:
@@ -307,7 +310,7 @@ class Ledger:
 
     def begin(self, entry):
         if self.start and not self.ended:
-            self.unended.append({"session": self.start["session_id"], "last": self.size - 1, "open": [seq for seq, _ in self.open]})
+            self.unended.append({"session": self.start["session_id"], "last": self.size - 1, "open": [seq for seq, *_ in self.open]})
         start = entry["body"]["statement"]
         key = bytes.fromhex(start["session_pub"][8:])
         name = sha256(b"cloister-session-id/v1\0", key)[:8].hex()
@@ -328,18 +331,28 @@ class Ledger:
             self.unended = []
             self.torn |= {torn["file"]: torn["sha256"] for torn in body["torn"]}
         elif kind == "call-intent":
-            self.opened(("step", body["step"]))
+            self.opened(("step", body["step"]), body["resources"])
         elif kind == "release":
-            self.opened(("effects", body["effects"]))
+            self.opened(("effects", body["effects"]), [])
         elif kind in ("call-outcome", "released"):
+            if kind == "call-outcome":
+                self.check_readings(body)
             closed = ("step", body["step"]) if kind == "call-outcome" else ("effects", body["effects"])
             self.open, self.unsaid = ([one for one in of if one[1] != closed] for of in (self.open, self.unsaid))
         elif kind == "interrupted":
             self.unsaid = []
         need(kind != "session-end" or body["entries"] == self.count, "a session of another length")
 
-    def opened(self, what):
-        self.open, self.unsaid = self.open + [(self.size, what)], self.unsaid + [(self.size, what)]
+    def check_readings(self, body):
+        need(("read" in body) == (self.version > 1), "what was read, in the wrong version")
+        places = [(file["path"], file["sha256"]) for file in body.get("read", [])]
+        need(places == sorted(set(places)), "files that were read, in another order")
+        handed = [one for _, what, resources in self.open if what == ("step", body["step"]) for one in resources if one["op"] == "read"]
+        allowed = {(one["path"], one.get("sha256")) for one in handed}
+        need(all(place in allowed or (place[0], None) in allowed for place in places), "a file that was not handed over")
+
+    def opened(self, what, resources):
+        self.open, self.unsaid = self.open + [(self.size, what, resources)], self.unsaid + [(self.size, what)]
 
     def vouch(self, body):
         statement, proof = body["statement"], body["evidence"]

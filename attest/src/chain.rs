@@ -1,11 +1,14 @@
 //! Walks a ledger line by line and knows what may come next. Shared by the writer that resumes and the reader that verifies. Pure.
 
+mod open;
+
 use std::collections::BTreeMap;
 
+use self::open::Open;
 use crate::LIMITS;
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
-use crate::entry::{Entry, Unchecked, VERSION, line_hash};
+use crate::entry::{Entry, OLDEST, Unchecked, VERSION, line_hash};
 use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 
@@ -18,8 +21,7 @@ pub(crate) struct Current {
     not_after: UnixMillis,
     first: u64,
     pub(crate) last_ts: UnixMillis,
-    /// Intents without an outcome yet: number, and the step or the effects that the outcome will name.
-    open: Vec<(u64, String)>,
+    open: Open,
     /// Number of the last entry that said the session was broken off: it speaks for every intent before it.
     interrupted: Option<u64>,
 }
@@ -27,8 +29,8 @@ pub(crate) struct Current {
 impl Current {
     /// Intents without an outcome, and without a later word that the session was broken off.
     fn unsaid(&self) -> Vec<u64> {
-        let numbers = self.open.iter().map(|(seq, _)| *seq);
-        numbers
+        self.open
+            .numbers()
             .filter(|seq| self.interrupted.is_none_or(|said| said < *seq))
             .collect()
     }
@@ -40,6 +42,8 @@ pub(crate) struct Chain {
     next: u64,
     head: Digest,
     log: Option<Digest>,
+    /// Version of the last session's entries; 0 before the first.
+    version: u64,
     current: Option<Current>,
     /// Sessions without an end that no recovery has named yet.
     unended: Vec<Unended>,
@@ -104,10 +108,20 @@ impl Chain {
     }
 
     fn check_place(&self, entry: &Entry) -> Result<(), String> {
-        if entry.v != VERSION {
+        if !(OLDEST..=VERSION).contains(&entry.v) {
             return Err(format!(
                 "version {} of the entry format is not known",
                 entry.v
+            ));
+        }
+        let fits = match entry.body {
+            Body::SessionStart(_) => entry.v >= self.version,
+            _ => entry.v == self.version,
+        };
+        if !fits {
+            return Err(format!(
+                "version {} of the entry format after version {}",
+                entry.v, self.version
             ));
         }
         if entry.seq != self.next {
@@ -143,6 +157,7 @@ impl Chain {
         if entry.ts > statement.not_after() {
             return Err("the session began after its own end".to_owned());
         }
+        self.version = entry.v;
         self.unended.extend(self.unended_now());
         self.awaits_recovery = !self.unended.is_empty();
         self.current = Some(Current {
@@ -152,7 +167,7 @@ impl Chain {
             not_after: statement.not_after(),
             first: entry.seq,
             last_ts: entry.ts,
-            open: Vec::new(),
+            open: Open::default(),
             interrupted: None,
         });
         Ok(*statement.public())
@@ -186,12 +201,13 @@ impl Chain {
             _ if self.awaits_recovery => {
                 return Err("sessions without an end are not recorded as recovered".to_owned());
             }
-            Body::CallIntent(call) => current.open.push((entry.seq, call.step.clone())),
-            Body::CallOutcome(call) => current.open.retain(|(_, step)| *step != call.step),
-            Body::Release(release) => current.open.push((entry.seq, release.effects.to_string())),
-            Body::Released(done) => current
-                .open
-                .retain(|(_, effects)| *effects != done.effects.to_string()),
+            Body::CallIntent(call) => current.open.call(entry.seq, call),
+            Body::CallOutcome(call) => {
+                current.open.check_readings(entry.v, call)?;
+                current.open.close_call(call);
+            }
+            Body::Release(release) => current.open.release(entry.seq, release.effects),
+            Body::Released(done) => current.open.close_release(done.effects),
             Body::Interrupted(_) => current.interrupted = Some(entry.seq),
             Body::SessionEnd(end) => self.end(end)?,
             _ => {}
@@ -243,11 +259,10 @@ impl Chain {
 
     fn unended_now(&self) -> Option<Unended> {
         let current = self.current.as_ref()?;
-        let open = current.open.iter().map(|(seq, _)| *seq).collect();
         Some(Unended {
             session: current.id,
             last: self.next.saturating_sub(1),
-            open,
+            open: current.open.numbers().collect(),
         })
     }
 }

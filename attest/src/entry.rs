@@ -12,8 +12,10 @@ use crate::evidence::{Attestation, SessionId, UnixMillis};
 use crate::hex;
 use crate::keys::{SessionKey, SessionPublic};
 
-/// Version of the entry format.
-pub(crate) const VERSION: u64 = 1;
+/// Version of the entry format that is written.
+pub(crate) const VERSION: u64 = 2;
+/// The oldest version that is read: it says nothing of what calls read.
+pub(crate) const OLDEST: u64 = 1;
 /// Stands before the signed bytes, so that a session's signature on anything else is none on an entry.
 const DOMAIN: &[u8] = b"cloister-entry/v1\0";
 
@@ -33,7 +35,7 @@ pub struct Entry {
     pub session: SessionId,
     /// When, by the clock of the device. Never goes back within a session.
     pub ts: UnixMillis,
-    /// Version of the format, 1.
+    /// Version of the format; the same throughout a session.
     pub v: u64,
 }
 

@@ -74,7 +74,9 @@ class Export(Case):
         entries = [json.loads(line) for line in self.lines]
         (released,) = (entry["body"]["files"] for entry in entries if entry["kind"] == "released")
         start = entries[0]["body"]
-        told = [entries[1]["body"].get("intent"), start["user"], start["agent"], start["statement"]["model"], start["statement"]["device"],
+        read = [fact for entry in entries if entry["kind"] == "call-outcome" for file in entry["body"]["read"] for fact in (file["path"], file["sha256"])]
+        self.assertTrue(read)
+        told = [*read, entries[1]["body"].get("intent"), start["user"], start["agent"], start["statement"]["model"], start["statement"]["device"],
                 released[0]["path"], released[0]["sha256"], "every entry is whole"]
         for fact in filter(None, told):
             self.assertIn(html.escape(fact), run.out)

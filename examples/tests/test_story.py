@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import unittest
+from pathlib import Path
 
 from home import (DONE, NO_PLAN, REPORT, SOUND, TAMPERED, UNATTESTED, Case, attested_home, flip, invoices, plain_home,
                   scratch, snapshot)
@@ -139,6 +140,16 @@ class Ledger(Case):
         entries.write_bytes(b"".join(lines[:-1]))
         (self.home.ledger / "checkpoint").unlink()
         self.assert_code(self.home.verify(), TAMPERED, UNATTESTED)
+
+    def test_what_was_read_is_named_by_its_digest(self):
+        _, folder, before, *_ = told(attested=True)
+        outcomes = [entry["body"] for entry in self.home.entries() if entry["kind"] == "call-outcome"]
+        self.assertTrue(outcomes)
+        for outcome in outcomes:
+            found = {Path(file["path"]).relative_to(folder).as_posix(): file for file in outcome["read"]}
+            self.assertTrue(found)
+            self.assertEqual({name: file["sha256"].removeprefix("sha256:") for name, file in found.items()}, {name: before[name] for name in found})
+            self.assertEqual({name: file["bytes"] for name, file in found.items()}, {name: (folder / name).stat().st_size for name in found})
 
     def test_the_rule_that_let_it_run_unattended_is_named(self):
         said = (self.home.ledger / "entries.jsonl").read_text(encoding="utf-8")

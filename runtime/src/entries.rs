@@ -1,5 +1,7 @@
 //! What each step of a session says in the ledger: bodies made from what the stages hand on. Contents are digests; the request is text.
 
+use std::collections::BTreeSet;
+
 use cloister_attest::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent as ConsentBody, ConsentAnswer,
     ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Discard, Effects as EffectsBody,
@@ -8,7 +10,7 @@ use cloister_attest::{
 };
 use cloister_policies::{Call, Decision, Permit, Refusal};
 use cloister_tools::Change as Op;
-use cloister_tools::{Consent, Consenter, Effect, Effects, Released};
+use cloister_tools::{Consent, Consenter, Effect, Effects, Reading, Released};
 use serde_json::{Map, Value};
 
 use crate::consent;
@@ -64,11 +66,19 @@ pub(crate) fn intent(permit: &Permit, component: Digest) -> Body {
     })
 }
 
-pub(crate) fn outcome(step: &str, ended: &str, output: Digest) -> Body {
+/// How a call ended and which bytes it saw. A file that it read twice alike is named once.
+pub(crate) fn outcome(step: &str, ended: &str, output: Digest, readings: &[Reading]) -> Body {
+    let state = |r: &Reading| FileState {
+        path: r.path.to_string_lossy().into_owned(),
+        sha256: r.sha256,
+        bytes: r.bytes,
+    };
+    let read: BTreeSet<FileState> = readings.iter().map(state).collect();
     Body::CallOutcome(CallOutcome {
         step: step.to_owned(),
         outcome: ended.to_owned(),
         output: Some(output),
+        read: Some(read.into_iter().collect()),
     })
 }
 

@@ -201,6 +201,9 @@ pub struct CallOutcome {
     /// Digest of what it returned, when it returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
+    /// What it read, as it was then, by path; empty for nothing. Absent in entries of version 1, which do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Vec<FileState>>,
 }
 
 /// What a change does.
@@ -295,8 +298,8 @@ pub struct Release {
     pub effects: Digest,
 }
 
-/// A file as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A file as it was at that moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileState {
     /// Its path.

@@ -290,6 +290,7 @@ pub(crate) fn story<S: Storage>(ledger: &mut Ledger<S>, now: u64) {
             step: "$1".to_owned(),
             outcome: "returned".to_owned(),
             output: Some(Digest::of("out")),
+            read: Some(vec![read("a.xlsx", "a")]),
         }),
         Body::Effects(Effects {
             hash: effects,
@@ -357,6 +358,15 @@ pub(crate) fn ledger(tpm: &FakeTpm) -> Memory {
         .end("done".to_owned(), (START + 2_001).into())
         .unwrap()
         .into_storage()
+}
+
+/// A file of these bytes, as a call read it.
+pub(crate) fn read(path: &str, bytes: &str) -> FileState {
+    FileState {
+        path: path.to_owned(),
+        sha256: Digest::of(bytes),
+        bytes: bytes.len() as u64,
+    }
 }
 
 fn created(path: &str) -> Change {
@@ -445,4 +455,54 @@ pub(crate) fn bad_seq(report: &Report) -> Option<u64> {
         Verdict::Tampered { seq, .. } => *seq,
         other => panic!("{other:?}"),
     }
+}
+
+/// Rewrites a line as `change` says and signs everything from there on again with `seed`'s key: what someone does who holds
+/// the disk, knows the format and has a key of their own, or (with the right seed) the session's key but no TPM.
+pub(crate) fn resign(
+    folder: &Folder,
+    from: usize,
+    change: impl Fn(&mut serde_json::Value),
+    seed: u8,
+) -> Folder {
+    let mut lines = folder.lines();
+    let mut prev = match from {
+        0 => Digest::ZERO,
+        _ => hash(&lines[from - 1]),
+    };
+    for (k, line) in lines.iter_mut().enumerate().skip(from) {
+        let mut value: serde_json::Value = serde_json::from_slice(line).unwrap();
+        if k == from {
+            change(&mut value);
+        }
+        value["prev"] = prev.to_string().into();
+        *line = sign_line(value, seed);
+        prev = hash(line);
+    }
+    folder.with_lines(&lines)
+}
+
+pub(crate) fn hash(line: &[u8]) -> Digest {
+    Digest::of_parts(&[&[0], line.strip_suffix(b"\n").unwrap()])
+}
+
+/// Signs as SPEC.md section 5 says, independently of the crate's own writer.
+pub(crate) fn sign_line(mut value: serde_json::Value, seed: u8) -> Vec<u8> {
+    use ed25519_dalek::Signer;
+    value.as_object_mut().unwrap().remove("sig");
+    let unsigned = serde_json_canonicalizer::to_vec(&value).unwrap();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
+    let signature = key
+        .sign(&[b"cloister-entry/v1\0".as_slice(), &unsigned].concat())
+        .to_bytes();
+    value["sig"] = signature
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>()
+        .into();
+    [
+        serde_json_canonicalizer::to_vec(&value).unwrap(),
+        b"\n".to_vec(),
+    ]
+    .concat()
 }

@@ -19,6 +19,7 @@ fn outcome(step: &str, outcome: &str) -> Body {
         step: step.to_owned(),
         outcome: outcome.to_owned(),
         output: None,
+        read: Some(Vec::new()),
     })
 }
 

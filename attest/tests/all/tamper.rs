@@ -3,7 +3,9 @@
 
 use cloister_attest::*;
 
-use crate::kit::{self, FakeTpm, Folder, START, bad_seq, begin, begin_unattested, resume, roots};
+use crate::kit::{
+    self, FakeTpm, Folder, START, bad_seq, begin, begin_unattested, resign, resume, roots,
+};
 
 #[test]
 fn every_byte_of_every_file_counts() {
@@ -134,56 +136,6 @@ fn foreign_and_missing_files_are_named() {
         extra.to_vec(),
     );
     assert_eq!(early.verify(&roots).exit_code(), 2);
-}
-
-/// Rewrites a line as `change` says and signs everything from there on again with `seed`'s key: what someone does who holds
-/// the disk, knows the format and has a key of their own, or (with the right seed) the session's key but no TPM.
-fn resign(
-    folder: &Folder,
-    from: usize,
-    change: impl Fn(&mut serde_json::Value),
-    seed: u8,
-) -> Folder {
-    let mut lines = folder.lines();
-    let mut prev = match from {
-        0 => Digest::ZERO,
-        _ => hash(&lines[from - 1]),
-    };
-    for (k, line) in lines.iter_mut().enumerate().skip(from) {
-        let mut value: serde_json::Value = serde_json::from_slice(line).unwrap();
-        if k == from {
-            change(&mut value);
-        }
-        value["prev"] = prev.to_string().into();
-        *line = sign_line(value, seed);
-        prev = hash(line);
-    }
-    folder.with_lines(&lines)
-}
-
-fn hash(line: &[u8]) -> Digest {
-    Digest::of_parts(&[&[0], line.strip_suffix(b"\n").unwrap()])
-}
-
-/// Signs as SPEC.md section 5 says, independently of the crate's own writer.
-fn sign_line(mut value: serde_json::Value, seed: u8) -> Vec<u8> {
-    use ed25519_dalek::Signer;
-    value.as_object_mut().unwrap().remove("sig");
-    let unsigned = serde_json_canonicalizer::to_vec(&value).unwrap();
-    let key = ed25519_dalek::SigningKey::from_bytes(&[seed; 32]);
-    let signature = key
-        .sign(&[b"cloister-entry/v1\0".as_slice(), &unsigned].concat())
-        .to_bytes();
-    value["sig"] = signature
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into();
-    [
-        serde_json_canonicalizer::to_vec(&value).unwrap(),
-        b"\n".to_vec(),
-    ]
-    .concat()
 }
 
 #[test]

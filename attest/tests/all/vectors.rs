@@ -1,5 +1,6 @@
 //! The folders in `testdata/`, named by the fault: `ok_`, `bad_` and `unanchored_` say the verdict, `expected.txt` the words.
-//! `UPDATE_TESTDATA=1 cargo test` writes them anew; a second verifier in another language can be held to the same folders.
+//! `UPDATE_TESTDATA=1 cargo test` writes them anew but for those of version 1, which nothing writes any more; `check.py`, a second
+//! verifier in another language, is held to the same folders.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests read and write their data in files"
@@ -10,11 +11,16 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::*;
 
-use crate::kit::{self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resume};
+use crate::kit::{
+    self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
+};
 
 fn testdata() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
 }
+
+/// A ledger as version 1 wrote it.
+const VERSION_1: &str = "ok_version_1";
 
 fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let whole = Folder::of(&kit::ledger(tpm));
@@ -23,6 +29,8 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(other_files(&whole));
     all.extend(unanchored(&whole));
     all.extend(honestly_signed(tpm));
+    all.extend(misread(&whole));
+    all.extend(versions(tpm, &whole));
     all.insert("ok_three_sessions", whole);
     all
 }
@@ -131,10 +139,115 @@ fn honestly_signed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     for body in [kit::discard(Some("/w/a.txt")), kit::discard(None)] {
         discarded.note(body, START.into()).unwrap();
     }
+    let mut reads = begin(empty(), 1, tpm, START);
+    for body in reading_twice() {
+        reads.note(body, START.into()).unwrap();
+    }
     BTreeMap::from([
         ("bad_other_admin", end(swapped)),
         ("ok_discard", end(discarded)),
+        ("ok_read_twice_changed", end(reads)),
         ("unanchored_release_unsaid", end(unsaid)),
+    ])
+}
+
+/// A file that changed between two readings, one that was handed over and not read, and one whose bytes were known before.
+fn reading_twice() -> [Body; 2] {
+    let resource = |path: &str, sha256| Resource {
+        op: "read".to_owned(),
+        path: path.to_owned(),
+        sha256,
+    };
+    let mut read = vec![
+        kit::read("/w/a", "old"),
+        kit::read("/w/a", "new"),
+        kit::read("/w/c", "c"),
+    ];
+    read.sort();
+    let known = Some(Digest::of("c"));
+    [
+        Body::CallIntent(CallIntent {
+            step: "$1".to_owned(),
+            tool: "sheet.describe".to_owned(),
+            component: Digest::of("wasm"),
+            args: Digest::of("{}"),
+            resources: vec![
+                resource("/w/a", None),
+                resource("/w/b", None),
+                resource("/w/c", known),
+            ],
+        }),
+        Body::CallOutcome(CallOutcome {
+            step: "$1".to_owned(),
+            outcome: "returned".to_owned(),
+            output: None,
+            read: Some(read),
+        }),
+    ]
+}
+
+/// The session's own key signs an outcome that says it read what its intent was not handed, or says it in a second way.
+fn misread(whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    const OUTCOME: usize = 5;
+    let said = |change: &dyn Fn(&mut serde_json::Value)| {
+        resign(whole, OUTCOME, |value| change(&mut value["body"]), 1)
+    };
+    let other = Digest::of("other").to_string();
+    BTreeMap::from([
+        (
+            "bad_read_not_handed_over",
+            said(&|body| body["read"][0]["path"] = "b.xlsx".into()),
+        ),
+        (
+            "bad_read_other_bytes",
+            said(&|body| body["read"][0]["sha256"] = other.as_str().into()),
+        ),
+        (
+            "bad_read_of_another_step",
+            said(&|body| body["step"] = "$2".into()),
+        ),
+        (
+            "bad_read_named_twice",
+            said(&|body| {
+                let file = body["read"][0].clone();
+                body["read"].as_array_mut().unwrap().push(file);
+            }),
+        ),
+        (
+            "bad_read_unsaid",
+            said(&|body| drop(body.as_object_mut().unwrap().remove("read"))),
+        ),
+    ])
+}
+
+/// Old entries are read, in sessions of their own that come first.
+fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    let (old, _) = read(&testdata().join(VERSION_1));
+    let mut storage = Memory::default();
+    storage.append(&old.entries).unwrap();
+    let checkpoint = old
+        .checkpoint
+        .clone()
+        .map(|bytes| (CHECKPOINT_FILE.to_owned(), bytes));
+    for (name, bytes) in old.others.clone().into_iter().chain(checkpoint) {
+        storage.replace(&name, &bytes).unwrap();
+    }
+    let mut next = begin(resume(storage), 4, tpm, START + 3_000);
+    kit::story(&mut next, START + 3_000);
+    let next = next.end("done".to_owned(), (START + 3_100).into()).unwrap();
+    let version =
+        |of: &Folder, k: usize, v: u64, seed| resign(of, k, |value| value["v"] = v.into(), seed);
+    let says_read = |value: &mut serde_json::Value| value["body"]["read"] = serde_json::json!([]);
+    BTreeMap::from([
+        (
+            "ok_version_1_goes_on_as_2",
+            Folder::of(&next.into_storage()),
+        ),
+        ("bad_version_goes_back", version(whole, 15, 1, 3)),
+        ("bad_version_changes_within", version(whole, 17, 1, 3)),
+        ("bad_version_unknown", version(whole, 15, 3, 3)),
+        ("bad_version_1_says_read", resign(&old, 5, says_read, 1)),
+        (VERSION_1, old),
     ])
 }
 
@@ -143,8 +256,12 @@ fn each_folder_is_judged_as_its_name_says() {
     let tpm = FakeTpm::new(5);
     let (roots, cases) = (kit::roots(&tpm), cases(&tpm));
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
-        let _ = std::fs::remove_dir_all(testdata());
-        std::fs::create_dir_all(testdata()).unwrap();
+        for item in std::fs::read_dir(testdata()).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() && !path.ends_with(VERSION_1) {
+                std::fs::remove_dir_all(path).unwrap();
+            }
+        }
         std::fs::write(testdata().join("roots.json"), roots.to_json().unwrap()).unwrap();
         cases
             .iter()

@@ -171,7 +171,7 @@ fn told(entry: &Value) -> String {
             said("rule")
         ),
         "call-intent" => format!("{} {} is about to run", said("step"), said("tool")),
-        "call-outcome" => format!("{} {}", said("step"), said("outcome")),
+        "call-outcome" => format!("{} {}{}", said("step"), said("outcome"), read(&body)),
         "effects" => format!(
             "would change {}, effects {}",
             counted_in(listed(&body, "changes"), "file"),
@@ -212,6 +212,14 @@ fn place(body: &Value) -> String {
     }
 }
 
+/// How many files a call read, where the entry says so.
+fn read(body: &Value) -> String {
+    match body.get("read").and_then(Value::as_array) {
+        Some(files) => format!(", having read {}", counted_in(files, "file")),
+        None => String::new(),
+    }
+}
+
 fn released(body: &Value) -> String {
     let files = listed(body, "files").iter();
     files
@@ -237,6 +245,17 @@ mod tests {
             said(json!([{}, {}])),
             "would change 2 files, effects sha256:0"
         );
+    }
+
+    #[test]
+    fn a_call_says_how_much_it_read_where_its_entry_does() {
+        let new = json!({"step": "$1", "outcome": "returned", "read": [{}]});
+        let old = json!({"step": "$1", "outcome": "returned"});
+        assert_eq!(
+            story("call-outcome", new),
+            "$1 returned, having read 1 file"
+        );
+        assert_eq!(story("call-outcome", old), "$1 returned");
     }
 
     #[test]

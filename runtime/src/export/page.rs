@@ -47,6 +47,7 @@ impl Session<'_> {
         self.facts(&mut page);
         self.asked(&mut page);
         self.decided(&mut page);
+        self.handed(&mut page);
         self.read(&mut page);
         self.changed(&mut page);
         self.ended(&mut page);
@@ -124,7 +125,7 @@ impl Session<'_> {
         );
     }
 
-    fn read(&self, page: &mut String) {
+    fn handed(&self, page: &mut String) {
         let mut rows = Vec::new();
         for call in self.of("call-intent") {
             for resource in listed(call, "resources") {
@@ -143,6 +144,31 @@ impl Session<'_> {
             &["Call", "Tool", "To", "File", "Before, SHA-256"],
             &rows,
         );
+    }
+
+    fn read(&self, page: &mut String) {
+        let mut rows = Vec::new();
+        for call in self.of("call-outcome") {
+            for file in listed(call, "read") {
+                rows.push(
+                    [
+                        columns(call, &["/step"]),
+                        columns(file, &["/path", "/bytes", "/sha256"]),
+                    ]
+                    .concat(),
+                );
+            }
+        }
+        let title = "What the calls read";
+        if self
+            .of("call-outcome")
+            .any(|call| call.get("read").is_none())
+        {
+            heading(page, title);
+            page.push_str("<p>Not recorded: entries of version 1 do not say it.</p>\n");
+        } else {
+            table(page, title, &["Call", "File", "Bytes", "SHA-256"], &rows);
+        }
     }
 
     fn changed(&self, page: &mut String) {

@@ -270,6 +270,7 @@ impl Opened {
             &step.id,
             &ended(outcome.ended()),
             outcome.digest(),
+            outcome.readings(),
         ))?;
         for reading in outcome.readings() {
             if !report.read.contains(&reading.name) {
