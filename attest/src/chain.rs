@@ -1,19 +1,22 @@
 //! Walks a ledger line by line and knows what may come next. Shared by the writer that resumes and the reader that verifies. Pure.
 
+mod epoch;
+
 use std::collections::BTreeMap;
 
+use self::epoch::Epoch;
 use crate::LIMITS;
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
 use crate::entry::{Entry, Unchecked, VERSION, line_hash};
-use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
+use crate::evidence::{Attestation, LedgerHead, Protocol, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 
 /// The session that is being walked.
 #[derive(Debug, Clone)]
 pub(crate) struct Current {
     pub(crate) id: SessionId,
-    pub(crate) public: SessionPublic,
+    epoch: Epoch,
     att: Attestation,
     not_after: UnixMillis,
     first: u64,
@@ -40,6 +43,8 @@ pub(crate) struct Chain {
     next: u64,
     head: Digest,
     log: Option<Digest>,
+    /// What the newest session so far is bound by; a later one is bound by no less.
+    protocol: Protocol,
     current: Option<Current>,
     /// Sessions without an end that no recovery has named yet.
     unended: Vec<Unended>,
@@ -133,6 +138,9 @@ impl Chain {
         if statement.ledger() != self.at() {
             return Err("the statement was made for another place in the ledger".to_owned());
         }
+        if statement.protocol() < self.protocol {
+            return Err("the session is bound by less than the ones before it".to_owned());
+        }
         if start.evidence.attestation() != entry.att {
             return Err(format!(
                 "the entry says `{}`, its evidence is `{}`",
@@ -145,9 +153,10 @@ impl Chain {
         }
         self.unended.extend(self.unended_now());
         self.awaits_recovery = !self.unended.is_empty();
+        self.protocol = statement.protocol();
         self.current = Some(Current {
             id: entry.session,
-            public: *statement.public(),
+            epoch: Epoch::first(statement.protocol(), *statement.public(), entry),
             att: entry.att,
             not_after: statement.not_after(),
             first: entry.seq,
@@ -175,8 +184,11 @@ impl Chain {
                 entry.body.kind()
             ));
         }
+        if current.epoch.over(entry.seq, entry.ts) && !entry.body.ends_epoch() {
+            return Err("the key signs more, or for longer, than one key may".to_owned());
+        }
         current.last_ts = entry.ts;
-        let public = current.public;
+        let public = current.epoch.public();
         let second = entry.seq == current.first.saturating_add(1);
         match &entry.body {
             Body::Recovery(recovery) if second => self.recover(recovery)?,
@@ -193,6 +205,7 @@ impl Chain {
                 .open
                 .retain(|(_, effects)| *effects != done.effects.to_string()),
             Body::Interrupted(_) => current.interrupted = Some(entry.seq),
+            Body::Rotate(rotate) => current.epoch = current.epoch.hand_over(rotate, entry)?,
             Body::SessionEnd(end) => self.end(end)?,
             _ => {}
         }
@@ -223,6 +236,14 @@ impl Chain {
         }
         self.current = None;
         Ok(())
+    }
+
+    /// Number of the epoch that must begin before any other entry is written at `now`.
+    pub(crate) fn epoch_due(&self, now: UnixMillis) -> Option<u64> {
+        let epoch = &self.current.as_ref()?.epoch;
+        epoch
+            .over(self.next, now)
+            .then(|| epoch.number().saturating_add(1))
     }
 
     /// Entries of the current session so far.

@@ -13,7 +13,6 @@ use crate::hex;
 use crate::keys::{AdminPublic, SessionKey, SessionPublic};
 use crate::quote::Quote;
 
-const STATEMENT_PROTO: &str = "cloister-session/v1";
 const EVIDENCE_PROTO: &str = "cloister-evidence/v1";
 const BINDING_DOMAIN: &[u8] = b"session-binding/v1\0";
 const EVIDENCE_DOMAIN: &[u8] = b"cloister-evidence/v1\0";
@@ -196,6 +195,18 @@ pub struct Binding {
     pub device: String,
 }
 
+/// What a session is bound by, beyond what every session is. A ledger goes from the first to the second and never back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Protocol {
+    /// One key signs from the session's start to its end.
+    #[default]
+    #[serde(rename = "cloister-session/v1")]
+    OneKey,
+    /// The key changes, and each is wiped as it hands over.
+    #[serde(rename = "cloister-session/v2")]
+    Epochs,
+}
+
 /// What a session claims to be. The TPM quotes its hash; the session's own key signs the entry that carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -209,7 +220,7 @@ pub struct Statement {
     model: Digest,
     not_after: UnixMillis,
     policy: Digest,
-    proto: String,
+    proto: Protocol,
     runtime: Digest,
     session_id: SessionId,
     session_pub: SessionPublic,
@@ -239,7 +250,7 @@ impl Statement {
             model,
             not_after,
             policy,
-            proto: STATEMENT_PROTO.to_owned(),
+            proto: Protocol::Epochs,
             runtime,
             session_id: SessionId::of(&public),
             session_pub: public,
@@ -304,11 +315,12 @@ impl Statement {
         ]
     }
 
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.proto
+    }
+
     /// What a reader can say of a statement by itself.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        if self.proto != STATEMENT_PROTO {
-            return Some("the statement is of another protocol");
-        }
         (self.session_id != SessionId::of(&self.session_pub))
             .then_some("the session's name is not its key's")
     }

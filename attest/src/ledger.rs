@@ -4,7 +4,7 @@ use crate::LIMITS;
 use crate::chain::Chain;
 use crate::checkpoint::{self, Checkpoint};
 use crate::digest::Digest;
-use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Torn};
+use crate::entry::body::{Body, Recovery, Rotate, SessionEnd, SessionStart, Torn};
 use crate::entry::{Entry, VERSION, line_hash};
 use crate::error::AttestError;
 use crate::evidence::{LedgerHead, UnixMillis};
@@ -137,7 +137,7 @@ impl<S: Storage> Ledger<S> {
     ) -> Result<Recorded<T>, AttestError> {
         if matches!(
             body,
-            Body::SessionStart(_) | Body::Recovery(_) | Body::SessionEnd(_)
+            Body::SessionStart(_) | Body::Recovery(_) | Body::Rotate(_) | Body::SessionEnd(_)
         ) {
             return Err(AttestError::NotYours { kind: body.kind() });
         }
@@ -158,11 +158,12 @@ impl<S: Storage> Ledger<S> {
     /// # Errors
     /// As [`Ledger::record`].
     pub fn end(mut self, outcome: String, now: UnixMillis) -> Result<Closed<S>, AttestError> {
+        self.hand_over_if_due(now)?; // before its entries are counted
         let entries = self.chain.entries_of_session();
         self.write(Body::SessionEnd(SessionEnd { outcome, entries }), now)?;
         // A crash from now on leaves an ended session under an older checkpoint: whole, but not anchored.
         let log = self.chain.log().unwrap_or(Digest::ZERO);
-        let checkpoint = Checkpoint::sign(log, self.chain.at(), &self.key);
+        let checkpoint = Checkpoint::sign(log, self.chain.at(), self.start.session, &self.key);
         self.storage
             .replace(CHECKPOINT_FILE, checkpoint.text().as_bytes())
             .map_err(AttestError::Storage)?;
@@ -188,9 +189,7 @@ impl<S: Storage> Ledger<S> {
     }
 
     fn write(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
-        if self.poisoned {
-            return Err(AttestError::Poisoned);
-        }
+        self.alive()?;
         let (now, not_after) = (not_before_last(&self.chain, now), self.not_after());
         if now > not_after && body.starts_something() {
             return Err(AttestError::Expired {
@@ -199,6 +198,31 @@ impl<S: Storage> Ledger<S> {
                 kind: body.kind(),
             });
         }
+        self.hand_over_if_due(now)?;
+        self.append(body, now)
+    }
+
+    fn alive(&self) -> Result<(), AttestError> {
+        if self.poisoned {
+            return Err(AttestError::Poisoned);
+        }
+        Ok(())
+    }
+
+    /// Hands over to the next key where this one has signed all that it may. The old key is wiped once the hand-over is durable.
+    fn hand_over_if_due(&mut self, now: UnixMillis) -> Result<(), AttestError> {
+        self.alive()?;
+        let now = not_before_last(&self.chain, now);
+        if let Some(epoch) = self.chain.epoch_due(now) {
+            let key = self.key.next();
+            let next = key.public();
+            self.append(Body::Rotate(Rotate { epoch, next }), now)?;
+            self.key = key;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
         let line = next_line(&self.chain, &self.start, body, now, &self.key)?;
         let receipt = Receipt {
             seq: self.chain.at().size,
@@ -407,7 +431,8 @@ fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
             {
                 return Err(broken("it is not of this ledger"));
             }
-            found.signed_by(&public).map_err(broken)?;
+            let session = accepted.unchecked.entry.session;
+            found.signed_by(session, &public).map_err(broken)?;
         }
         last_session.push((at, accepted));
         at = at.saturating_add(line.len());

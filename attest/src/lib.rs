@@ -27,7 +27,7 @@ pub use entry::Entry;
 pub use entry::body::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent, ConsentAnswer, ConsentBy, Decision,
     DecisionKind, Discard, Effects, FileState, Interrupted, Note, Plan, Recovery, Refusal, Release,
-    Released, Request, Resource, SessionEnd, SessionStart, Step, Torn, Unended,
+    Released, Request, Resource, Rotate, SessionEnd, SessionStart, Step, Torn, Unended,
 };
 pub use error::AttestError;
 pub use evidence::{
@@ -53,6 +53,10 @@ pub(crate) struct Limits {
     pub(crate) document: usize,
     /// A challenge, bytes. Longer ones add nothing over a 32-byte hash; 64 is generous.
     pub(crate) challenge: usize,
+    /// Entries that one key signs, its hand-over included. 256: what a stolen key can still rewrite stays small.
+    pub(crate) epoch_entries: u64,
+    /// How long one key signs, milliseconds. Ten minutes, for sessions that write little.
+    pub(crate) epoch_millis: u64,
     /// Reasons listed in a report. More would not be read; the number of the rest is given.
     pub(crate) reasons: usize,
 }
@@ -62,5 +66,7 @@ pub(crate) const LIMITS: Limits = Limits {
     checkpoint: 4096,
     document: 1 << 20,
     challenge: 64,
+    epoch_entries: 256,
+    epoch_millis: 600_000,
     reasons: 16,
 };

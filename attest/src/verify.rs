@@ -401,7 +401,7 @@ impl<'a> Walk<'a> {
                 .check_signature()
                 .map_err(|what| self.here(&what))?;
             found
-                .signed_by(&public)
+                .signed_by(accepted.unchecked.entry.session, &public)
                 .map_err(|what| Fault::file(CHECKPOINT_FILE, what))?;
             self.anchored = true;
         } else {

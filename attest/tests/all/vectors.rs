@@ -1,5 +1,5 @@
 //! The folders in `testdata/`, named by the fault: `ok_`, `bad_` and `unanchored_` say the verdict, `expected.txt` the words.
-//! `UPDATE_TESTDATA=1 cargo test` writes them anew; a second verifier in another language can be held to the same folders.
+//! `UPDATE_TESTDATA=1 cargo test` writes them anew but for those of version 1, which nothing writes any more; a second verifier in another language can be held to the same folders.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests read and write their data in files"
@@ -10,11 +10,15 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::*;
 
+use crate::epochs;
 use crate::kit::{self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resume};
 
 fn testdata() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
 }
+
+/// A ledger as version 1 wrote it.
+const VERSION_1: &str = "ok_version_1";
 
 fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let whole = Folder::of(&kit::ledger(tpm));
@@ -23,6 +27,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(other_files(&whole));
     all.extend(unanchored(&whole));
     all.extend(honestly_signed(tpm));
+    all.extend(keyed(tpm));
     all.insert("ok_three_sessions", whole);
     all
 }
@@ -138,13 +143,30 @@ fn honestly_signed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     ])
 }
 
+/// Who signs when: section 13.
+fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
+    let (old, _) = read(&testdata().join(VERSION_1));
+    let epochs = epochs::session(tpm, 4, 599_999);
+    BTreeMap::from([
+        ("bad_back_to_one_key", epochs::back_to_one_key(tpm)),
+        ("bad_epoch_skipped", epochs::skipped(&epochs)),
+        ("bad_key_signs_too_long", epochs::too_long(&epochs)),
+        ("ok_epochs", epochs),
+        (VERSION_1, old),
+    ])
+}
+
 #[test]
 fn each_folder_is_judged_as_its_name_says() {
     let tpm = FakeTpm::new(5);
     let (roots, cases) = (kit::roots(&tpm), cases(&tpm));
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
-        let _ = std::fs::remove_dir_all(testdata());
-        std::fs::create_dir_all(testdata()).unwrap();
+        for item in std::fs::read_dir(testdata()).unwrap() {
+            let path = item.unwrap().path();
+            if path.is_dir() && !path.ends_with(VERSION_1) {
+                std::fs::remove_dir_all(path).unwrap();
+            }
+        }
         std::fs::write(testdata().join("roots.json"), roots.to_json().unwrap()).unwrap();
         cases
             .iter()
