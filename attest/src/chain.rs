@@ -1,9 +1,12 @@
 //! Walks a ledger line by line and knows what may come next. Shared by the writer that resumes and the reader that verifies. Pure.
 
+mod anchors;
 mod epoch;
 
 use std::collections::BTreeMap;
 
+use self::anchors::Anchors;
+pub(crate) use self::anchors::{Noticed, Standing};
 use self::epoch::Epoch;
 use crate::LIMITS;
 use crate::digest::Digest;
@@ -52,6 +55,7 @@ pub(crate) struct Chain {
     awaits_recovery: bool,
     /// Torn lines that some recovery named, by file.
     torn: BTreeMap<String, Digest>,
+    anchors: Anchors,
 }
 
 impl Default for Digest {
@@ -94,9 +98,10 @@ impl Chain {
             Body::SessionEnd(_) => self.current.as_ref().map_or_else(Vec::new, Current::unsaid),
             _ => Vec::new(),
         };
-        let public = match &entry.body {
-            Body::SessionStart(start) => self.start(entry, start)?,
-            _ => self.step(entry)?,
+        let (at, log) = (self.at(), self.log.unwrap_or_default());
+        let (public, noticed) = match &entry.body {
+            Body::SessionStart(start) => (self.start(entry, start)?, Noticed::default()),
+            _ => (self.step(entry)?, self.anchors.step(entry, &log, at)?),
         };
         self.head = line_hash(line);
         self.log.get_or_insert(self.head);
@@ -105,6 +110,7 @@ impl Chain {
             unchecked,
             public,
             unsaid,
+            noticed,
         })
     }
 
@@ -154,6 +160,7 @@ impl Chain {
         self.unended.extend(self.unended_now());
         self.awaits_recovery = !self.unended.is_empty();
         self.protocol = statement.protocol();
+        self.anchors.start(entry, start);
         self.current = Some(Current {
             id: entry.session,
             epoch: Epoch::first(statement.protocol(), *statement.public(), entry),
@@ -238,6 +245,19 @@ impl Chain {
         Ok(())
     }
 
+    /// Where the anchors of an attestation key stand, a session that has not ended counted as cut short.
+    pub(crate) fn standing(&self, key: &[u8]) -> Option<Standing> {
+        self.anchors.standing(key)
+    }
+
+    /// Whether an anchor is due before an entry is written at `now`.
+    pub(crate) fn anchor_due(&self, now: UnixMillis) -> bool {
+        self.anchors.last().is_none_or(|(seq, ts)| {
+            self.next.saturating_sub(seq) >= LIMITS.anchor_entries
+                || now.get().saturating_sub(ts.get()) >= LIMITS.anchor_millis
+        })
+    }
+
     /// Number of the epoch that must begin before any other entry is written at `now`.
     pub(crate) fn epoch_due(&self, now: UnixMillis) -> Option<u64> {
         let epoch = &self.current.as_ref()?.epoch;
@@ -279,6 +299,7 @@ pub(crate) struct Accepted {
     public: SessionPublic,
     /// When the line ends its session: numbers of the intents of which nothing says how they went.
     pub(crate) unsaid: Vec<u64>,
+    pub(crate) noticed: Noticed,
 }
 
 impl Accepted {

@@ -156,7 +156,8 @@ impl Unchecked {
     }
 }
 
-fn note(log: &Digest, at: LedgerHead) -> String {
+/// The lines that a checkpoint's signature is over.
+pub(crate) fn note(log: &Digest, at: LedgerHead) -> String {
     format!(
         "{ORIGIN}{}\n{}\n{}\n",
         log.hex(),

@@ -97,6 +97,12 @@ impl<'de> Deserialize<'de> for SessionId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge(Vec<u8>);
 
+impl Challenge {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl FromStr for Challenge {
     type Err = AttestError;
 

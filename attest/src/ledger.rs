@@ -1,6 +1,7 @@
 //! The writer: nothing counts before its entry is durable, and what cannot be recorded does not happen. Pure; storage and time are passed in.
 
 use crate::LIMITS;
+use crate::anchor::{self, Anchor};
 use crate::chain::Chain;
 use crate::checkpoint::{self, Checkpoint};
 use crate::digest::Digest;
@@ -137,7 +138,11 @@ impl<S: Storage> Ledger<S> {
     ) -> Result<Recorded<T>, AttestError> {
         if matches!(
             body,
-            Body::SessionStart(_) | Body::Recovery(_) | Body::Rotate(_) | Body::SessionEnd(_)
+            Body::SessionStart(_)
+                | Body::Recovery(_)
+                | Body::Anchor(_)
+                | Body::Rotate(_)
+                | Body::SessionEnd(_)
         ) {
             return Err(AttestError::NotYours { kind: body.kind() });
         }
@@ -151,6 +156,40 @@ impl<S: Storage> Ledger<S> {
     /// As [`Ledger::record`].
     pub fn note(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
         self.record(body, now, ()).map(|recorded| recorded.receipt)
+    }
+
+    /// Whether an anchor is due before anything else is recorded at `now` (SPEC.md section 14).
+    pub fn anchor_due(&self, now: UnixMillis) -> bool {
+        self.chain.anchor_due(not_before_last(&self.chain, now))
+    }
+
+    /// Records where the TPM's counter stands: `certify` raises it and has it certified over what it is given.
+    ///
+    /// # Errors
+    /// What `certify` returns, which leaves the ledger usable; [`AttestError::Evidence`] when the certificate is not over this place
+    /// in this ledger, by the session's attestation key, or the counter did not rise by one; else as [`Ledger::record`].
+    pub fn anchor<E: From<AttestError>>(
+        &mut self,
+        now: UnixMillis,
+        certify: impl FnOnce(&Digest) -> Result<Anchor, E>,
+    ) -> Result<Receipt, E> {
+        self.hand_over_if_due(now)?;
+        let log = self.chain.log().unwrap_or(Digest::ZERO);
+        let qualifying = anchor::over_ledger(&log, self.chain.at());
+        let anchor = certify(&qualifying)?;
+        self.fits(&anchor, &qualifying)
+            .map_err(|why| AttestError::Evidence(why.to_owned()))?;
+        Ok(self.append(Body::Anchor(anchor), now)?)
+    }
+
+    fn fits(&self, anchor: &Anchor, qualifying: &Digest) -> Result<(), &'static str> {
+        let Body::SessionStart(start) = &self.start.body else {
+            return Err("the session has no start");
+        };
+        let quote = start.evidence.quote();
+        let quote = quote.ok_or("the session is not attested")?;
+        anchor.read(qualifying)?;
+        anchor.signed_by(quote.ak_public())
     }
 
     /// Ends the session and signs a checkpoint over the whole ledger. The session's key is wiped.
@@ -250,6 +289,24 @@ impl<S: Storage> Resumed<S> {
     /// Where the ledger stands; the statement of the session that begins here must say the same.
     pub fn head(&self) -> LedgerHead {
         self.chain.at()
+    }
+
+    /// Refuses a ledger that was put back: the TPM's counter, which the attestation key `ak_name` certifies, stands at `value`.
+    ///
+    /// # Errors
+    /// [`AttestError::RolledBack`].
+    pub fn expect_counter(&self, ak_name: &[u8], value: u64) -> Result<(), AttestError> {
+        let Some(standing) = self.chain.standing(ak_name) else {
+            return Ok(());
+        };
+        let ahead = standing.loose.saturating_add(standing.value);
+        if (standing.value..=ahead).contains(&value) {
+            return Ok(());
+        }
+        Err(AttestError::RolledBack {
+            counter: value,
+            anchor: standing.value,
+        })
     }
 
     /// What the next session will record of earlier ones that did not end well.

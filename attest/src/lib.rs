@@ -4,6 +4,7 @@
 //! [`Ledger::record`] makes an entry durable before it hands its cargo on, [`Ledger::end`] closes with a signed checkpoint.
 //! [`verify()`] is the other side: it trusts only [`Roots`].
 
+mod anchor;
 mod canon;
 mod chain;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod sealed;
 mod storage;
 mod verify;
 
+pub use anchor::{Anchor, CounterAnswer, counter_name};
 pub use checkpoint::Checkpoint;
 pub use digest::Digest;
 pub use entry::Entry;
@@ -38,10 +40,10 @@ pub use keys::{AdminKey, AdminPublic, SessionKey, SessionPublic};
 pub use ledger::{Closed, Ledger, Receipt, Recorded, Resumed};
 pub use plain::plain;
 pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
-pub use roots::{EnrolledKey, Roots};
+pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
-pub use verify::{Report, Verdict, verify, verify_evidence};
+pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence};
 
 /// Bounds on what is written and read. A reader refuses what is beyond them, so a writer does too.
 pub(crate) struct Limits {
@@ -57,6 +59,10 @@ pub(crate) struct Limits {
     pub(crate) epoch_entries: u64,
     /// How long one key signs, milliseconds. Ten minutes, for sessions that write little.
     pub(crate) epoch_millis: u64,
+    /// Places from one anchor to the last entry before the next. 1,024: what can be cut off unseen between them.
+    pub(crate) anchor_entries: u64,
+    /// The same in time, milliseconds. 15 minutes; a TPM's NV memory bears some 100,000 writes, and these are 35,000 in a year of work.
+    pub(crate) anchor_millis: u64,
     /// Reasons listed in a report. More would not be read; the number of the rest is given.
     pub(crate) reasons: usize,
 }
@@ -68,5 +74,7 @@ pub(crate) const LIMITS: Limits = Limits {
     challenge: 64,
     epoch_entries: 256,
     epoch_millis: 600_000,
+    anchor_entries: 1024,
+    anchor_millis: 900_000,
     reasons: 16,
 };

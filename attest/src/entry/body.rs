@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::anchor::Anchor;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, SessionId, Statement};
 use crate::keys::SessionPublic;
@@ -40,6 +41,8 @@ pub enum Body {
     Note(Note),
     /// Earlier sessions that never ended, and what was found of them; written by [`crate::Resumed::begin`] alone.
     Recovery(Recovery),
+    /// The TPM's counter was raised and certified; written by [`crate::Ledger::anchor`] alone.
+    Anchor(Anchor),
     /// The session's key hands over to the next; written by [`crate::Ledger`] alone.
     Rotate(Rotate),
     /// A session ends; written by [`crate::Ledger::end`] alone.
@@ -65,6 +68,7 @@ impl Body {
             Self::Interrupted(_) => "interrupted",
             Self::Note(_) => "note",
             Self::Recovery(_) => "recovery",
+            Self::Anchor(_) => "anchor",
             Self::Rotate(_) => "rotate",
             Self::SessionEnd(_) => "session-end",
         }
