@@ -104,7 +104,7 @@ DIGEST, KEY, SIGNATURE, SESSION = (matching(p) for p in (f"sha256:{HEX}{{64}}", 
 BYTES = matching(f"({HEX}{{2}})*")
 CHANGE = {"op": one_of("create", "replace", "move", "delete"), "path": text, "to?": text, "before?": DIGEST, "after?": DIGEST, "terms": DIGEST}
 STATEMENT = {
-    "proto": one_of("cloister-session/v1"), "admin": KEY, "session_id": SESSION, "session_pub": KEY, "runtime": DIGEST, "model": DIGEST, "policy": DIGEST,
+    "proto": one_of("cloister-session/v1", "cloister-session/v2"), "admin": KEY, "session_id": SESSION, "session_pub": KEY, "runtime": DIGEST, "model": DIGEST, "policy": DIGEST,
     "manifest": DIGEST, "tools": DIGEST, "ledger": {"head": DIGEST, "size": number}, "not_after": number, "device": text, "challenge?": matching(f"({HEX}{{2}}){{1,64}}"),
 }
 QUOTE = {"ak": BYTES, "attest": BYTES, "sig": SIGNATURE, "pcrs": listed({"index": number, "sha256": DIGEST})}
@@ -132,6 +132,7 @@ BODIES = {
     "refusal": {"what": text, "rule": text, "reason": text},
     "interrupted": {"stage": text, "reason": text},
     "note": {"about": text, "text": text},
+    "rotate": {"epoch": number, "next": KEY},
     "session-end": {"outcome": text, "entries": number},
 }
 ENTRY = {"v": number, "seq": number, "prev": DIGEST, "ts": number, "session": SESSION, "att": one_of(*KINDS), "kind": one_of(*BODIES), "sig": SIGNATURE}
@@ -287,6 +288,7 @@ class Ledger:
         self.unended, self.torn, self.resets = [], {}, {}
         self.sessions = self.attested = 0
         self.anchored, self.fresh, self.doubts = False, False, []
+        self.public, self.epoch, self.epoch_size, self.epoch_since, self.proto = None, 0, 0, 0, ""
 
     def line(self, line):
         entry = parse(line)
@@ -298,7 +300,7 @@ class Ledger:
         self.version = entry["v"]
         (self.begin if starts else self.go_on)(entry)
         unsigned = {name: value for name, value in entry.items() if name != "sig"}
-        check_signature(self.start["session_pub"], b"cloister-entry/v1\0" + canonical(unsigned), bytes.fromhex(entry["sig"]))
+        check_signature(self.public, b"cloister-entry/v1\0" + canonical(unsigned), bytes.fromhex(entry["sig"]))
         if starts:
             self.vouch(entry["body"])
         self.ended = entry["kind"] == "session-end"
@@ -306,7 +308,9 @@ class Ledger:
             self.doubts += [f"how entry {seq} went" for seq, _ in self.unsaid]
         self.size, self.head, self.byte = self.size + 1, digest(b"\0", line), self.byte + len(line) + 1
         self.log = self.log or self.head
-        self.count, self.ts = self.count + 1, entry["ts"]
+        self.count, self.ts, self.epoch_size = self.count + 1, entry["ts"], self.epoch_size + 1
+        if entry["kind"] == "rotate":
+            self.new_epoch(entry["body"]["epoch"], entry["body"]["next"], entry["ts"])
 
     def begin(self, entry):
         if self.start and not self.ended:
@@ -315,15 +319,32 @@ class Ledger:
         key = bytes.fromhex(start["session_pub"][8:])
         name = sha256(b"cloister-session-id/v1\0", key)[:8].hex()
         need(entry["session"] == start["session_id"] == name, "a session under another name")
+        need(start["proto"] >= self.proto, "a session bound by less than the one before")
+        self.proto = start["proto"]
+        self.new_epoch(0, start["session_pub"], entry["ts"])
         need(start["ledger"] == {"head": entry["prev"], "size": entry["seq"]}, "a statement about another ledger")
         need(entry["ts"] <= start["not_after"] and entry["body"]["evidence"]["kind"] == entry["att"], "a start that contradicts itself")
         self.start, self.att, self.count, self.open, self.unsaid = start, entry["att"], 0, [], []
+
+    def new_epoch(self, number, key, since):
+        self.public, self.epoch, self.epoch_size, self.epoch_since = key, number, 0, since
+
+    def check_epoch(self, entry):
+        """Section 13."""
+        if self.proto == "cloister-session/v1":
+            return need(entry["kind"] != "rotate", "a second key")
+        over = self.epoch_size >= 255 or entry["ts"] - self.epoch_since >= 600_000
+        need(not over or entry["kind"] == "rotate", "a key that signs for too long")
+        if entry["kind"] == "rotate":
+            edwards(bytes.fromhex(entry["body"]["next"][8:]))
+            need(entry["body"]["epoch"] == self.epoch + 1 and entry["body"]["next"] != self.public, "another epoch than the next")
 
     def go_on(self, entry):
         kind, body = entry["kind"], entry["body"]
         need(self.start and not self.ended, "an entry between sessions")
         need(entry["session"] == self.start["session_id"] and entry["att"] == self.att, "an entry of another session")
         need(entry["ts"] >= self.ts, "a clock that goes back")
+        self.check_epoch(entry)
         need(kind not in NOT_AFTER or entry["ts"] <= self.start["not_after"], "an entry after the session's time")
         need(kind == "recovery" or self.count != 1 or not self.unended, "a recovery that is missing")
         if kind == "recovery":
@@ -377,10 +398,10 @@ class Ledger:
         need(note["head"] == self.head, "a head that is not the ledger's")
         need(note["log"] == self.log[7:], "another ledger's checkpoint")
         need(self.ended, "a checkpoint where no session ends")
-        key = bytes.fromhex(self.start["session_pub"][8:])
+        key = bytes.fromhex(self.public[8:])
         name = f"session-{self.start['session_id']}".encode()
         need(note["name"] == name and note["id"] == sha256(name, b"\n\x01", key)[:4], "another session's checkpoint")
-        check_signature(self.start["session_pub"], note["text"], note["sig"])
+        check_signature(self.public, note["text"], note["sig"])
 
 
 def read_checkpoint(data):

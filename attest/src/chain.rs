@@ -1,22 +1,27 @@
 //! Walks a ledger line by line and knows what may come next. Shared by the writer that resumes and the reader that verifies. Pure.
 
+mod anchors;
+mod epoch;
 mod open;
 
 use std::collections::BTreeMap;
 
+use self::anchors::Anchors;
+pub(crate) use self::anchors::{Noticed, Standing};
+use self::epoch::Epoch;
 use self::open::Open;
 use crate::LIMITS;
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
 use crate::entry::{Entry, OLDEST, Unchecked, VERSION, line_hash};
-use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
+use crate::evidence::{Attestation, LedgerHead, Protocol, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 
 /// The session that is being walked.
 #[derive(Debug, Clone)]
 pub(crate) struct Current {
     pub(crate) id: SessionId,
-    pub(crate) public: SessionPublic,
+    epoch: Epoch,
     att: Attestation,
     not_after: UnixMillis,
     first: u64,
@@ -44,6 +49,8 @@ pub(crate) struct Chain {
     log: Option<Digest>,
     /// Version of the last session's entries; 0 before the first.
     version: u64,
+    /// What the newest session so far is bound by; a later one is bound by no less.
+    protocol: Protocol,
     current: Option<Current>,
     /// Sessions without an end that no recovery has named yet.
     unended: Vec<Unended>,
@@ -51,6 +58,7 @@ pub(crate) struct Chain {
     awaits_recovery: bool,
     /// Torn lines that some recovery named, by file.
     torn: BTreeMap<String, Digest>,
+    anchors: Anchors,
 }
 
 impl Default for Digest {
@@ -93,9 +101,10 @@ impl Chain {
             Body::SessionEnd(_) => self.current.as_ref().map_or_else(Vec::new, Current::unsaid),
             _ => Vec::new(),
         };
-        let public = match &entry.body {
-            Body::SessionStart(start) => self.start(entry, start)?,
-            _ => self.step(entry)?,
+        let (at, log) = (self.at(), self.log.unwrap_or_default());
+        let (public, noticed) = match &entry.body {
+            Body::SessionStart(start) => (self.start(entry, start)?, Noticed::default()),
+            _ => (self.step(entry)?, self.anchors.step(entry, &log, at)?),
         };
         self.head = line_hash(line);
         self.log.get_or_insert(self.head);
@@ -104,6 +113,7 @@ impl Chain {
             unchecked,
             public,
             unsaid,
+            noticed,
         })
     }
 
@@ -147,6 +157,9 @@ impl Chain {
         if statement.ledger() != self.at() {
             return Err("the statement was made for another place in the ledger".to_owned());
         }
+        if statement.protocol() < self.protocol {
+            return Err("the session is bound by less than the ones before it".to_owned());
+        }
         if start.evidence.attestation() != entry.att {
             return Err(format!(
                 "the entry says `{}`, its evidence is `{}`",
@@ -160,9 +173,11 @@ impl Chain {
         self.version = entry.v;
         self.unended.extend(self.unended_now());
         self.awaits_recovery = !self.unended.is_empty();
+        self.protocol = statement.protocol();
+        self.anchors.start(entry, start);
         self.current = Some(Current {
             id: entry.session,
-            public: *statement.public(),
+            epoch: Epoch::first(statement.protocol(), *statement.public(), entry),
             att: entry.att,
             not_after: statement.not_after(),
             first: entry.seq,
@@ -190,8 +205,11 @@ impl Chain {
                 entry.body.kind()
             ));
         }
+        if current.epoch.over(entry.seq, entry.ts) && !entry.body.ends_epoch() {
+            return Err("the key signs more, or for longer, than one key may".to_owned());
+        }
         current.last_ts = entry.ts;
-        let public = current.public;
+        let public = current.epoch.public();
         let second = entry.seq == current.first.saturating_add(1);
         match &entry.body {
             Body::Recovery(recovery) if second => self.recover(recovery)?,
@@ -209,6 +227,7 @@ impl Chain {
             Body::Release(release) => current.open.release(entry.seq, release.effects),
             Body::Released(done) => current.open.close_release(done.effects),
             Body::Interrupted(_) => current.interrupted = Some(entry.seq),
+            Body::Rotate(rotate) => current.epoch = current.epoch.hand_over(rotate, entry)?,
             Body::SessionEnd(end) => self.end(end)?,
             _ => {}
         }
@@ -239,6 +258,27 @@ impl Chain {
         }
         self.current = None;
         Ok(())
+    }
+
+    /// Where the anchors of an attestation key stand, a session that has not ended counted as cut short.
+    pub(crate) fn standing(&self, key: &[u8]) -> Option<Standing> {
+        self.anchors.standing(key)
+    }
+
+    /// Whether an anchor is due before an entry is written at `now`.
+    pub(crate) fn anchor_due(&self, now: UnixMillis) -> bool {
+        self.anchors.last().is_none_or(|(seq, ts)| {
+            self.next.saturating_sub(seq) >= LIMITS.anchor_entries
+                || now.get().saturating_sub(ts.get()) >= LIMITS.anchor_millis
+        })
+    }
+
+    /// Number of the epoch that must begin before any other entry is written at `now`.
+    pub(crate) fn epoch_due(&self, now: UnixMillis) -> Option<u64> {
+        let epoch = &self.current.as_ref()?.epoch;
+        epoch
+            .over(self.next, now)
+            .then(|| epoch.number().saturating_add(1))
     }
 
     /// Entries of the current session so far.
@@ -273,6 +313,7 @@ pub(crate) struct Accepted {
     public: SessionPublic,
     /// When the line ends its session: numbers of the intents of which nothing says how they went.
     pub(crate) unsaid: Vec<u64>,
+    pub(crate) noticed: Noticed,
 }
 
 impl Accepted {

@@ -30,10 +30,10 @@ pub(crate) struct Unchecked {
 }
 
 impl Checkpoint {
-    /// Signs where the ledger stands. `log` is the hash of the ledger's first line.
-    pub(crate) fn sign(log: Digest, at: LedgerHead, key: &SessionKey) -> Self {
+    /// Signs where the ledger stands, for the session that ended there. `log` is the hash of the ledger's first line.
+    pub(crate) fn sign(log: Digest, at: LedgerHead, session: SessionId, key: &SessionKey) -> Self {
         let note = note(&log, at);
-        let signer = signer(&key.public());
+        let signer = signer(session);
         let blob = [
             key_id(&signer, &key.public()).as_slice(),
             &key.sign(note.as_bytes()),
@@ -131,9 +131,13 @@ impl Unchecked {
         self.checkpoint.log
     }
 
-    /// The checkpoint, if `public` signed it.
-    pub(crate) fn signed_by(self, public: &SessionPublic) -> Result<Checkpoint, &'static str> {
-        let name = signer(public);
+    /// The checkpoint, if `public` signed it for `session`.
+    pub(crate) fn signed_by(
+        self,
+        session: SessionId,
+        public: &SessionPublic,
+    ) -> Result<Checkpoint, &'static str> {
+        let name = signer(session);
         if self.signer != name || self.key_id != key_id(&name, public) {
             return Err(
                 "the checkpoint is signed by another session than the one that ended there",
@@ -152,7 +156,8 @@ impl Unchecked {
     }
 }
 
-fn note(log: &Digest, at: LedgerHead) -> String {
+/// The lines that a checkpoint's signature is over.
+pub(crate) fn note(log: &Digest, at: LedgerHead) -> String {
     format!(
         "{ORIGIN}{}\n{}\n{}\n",
         log.hex(),
@@ -161,8 +166,8 @@ fn note(log: &Digest, at: LedgerHead) -> String {
     )
 }
 
-fn signer(public: &SessionPublic) -> String {
-    format!("session-{}", SessionId::of(public))
+fn signer(session: SessionId) -> String {
+    format!("session-{session}")
 }
 
 /// C2SP signed-note: the first four bytes of SHA-256 over name, newline, algorithm and key.

@@ -39,6 +39,16 @@ pub enum AttestError {
         /// What is wrong there.
         what: String,
     },
+    /// The TPM has counted anchors that the ledger does not have, or the ledger some that the TPM has not.
+    #[error(
+        "the ledger is not the newest: the TPM's counter stands at {counter}, the ledger's last anchor at {anchor}"
+    )]
+    RolledBack {
+        /// What the TPM says now.
+        counter: u64,
+        /// What the last anchor says.
+        anchor: u64,
+    },
     /// The storage failed to append, sync, cut or replace. Nothing was recorded, so nothing may happen.
     #[error("the ledger could not be written: {0}")]
     Storage(#[source] std::io::Error),
@@ -90,6 +100,9 @@ impl AttestError {
         let hint = match self {
             Self::Tampered { .. } => {
                 "keep the folder as it is for the auditor, run `cloister-verify` on a copy, and start a new ledger folder"
+            }
+            Self::RolledBack { .. } => {
+                "an older copy of the disk or another TPM is in use; keep the folder as it is for the auditor, and start a new ledger folder"
             }
             Self::Storage(_) | Self::Poisoned => "check free space and the disk, then start again",
             Self::Expired { .. } => {

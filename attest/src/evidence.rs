@@ -13,7 +13,6 @@ use crate::hex;
 use crate::keys::{AdminPublic, SessionKey, SessionPublic};
 use crate::quote::Quote;
 
-const STATEMENT_PROTO: &str = "cloister-session/v1";
 const EVIDENCE_PROTO: &str = "cloister-evidence/v1";
 const BINDING_DOMAIN: &[u8] = b"session-binding/v1\0";
 const EVIDENCE_DOMAIN: &[u8] = b"cloister-evidence/v1\0";
@@ -97,6 +96,12 @@ impl<'de> Deserialize<'de> for SessionId {
 /// Bytes chosen by an auditor so that evidence cannot be older than their question. 1 to 64 bytes, in lower-case hex.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge(Vec<u8>);
+
+impl Challenge {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl FromStr for Challenge {
     type Err = AttestError;
@@ -196,6 +201,18 @@ pub struct Binding {
     pub device: String,
 }
 
+/// What a session is bound by, beyond what every session is. A ledger goes from the first to the second and never back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Protocol {
+    /// One key signs from the session's start to its end.
+    #[default]
+    #[serde(rename = "cloister-session/v1")]
+    OneKey,
+    /// The key changes, and each is wiped as it hands over.
+    #[serde(rename = "cloister-session/v2")]
+    Epochs,
+}
+
 /// What a session claims to be. The TPM quotes its hash; the session's own key signs the entry that carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -209,7 +226,7 @@ pub struct Statement {
     model: Digest,
     not_after: UnixMillis,
     policy: Digest,
-    proto: String,
+    proto: Protocol,
     runtime: Digest,
     session_id: SessionId,
     session_pub: SessionPublic,
@@ -239,7 +256,7 @@ impl Statement {
             model,
             not_after,
             policy,
-            proto: STATEMENT_PROTO.to_owned(),
+            proto: Protocol::Epochs,
             runtime,
             session_id: SessionId::of(&public),
             session_pub: public,
@@ -304,11 +321,12 @@ impl Statement {
         ]
     }
 
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.proto
+    }
+
     /// What a reader can say of a statement by itself.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        if self.proto != STATEMENT_PROTO {
-            return Some("the statement is of another protocol");
-        }
         (self.session_id != SessionId::of(&self.session_pub))
             .then_some("the session's name is not its key's")
     }

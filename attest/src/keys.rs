@@ -5,10 +5,14 @@ use std::str::FromStr;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::AttestError;
 use crate::hex;
+
+/// Stands before a key in the hash that gives the next.
+const EPOCH_DOMAIN: &[u8] = b"cloister-epoch/v1\0";
 
 /// An Ed25519 public key as text: `ed25519:` and 64 lower-case hex digits. Keys of small order are refused.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,6 +175,16 @@ impl SessionKey {
     /// A key from 32 bytes of the system's random source, drawn by the caller.
     pub fn from_random(seed: Zeroizing<[u8; 32]>) -> Self {
         Self(SigningKey::from_bytes(&seed))
+    }
+
+    /// The key that follows in the session: a hash of this one, so that whoever takes it learns nothing of this one.
+    pub(crate) fn next(&self) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        let mut hasher = Sha256::new();
+        hasher.update(EPOCH_DOMAIN);
+        hasher.update(self.0.as_bytes());
+        hasher.finalize_into((&mut *seed).into());
+        Self::from_random(seed)
     }
 
     /// The public half, which names the session.

@@ -1,10 +1,11 @@
 //! The writer: nothing counts before its entry is durable, and what cannot be recorded does not happen. Pure; storage and time are passed in.
 
 use crate::LIMITS;
+use crate::anchor::{self, Anchor};
 use crate::chain::Chain;
 use crate::checkpoint::{self, Checkpoint};
 use crate::digest::Digest;
-use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Torn};
+use crate::entry::body::{Body, Recovery, Rotate, SessionEnd, SessionStart, Torn};
 use crate::entry::{Entry, VERSION, line_hash};
 use crate::error::AttestError;
 use crate::evidence::{LedgerHead, UnixMillis};
@@ -137,7 +138,11 @@ impl<S: Storage> Ledger<S> {
     ) -> Result<Recorded<T>, AttestError> {
         if matches!(
             body,
-            Body::SessionStart(_) | Body::Recovery(_) | Body::SessionEnd(_)
+            Body::SessionStart(_)
+                | Body::Recovery(_)
+                | Body::Anchor(_)
+                | Body::Rotate(_)
+                | Body::SessionEnd(_)
         ) {
             return Err(AttestError::NotYours { kind: body.kind() });
         }
@@ -153,16 +158,51 @@ impl<S: Storage> Ledger<S> {
         self.record(body, now, ()).map(|recorded| recorded.receipt)
     }
 
+    /// Whether an anchor is due before anything else is recorded at `now` (SPEC.md section 14).
+    pub fn anchor_due(&self, now: UnixMillis) -> bool {
+        self.chain.anchor_due(not_before_last(&self.chain, now))
+    }
+
+    /// Records where the TPM's counter stands: `certify` raises it and has it certified over what it is given.
+    ///
+    /// # Errors
+    /// What `certify` returns, which leaves the ledger usable; [`AttestError::Evidence`] when the certificate is not over this place
+    /// in this ledger, by the session's attestation key, or the counter did not rise by one; else as [`Ledger::record`].
+    pub fn anchor<E: From<AttestError>>(
+        &mut self,
+        now: UnixMillis,
+        certify: impl FnOnce(&Digest) -> Result<Anchor, E>,
+    ) -> Result<Receipt, E> {
+        self.hand_over_if_due(now)?;
+        let log = self.chain.log().unwrap_or(Digest::ZERO);
+        let qualifying = anchor::over_ledger(&log, self.chain.at());
+        let anchor = certify(&qualifying)?;
+        self.fits(&anchor, &qualifying)
+            .map_err(|why| AttestError::Evidence(why.to_owned()))?;
+        Ok(self.append(Body::Anchor(anchor), now)?)
+    }
+
+    fn fits(&self, anchor: &Anchor, qualifying: &Digest) -> Result<(), &'static str> {
+        let Body::SessionStart(start) = &self.start.body else {
+            return Err("the session has no start");
+        };
+        let quote = start.evidence.quote();
+        let quote = quote.ok_or("the session is not attested")?;
+        anchor.read(qualifying)?;
+        anchor.signed_by(quote.ak_public())
+    }
+
     /// Ends the session and signs a checkpoint over the whole ledger. The session's key is wiped.
     ///
     /// # Errors
     /// As [`Ledger::record`].
     pub fn end(mut self, outcome: String, now: UnixMillis) -> Result<Closed<S>, AttestError> {
+        self.hand_over_if_due(now)?; // before its entries are counted
         let entries = self.chain.entries_of_session();
         self.write(Body::SessionEnd(SessionEnd { outcome, entries }), now)?;
         // A crash from now on leaves an ended session under an older checkpoint: whole, but not anchored.
         let log = self.chain.log().unwrap_or(Digest::ZERO);
-        let checkpoint = Checkpoint::sign(log, self.chain.at(), &self.key);
+        let checkpoint = Checkpoint::sign(log, self.chain.at(), self.start.session, &self.key);
         self.storage
             .replace(CHECKPOINT_FILE, checkpoint.text().as_bytes())
             .map_err(AttestError::Storage)?;
@@ -188,9 +228,7 @@ impl<S: Storage> Ledger<S> {
     }
 
     fn write(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
-        if self.poisoned {
-            return Err(AttestError::Poisoned);
-        }
+        self.alive()?;
         let (now, not_after) = (not_before_last(&self.chain, now), self.not_after());
         if now > not_after && body.starts_something() {
             return Err(AttestError::Expired {
@@ -199,6 +237,31 @@ impl<S: Storage> Ledger<S> {
                 kind: body.kind(),
             });
         }
+        self.hand_over_if_due(now)?;
+        self.append(body, now)
+    }
+
+    fn alive(&self) -> Result<(), AttestError> {
+        if self.poisoned {
+            return Err(AttestError::Poisoned);
+        }
+        Ok(())
+    }
+
+    /// Hands over to the next key where this one has signed all that it may. The old key is wiped once the hand-over is durable.
+    fn hand_over_if_due(&mut self, now: UnixMillis) -> Result<(), AttestError> {
+        self.alive()?;
+        let now = not_before_last(&self.chain, now);
+        if let Some(epoch) = self.chain.epoch_due(now) {
+            let key = self.key.next();
+            let next = key.public();
+            self.append(Body::Rotate(Rotate { epoch, next }), now)?;
+            self.key = key;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, body: Body, now: UnixMillis) -> Result<Receipt, AttestError> {
         let line = next_line(&self.chain, &self.start, body, now, &self.key)?;
         let receipt = Receipt {
             seq: self.chain.at().size,
@@ -226,6 +289,24 @@ impl<S: Storage> Resumed<S> {
     /// Where the ledger stands; the statement of the session that begins here must say the same.
     pub fn head(&self) -> LedgerHead {
         self.chain.at()
+    }
+
+    /// Refuses a ledger that was put back: the TPM's counter, which the attestation key `ak_name` certifies, stands at `value`.
+    ///
+    /// # Errors
+    /// [`AttestError::RolledBack`].
+    pub fn expect_counter(&self, ak_name: &[u8], value: u64) -> Result<(), AttestError> {
+        let Some(standing) = self.chain.standing(ak_name) else {
+            return Ok(());
+        };
+        let ahead = standing.loose.saturating_add(standing.value);
+        if (standing.value..=ahead).contains(&value) {
+            return Ok(());
+        }
+        Err(AttestError::RolledBack {
+            counter: value,
+            anchor: standing.value,
+        })
     }
 
     /// What the next session will record of earlier ones that did not end well.
@@ -407,7 +488,8 @@ fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
             {
                 return Err(broken("it is not of this ledger"));
             }
-            found.signed_by(&public).map_err(broken)?;
+            let session = accepted.unchecked.entry.session;
+            found.signed_by(session, &public).map_err(broken)?;
         }
         last_session.push((at, accepted));
         at = at.saturating_add(line.len());

@@ -4,6 +4,7 @@
 //! [`Ledger::record`] makes an entry durable before it hands its cargo on, [`Ledger::end`] closes with a signed checkpoint.
 //! [`verify()`] is the other side: it trusts only [`Roots`].
 
+mod anchor;
 mod canon;
 mod chain;
 mod checkpoint;
@@ -21,13 +22,14 @@ mod sealed;
 mod storage;
 mod verify;
 
+pub use anchor::{Anchor, CounterAnswer, counter_name};
 pub use checkpoint::Checkpoint;
 pub use digest::Digest;
 pub use entry::Entry;
 pub use entry::body::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent, ConsentAnswer, ConsentBy, Decision,
     DecisionKind, Discard, Effects, FileState, Interrupted, Note, Plan, Recovery, Refusal, Release,
-    Released, Request, Resource, SessionEnd, SessionStart, Step, Torn, Unended,
+    Released, Request, Resource, Rotate, SessionEnd, SessionStart, Step, Torn, Unended,
 };
 pub use error::AttestError;
 pub use evidence::{
@@ -38,10 +40,10 @@ pub use keys::{AdminKey, AdminPublic, SessionKey, SessionPublic};
 pub use ledger::{Closed, Ledger, Receipt, Recorded, Resumed};
 pub use plain::plain;
 pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
-pub use roots::{EnrolledKey, Roots};
+pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
-pub use verify::{Report, Verdict, verify, verify_evidence};
+pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence};
 
 /// Bounds on what is written and read. A reader refuses what is beyond them, so a writer does too.
 pub(crate) struct Limits {
@@ -53,6 +55,14 @@ pub(crate) struct Limits {
     pub(crate) document: usize,
     /// A challenge, bytes. Longer ones add nothing over a 32-byte hash; 64 is generous.
     pub(crate) challenge: usize,
+    /// Entries that one key signs, its hand-over included. 256: what a stolen key can still rewrite stays small.
+    pub(crate) epoch_entries: u64,
+    /// How long one key signs, milliseconds. Ten minutes, for sessions that write little.
+    pub(crate) epoch_millis: u64,
+    /// Places from one anchor to the last entry before the next. 1,024: what can be cut off unseen between them.
+    pub(crate) anchor_entries: u64,
+    /// The same in time, milliseconds. 15 minutes; a TPM's NV memory bears some 100,000 writes, and these are 35,000 in a year of work.
+    pub(crate) anchor_millis: u64,
     /// Reasons listed in a report. More would not be read; the number of the rest is given.
     pub(crate) reasons: usize,
 }
@@ -62,5 +72,9 @@ pub(crate) const LIMITS: Limits = Limits {
     checkpoint: 4096,
     document: 1 << 20,
     challenge: 64,
+    epoch_entries: 256,
+    epoch_millis: 600_000,
+    anchor_entries: 1024,
+    anchor_millis: 900_000,
     reasons: 16,
 };

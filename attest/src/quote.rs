@@ -12,6 +12,7 @@ use crate::error::AttestError;
 use crate::hex;
 use parse::QuoteInfo;
 
+pub(crate) use parse::CertifyInfo;
 pub use public::attestation_key_name;
 
 /// Which PCRs of the SHA-256 bank are quoted: a non-empty ascending list of indices below 24.
@@ -138,7 +139,7 @@ impl Quote {
     /// by a TPM over exactly `qualifying`, and that the digest is over the PCR values carried.
     pub(crate) fn check(&self, qualifying: &Digest) -> Result<Quoted, &'static str> {
         let key = public::parse(&self.ak)?;
-        self.check_signature(&key.point)?;
+        check_signature(&key.point, &self.attest, &self.sig)?;
         let info = QuoteInfo::parse(&self.attest)?;
         if info.extra_data != qualifying.as_bytes() {
             return Err("the quote is over another statement");
@@ -148,15 +149,6 @@ impl Quote {
             name: key.name,
             resets: (info.reset_count, info.restart_count),
         })
-    }
-
-    fn check_signature(&self, point: &[u8; 65]) -> Result<(), &'static str> {
-        let key = VerifyingKey::from_sec1_bytes(point)
-            .map_err(|_| "the attestation key is no point of P-256")?;
-        let signature =
-            Signature::from_slice(&self.sig).map_err(|_| "the quote's signature is malformed")?;
-        key.verify_prehash(Digest::of(&self.attest).as_bytes(), &signature)
-            .map_err(|_| "the quote's signature is not the attestation key's")
     }
 
     fn check_pcrs(&self, info: &QuoteInfo<'_>) -> Result<(), &'static str> {
@@ -178,4 +170,17 @@ impl Quote {
         }
         Ok(())
     }
+}
+
+/// Whether the attestation key with this public area signed `attest`.
+pub(crate) fn signed(ak_public: &[u8], attest: &[u8], sig: &[u8]) -> Result<(), &'static str> {
+    check_signature(&public::parse(ak_public)?.point, attest, sig)
+}
+
+fn check_signature(point: &[u8; 65], attest: &[u8], sig: &[u8]) -> Result<(), &'static str> {
+    let key = VerifyingKey::from_sec1_bytes(point)
+        .map_err(|_| "the attestation key is no point of P-256")?;
+    let signature = Signature::from_slice(sig).map_err(|_| "the quote's signature is malformed")?;
+    key.verify_prehash(Digest::of(attest).as_bytes(), &signature)
+        .map_err(|_| "the quote's signature is not the attestation key's")
 }

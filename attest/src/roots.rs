@@ -30,7 +30,13 @@ struct EnrolledWire {
     kind: Attestation,
     pcrs: PcrSelection,
     how: How,
+    /// NV index of the counter that anchors this home's sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counter: Option<u32>,
 }
+
+/// NV indices that a home's counter may have; they lie in the owner's range, where firmware keeps nothing.
+pub const COUNTERS: std::ops::RangeInclusive<u32> = 0x0180_c100..=0x0180_c1ff;
 
 /// How the admin came to trust a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +65,26 @@ impl EnrolledKey {
             kind,
             pcrs,
             how: How::PinnedInPerson,
+            counter: None,
         }
         .try_into()
+    }
+
+    /// The same key, with the counter that anchors its sessions.
+    ///
+    /// # Errors
+    /// [`AttestError::Evidence`] when the index is not in [`COUNTERS`].
+    pub fn anchored_by(self, counter: u32) -> Result<Self, AttestError> {
+        EnrolledWire {
+            counter: Some(counter),
+            ..self.wire
+        }
+        .try_into()
+    }
+
+    /// NV index of the counter that anchors its sessions, when there is one.
+    pub fn counter(&self) -> Option<u32> {
+        self.wire.counter
     }
 
     /// Name of the device.
@@ -93,6 +117,11 @@ impl TryFrom<EnrolledWire> for EnrolledKey {
                 "`{}` is not the name of its key",
                 hex::encode(&wire.name)
             )));
+        }
+        if wire.counter.is_some_and(|index| !COUNTERS.contains(&index)) {
+            return Err(AttestError::Evidence(
+                "a counter's index is not one of ours".to_owned(),
+            ));
         }
         if wire.kind == Attestation::None {
             return Err(AttestError::Evidence(

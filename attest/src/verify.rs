@@ -1,5 +1,7 @@
 //! The reader that trusts only the roots: one pass, bounded memory, and the first thing that is wrong (SPEC.md section 11). Pure.
 
+mod counter;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -18,6 +20,8 @@ use crate::ledger::torn_name;
 use crate::plain::plain;
 use crate::roots::Roots;
 use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
+
+pub use counter::verify_answer;
 
 /// What a verifier concludes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -153,12 +157,15 @@ pub fn verify<R: BufRead>(
     roots: &Roots,
     challenge: Option<&Challenge>,
 ) -> io::Result<Report> {
+    through(Walk::new(roots, challenge), files)
+}
+
+fn through<R: BufRead>(mut walk: Walk<'_>, files: Files<R>) -> io::Result<Report> {
     let Files {
         mut entries,
         checkpoint,
         others,
     } = files;
-    let mut walk = Walk::new(roots, challenge);
     if let Some(bytes) = checkpoint {
         match checkpoint::Unchecked::parse(&bytes) {
             Ok(found) => walk.checkpoint = Some(found),
@@ -243,6 +250,10 @@ struct Walk<'a> {
     attested: u64,
     /// The last session answered the challenge.
     fresh: bool,
+    /// The public area of the session's attestation key.
+    ak: Option<Vec<u8>>,
+    /// What the device answered, until it is compared.
+    answer: Option<counter::Answer>,
     /// Reset and restart counts last seen of each attestation key.
     resets: HashMap<Vec<u8>, (u32, u32)>,
     doubts: Vec<String>,
@@ -262,6 +273,8 @@ impl<'a> Walk<'a> {
             sessions: 0,
             attested: 0,
             fresh: false,
+            ak: None,
+            answer: None,
             resets: HashMap::new(),
             doubts: Vec::new(),
             more_doubts: 0,
@@ -308,6 +321,7 @@ impl<'a> Walk<'a> {
             self.session(&start.statement, &start.evidence)?;
             self.sessions = self.sessions.saturating_add(1);
         }
+        self.counter(&accepted)?;
         for seq in &accepted.unsaid {
             let id = accepted.unchecked.entry.session;
             self.doubt(format!(
@@ -401,7 +415,7 @@ impl<'a> Walk<'a> {
                 .check_signature()
                 .map_err(|what| self.here(&what))?;
             found
-                .signed_by(&public)
+                .signed_by(accepted.unchecked.entry.session, &public)
                 .map_err(|what| Fault::file(CHECKPOINT_FILE, what))?;
             self.anchored = true;
         } else {
@@ -433,6 +447,7 @@ impl<'a> Walk<'a> {
         } else if !self.anchored {
             self.doubt("the checkpoint is older than the last session".to_owned());
         }
+        self.counters()?;
         self.freshness();
         self.others(others)
     }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::anchor::Anchor;
 use crate::digest::Digest;
 use crate::evidence::{Evidence, SessionId, Statement};
+use crate::keys::SessionPublic;
 
 /// What happened. In JSON: `"kind"` and `"body"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +41,10 @@ pub enum Body {
     Note(Note),
     /// Earlier sessions that never ended, and what was found of them; written by [`crate::Resumed::begin`] alone.
     Recovery(Recovery),
+    /// The TPM's counter was raised and certified; written by [`crate::Ledger::anchor`] alone.
+    Anchor(Anchor),
+    /// The session's key hands over to the next; written by [`crate::Ledger`] alone.
+    Rotate(Rotate),
     /// A session ends; written by [`crate::Ledger::end`] alone.
     SessionEnd(SessionEnd),
 }
@@ -62,8 +68,15 @@ impl Body {
             Self::Interrupted(_) => "interrupted",
             Self::Note(_) => "note",
             Self::Recovery(_) => "recovery",
+            Self::Anchor(_) => "anchor",
+            Self::Rotate(_) => "rotate",
             Self::SessionEnd(_) => "session-end",
         }
+    }
+
+    /// Whether a key that has signed all that one key may signs this as its last.
+    pub(crate) const fn ends_epoch(&self) -> bool {
+        matches!(self, Self::Rotate(_))
     }
 
     /// Whether this starts something new, which a session may not do after its `not_after`. Saying how something went is never too late.
@@ -395,6 +408,16 @@ pub struct Recovery {
     pub unended: Vec<Unended>,
     /// Every torn line put aside since the last recovery.
     pub torn: Vec<Torn>,
+}
+
+/// The session's key hands over: it signs this as its last, and is wiped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    /// Number of the epoch that begins with the next entry, from 1.
+    pub epoch: u64,
+    /// The key that signs from then on.
+    pub next: SessionPublic,
 }
 
 /// A session ends.

@@ -4,6 +4,8 @@
 const GENERATED: u32 = 0xff54_4347;
 /// TPM_ST_ATTEST_QUOTE, section 6.9.
 const ST_ATTEST_QUOTE: u16 = 0x8018;
+/// TPM_ST_ATTEST_NV, section 6.9.
+const ST_ATTEST_NV: u16 = 0x8014;
 /// TPM_ALG_SHA256, section 6.3.
 pub(super) const ALG_SHA256: u16 = 0x000b;
 
@@ -93,6 +95,39 @@ impl<'a> QuoteInfo<'a> {
             restart_count,
             selected,
             pcr_digest,
+        })
+    }
+}
+
+/// What matters of a `TPMS_ATTEST` that certifies an NV index.
+pub(crate) struct CertifyInfo<'a> {
+    pub(crate) extra_data: &'a [u8],
+    pub(crate) index_name: &'a [u8],
+    pub(crate) offset: u16,
+    pub(crate) contents: &'a [u8],
+}
+
+impl<'a> CertifyInfo<'a> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, &'static str> {
+        let mut reader = Reader::new(bytes);
+        if reader.u32()? != GENERATED {
+            return Err("the certificate was not made by a TPM (wrong magic)");
+        }
+        if reader.u16()? != ST_ATTEST_NV {
+            return Err("the attestation is not of a counter (wrong type)");
+        }
+        reader.sized()?; // qualified signer, as in a quote
+        let extra_data = reader.sized()?;
+        reader.take(8 + 4 + 4 + 1 + 8)?; // clock, resets and firmware: the session's quote speaks of them
+        let index_name = reader.sized()?;
+        let offset = reader.u16()?;
+        let contents = reader.sized()?;
+        reader.finish()?;
+        Ok(Self {
+            extra_data,
+            index_name,
+            offset,
+            contents,
         })
     }
 }

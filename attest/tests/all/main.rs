@@ -9,6 +9,7 @@
 )]
 
 mod corpora;
+mod epochs;
 mod hostile;
 mod kit;
 mod quotes;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::*;
 
+use crate::epochs;
 use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
@@ -31,6 +32,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(honestly_signed(tpm));
     all.extend(misread(&whole));
     all.extend(versions(tpm, &whole));
+    all.extend(keyed(tpm));
     all.insert("ok_three_sessions", whole);
     all
 }
@@ -248,6 +250,17 @@ fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
         ("bad_version_unknown", version(whole, 15, 3, 3)),
         ("bad_version_1_says_read", resign(&old, 5, says_read, 1)),
         (VERSION_1, old),
+    ])
+}
+
+/// Who signs when: section 13.
+fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
+    let epochs = epochs::session(tpm, 4, 599_999);
+    BTreeMap::from([
+        ("bad_back_to_one_key", epochs::back_to_one_key(tpm)),
+        ("bad_epoch_skipped", epochs::skipped(&epochs)),
+        ("bad_key_signs_too_long", epochs::too_long(&epochs)),
+        ("ok_epochs", epochs),
     ])
 }
 

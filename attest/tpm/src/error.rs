@@ -27,6 +27,18 @@ pub enum TpmError {
         /// What they said.
         source: tss_esapi::Error,
     },
+    /// The way to the TPM broke.
+    #[error("the TPM cannot be reached: {source}")]
+    Wire {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The TPM refused a command.
+    #[error("the TPM refused with code `{code:#x}`")]
+    Code {
+        /// `TPM_RC`, TPM 2.0 part 2 section 6.6.
+        code: u32,
+    },
     /// The PCRs asked for cannot be quoted.
     #[error("the PCRs cannot be quoted: {why}")]
     Pcrs {
@@ -71,7 +83,8 @@ impl TpmError {
                 doing: "make the attestation key",
                 ..
             } => "the TPM's owner hierarchy must be enabled and have no password",
-            Self::Tss { .. } | Self::Unexpected { .. } => {
+            Self::Wire { .. } => "look whether the TPM is there and no other program holds it",
+            Self::Tss { .. } | Self::Unexpected { .. } | Self::Code { .. } => {
                 "try again; if it stays so, restart the machine to reset its TPM"
             }
             Self::Pcrs { .. } => "turn on the TPM's SHA-256 bank in the firmware's set-up",

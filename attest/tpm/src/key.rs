@@ -60,7 +60,11 @@ pub(crate) fn scalars(signature: &Signature) -> Result<([u8; 32], [u8; 32]), Tpm
 }
 
 fn scalar(parameter: &EccParameter) -> Result<[u8; 32], TpmError> {
-    let bytes = parameter.as_slice();
+    padded(parameter.as_slice())
+}
+
+/// A number of at most 32 bytes, with the zeros in front that some TPMs leave out.
+pub(crate) fn padded(bytes: &[u8]) -> Result<[u8; 32], TpmError> {
     let missing = 32_usize
         .checked_sub(bytes.len())
         .ok_or(TpmError::unexpected("a number of 32 bytes"))?;
@@ -69,6 +73,13 @@ fn scalar(parameter: &EccParameter) -> Result<[u8; 32], TpmError> {
         *to = *from;
     }
     Ok(padded)
+}
+
+/// The key's template as bytes, `TPMT_PUBLIC`.
+pub(crate) fn template_bytes() -> Result<Vec<u8>, TpmError> {
+    template()
+        .and_then(|template| template.marshall())
+        .map_err(TpmError::doing("make the attestation key"))
 }
 
 fn template() -> tss_esapi::Result<Public> {

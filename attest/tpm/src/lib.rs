@@ -1,13 +1,15 @@
 //! The TPM: an attestation key that is made anew from the TPM's own seed each session, and quotes by it. Touches the TPM, nothing else.
 //!
-//! The only crate that links `tss-esapi` and with it the TSS libraries. Nothing is stored: not on disk, not in the TPM. Objects
+//! The only crate that links `tss-esapi` and with it the TSS libraries. Nothing is stored but the counter that anchors a home's ledger (`counter.rs`). Objects
 //! are flushed after use, so a TPM without a resource manager works too.
 //!
 //! The TSS libraries print on standard error unless the environment says `TSS2_LOG=all+none`. That must be set before
 //! the process starts; setting it later is `unsafe` and not ours to do.
 
+mod counter;
 mod error;
 mod key;
+mod wire;
 
 use std::fs::OpenOptions;
 use std::str::FromStr;
@@ -23,6 +25,7 @@ use tss_esapi::structures::{
 use tss_esapi::tcti_ldr::TctiNameConf;
 use tss_esapi::traits::Marshall;
 
+pub use counter::{Certified, Counter};
 pub use error::TpmError;
 
 /// Where the kernel's resource manager puts the TPM.

@@ -186,6 +186,7 @@ fn told(entry: &Value) -> String {
             said("rule")
         ),
         "discard" => format!("about to throw away `{}`{}", said("id"), place(&body)),
+        "rotate" => "the session's key hands over to the next".to_owned(),
         "session-end" => format!("session ends: {}", said("outcome")),
         other => format!("{other} {body}"),
     };

@@ -1,0 +1,73 @@
+//! Key epochs: which key signs now, and when it must hand over to the next (SPEC.md section 13). Pure.
+
+use crate::LIMITS;
+use crate::entry::Entry;
+use crate::entry::body::Rotate;
+use crate::evidence::{Protocol, UnixMillis};
+use crate::keys::SessionPublic;
+
+/// The stretch of a session that one key signs. Its last entry is a `rotate`, or the last of the session.
+#[derive(Debug, Clone)]
+pub(super) struct Epoch {
+    protocol: Protocol,
+    number: u64,
+    public: SessionPublic,
+    /// Number of its first entry.
+    first: u64,
+    since: UnixMillis,
+}
+
+impl Epoch {
+    /// The epoch that begins with the session's first entry, under the key that the statement names.
+    pub(super) fn first(protocol: Protocol, public: SessionPublic, entry: &Entry) -> Self {
+        Self {
+            protocol,
+            number: 0,
+            public,
+            first: entry.seq,
+            since: entry.ts,
+        }
+    }
+
+    /// The key that signs in it.
+    pub(super) fn public(&self) -> SessionPublic {
+        self.public
+    }
+
+    /// Number of the epoch within its session, from 0.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether nothing but the hand-over may be written as entry `seq` at `ts`. Sessions of the first protocol have one key throughout.
+    pub(super) fn over(&self, seq: u64, ts: UnixMillis) -> bool {
+        let place = seq.saturating_sub(self.first).saturating_add(1);
+        let age = ts.get().saturating_sub(self.since.get());
+        self.protocol != Protocol::OneKey
+            && (place >= LIMITS.epoch_entries || age >= LIMITS.epoch_millis)
+    }
+
+    /// The epoch that follows, as `entry` hands over to it.
+    pub(super) fn hand_over(&self, rotate: &Rotate, entry: &Entry) -> Result<Self, String> {
+        if self.protocol == Protocol::OneKey {
+            return Err("a key is handed over in a session that has one key only".to_owned());
+        }
+        let number = self.number.saturating_add(1);
+        if rotate.epoch != number {
+            return Err(format!(
+                "the key handed over is that of epoch {}, expected {number}",
+                rotate.epoch
+            ));
+        }
+        if rotate.next == self.public {
+            return Err("the key is handed over to itself".to_owned());
+        }
+        Ok(Self {
+            number,
+            public: rotate.next,
+            first: entry.seq.saturating_add(1),
+            since: entry.ts,
+            ..self.clone()
+        })
+    }
+}
