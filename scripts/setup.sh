@@ -7,6 +7,23 @@ venv=$1
 requirements=$2
 cd "$(dirname "$0")/.."
 
+# Room, said before an hour's work fails for it: a first build leaves 8 GB, and homes with the test model pass through the temporary folder.
+room() { # FOLDER GIGABYTES WHAT-FOR
+  local free
+  free=$(($(df --output=avail --block-size=1G "$1" | tail -n 1)))
+  if ((free < $2)); then
+    echo "error: \`$1\` has $free GB free; $3 takes $2 GB" >&2
+    echo "hint: make room, or name another disk by \`CARGO_TARGET_DIR\` (what is built) and \`TMPDIR\` (the tests' homes)" >&2
+    exit 1
+  fi
+}
+target=${CARGO_TARGET_DIR:-target}
+if [[ ! -e $target/release/cloister ]]; then
+  mkdir -p "$target"
+  room "$target" 9 "a first build"
+fi
+room "${TMPDIR:-/tmp}" 3 "what the tests write"
+
 # Debian's packages: the TPM library that cloister links, the TPM simulator of the demo and the tests, a linker, Python's venv, strace.
 missing=()
 pkg-config --version >/dev/null 2>&1 || missing+=(pkg-config)
