@@ -17,6 +17,12 @@ def calls(log):
     return CALL.findall(log.read_text(errors="replace"))
 
 
+def outward(found):
+    """All but what is sent without an address: where no socket was opened, that goes over a pair of sockets to a process of our own, the cage."""
+    unaddressed = re.compile(r"NULL, 0\)|msg_name=NULL")
+    return [(name, arguments) for name, arguments in found if not (name.startswith("send") and unaddressed.search(arguments))]
+
+
 def families(found):
     """The address families of the sockets that were opened."""
     return {arguments.split(",")[0] for name, arguments in found if name == "socket"}
