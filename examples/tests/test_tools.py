@@ -46,6 +46,40 @@ class New(Case):
         self.assertEqual(list((self.folder / "mine").iterdir()), [])
 
 
+class Add(Case):
+    def setUp(self):
+        super().setUp()
+        self.home = plain_home().copy(self.folder / "home")
+        self.package = self.folder / "text"
+        shutil.copytree(self.home.path / "tools/text", self.package)
+
+    def test_what_is_installed_is_not_added_from_there(self):
+        run = self.home.call("tools", "add", self.home.path / "tools/text")
+        self.assert_code(run, FAILED)
+        self.assert_clear(run, "tools/text")
+        self.home.must("tools", "verify")
+
+    def test_what_a_crash_left_unpinned_is_mended_by_adding_again(self):
+        shutil.rmtree(self.home.path / "tools/text")
+        self.assertNotEqual(self.home.call("tools", "verify").code, DONE)
+        self.home.must("tools", "add", self.package)
+        self.home.must("tools", "verify")
+
+    def test_an_unsound_package_leaves_the_old_one(self):
+        (self.package / "tool.wasm").write_bytes(b"no component")
+        self.assertNotEqual(self.home.call("tools", "add", self.package).code, DONE)
+        self.home.must("tools", "verify")
+
+    def test_a_pipe_in_a_strangers_package_is_not_waited_for(self):
+        (self.package / "tool.toml").unlink()
+        os.mkfifo(self.package / "tool.toml")
+        for args in (("inspect", self.package / "tool.wasm"), ("add", self.package)):
+            run = self.home.call("tools", *args)
+            self.assertNotEqual(run.code, DONE)
+            self.assert_clear(run, "tool.toml")
+        self.home.must("tools", "verify")
+
+
 @unittest.skipUnless(os.environ.get("CLOISTER_JS_TOOL"), "make test-js builds the tool in JavaScript first")
 class JavaScript(Case):
     def test_it_is_listed_planned_with_judged_run_and_recorded(self):

@@ -180,6 +180,13 @@ impl Home {
         disk::open(&path)
     }
 
+    /// The text of the signed `tools.lock`, whatever of it lies in the home.
+    pub(crate) fn tools_lock(&self, admin: &AdminPublic) -> Result<String, Failure> {
+        Ok(self
+            .open_sealed("tools.lock", Purpose::ToolsLock, admin)?
+            .body)
+    }
+
     /// The catalogue of pinned tools and the digest of its lock.
     pub(crate) fn catalog(&self, admin: &AdminPublic) -> Result<(Catalog, Digest), Failure> {
         let opened = self.open_sealed("tools.lock", Purpose::ToolsLock, admin)?;

@@ -1,6 +1,6 @@
 //! The tools that are pinned and present, and the door through which a call comes in. Reads the tool folder once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use cloister_cage::{Arg, Handle};
@@ -27,6 +27,23 @@ struct Lock {
     tools: Vec<Pin>,
 }
 
+/// What the text of `tools.lock` pins, whatever of it is there.
+///
+/// # Errors
+/// [`ToolError::Lock`] for a lock that does not parse or pins a tool twice.
+pub fn pins(lock: &str) -> Result<Vec<Pin>, ToolError> {
+    let lock: Lock = toml::from_str(lock).map_err(|e| ToolError::Lock {
+        reason: e.message().into(),
+    })?;
+    let mut names = BTreeSet::new();
+    match lock.tools.iter().find(|pin| !names.insert(&pin.name)) {
+        None => Ok(lock.tools),
+        Some(twice) => Err(ToolError::Lock {
+            reason: format!("`{}` is pinned twice", escape(&twice.name, Lines::Escape)),
+        }),
+    }
+}
+
 impl Catalog {
     /// Read every package below `dir` that `lock` pins. `lock` is the text of `tools.lock` whose signature the caller has verified.
     ///
@@ -34,16 +51,8 @@ impl Catalog {
     /// [`ToolError::PinMismatch`] with both digests, [`ToolError::Unpinned`] for a package without a pin or a pin without a package,
     /// [`ToolError::Lock`] for a lock that does not parse or pins a tool twice.
     pub fn open(dir: &Path, lock: &str) -> Result<Catalog, ToolError> {
-        let lock: Lock = toml::from_str(lock).map_err(|e| ToolError::Lock {
-            reason: e.message().into(),
-        })?;
         let mut packages = BTreeMap::new();
-        for pin in lock.tools {
-            if packages.contains_key(&pin.name) {
-                return Err(ToolError::Lock {
-                    reason: format!("`{}` is pinned twice", escape(&pin.name, Lines::Escape)),
-                });
-            }
+        for pin in pins(lock)? {
             packages.insert(pin.name.clone(), pinned(dir, &pin)?);
         }
         for entry in std::fs::read_dir(dir).map_err(ToolError::io("list", dir))? {

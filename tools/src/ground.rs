@@ -184,15 +184,15 @@ impl Folder {
         }
     }
 
-    /// Make a new file; whatever stands under the name already is an error.
-    pub(crate) fn create(&self, name: &OsStr) -> std::io::Result<File> {
+    /// Make a new file that as many may read as `mode` and the umask let; whatever stands under the name already is an error.
+    pub(crate) fn create(&self, name: &OsStr, mode: u32) -> std::io::Result<File> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(File::from(openat2(
             &self.fd,
             name,
             flags,
-            Mode::from_raw_mode(0o666),
+            Mode::from_raw_mode(mode),
             BENEATH,
         )?))
     }

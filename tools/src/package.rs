@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use cloister_attest::Digest;
 use cloister_cage::{Arg, Component, Handle, Limits};
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 
 use crate::error::ToolError;
@@ -313,8 +314,18 @@ fn the_wit(dir: &Path, tool: &str) -> Result<PathBuf, ToolError> {
     }
 }
 
+/// A stranger's folder may have a pipe under the name, which nobody ever writes to.
+fn plain(path: &Path) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::Error::other("it is no plain file")),
+    }
+}
+
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ToolError> {
-    let file = File::open(path).map_err(ToolError::io("open", path))?;
+    let file = plain(path).map_err(ToolError::io("open", path))?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))
         .read_to_end(&mut bytes)

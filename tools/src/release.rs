@@ -353,7 +353,9 @@ fn write_beside(
     let temp = beside(name);
     let source = quarantine.bytes(effect)?;
     let io = || ToolError::io("write", effect.path());
-    let mut target = match folder.create(&temp) {
+    // Whoever may not read what is replaced may not read the new content while it is written either.
+    let at_first = if mode == 0 { 0o666 } else { 0o600 };
+    let mut target = match folder.create(&temp, at_first) {
         // What a crash left: perhaps the only copy of a file that was about to be replaced.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             return Err(ToolError::Leftover {

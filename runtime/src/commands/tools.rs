@@ -1,5 +1,6 @@
 //! `cloister tools`: the catalogue and its pins.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use cloister_attest::Purpose;
@@ -72,20 +73,35 @@ fn inspect(file: &Path, desk: &Desk) -> Result<(), Failure> {
 fn add(dir: &Path, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let key = home.admin_key()?;
     let dir = &named(dir)?;
-    let added = pin(dir)?;
-    let (catalog, _) = home.catalog(home.roots()?.admin())?;
-    let mut pins: Vec<Pin> = catalog
-        .packages()
-        .map(|p| p.pin().clone())
-        .filter(|p| p.name != added.name)
-        .collect();
-    copy_package(dir, &home.tools().join(&added.name))?;
+    let lock = home.tools_lock(home.roots()?.admin())?;
+    let added = install(dir, &home.tools())?;
+    let mut pins = cloister_tools::pins(&lock)?;
+    pins.retain(|pin| pin.name != added.name);
     desk.screen.say(
         "pinned",
         format!("{} {}, component {}", added.name, added.version, added.wasm),
     );
     pins.push(added);
     home.seal("tools.lock", &lock_text(&pins), Purpose::ToolsLock, &key)
+}
+
+/// Put the package into `tools`, and say what was put there. What is looked at is the copy, which nobody changes meanwhile; it takes the old one's
+/// place only when it was found sound. A crash from then until the lock is signed leaves a package that its pin does not fit, which another `add` mends:
+/// it needs no more than the lock.
+fn install(dir: &Path, tools: &Path) -> Result<Pin, Failure> {
+    if named(tools).is_ok_and(|tools| dir.starts_with(tools)) {
+        let said = format!("`{}` is where installed tools lie", dir.display());
+        return Err(Failure::failed(said).hint("name the folder that you build in".to_owned()));
+    }
+    let name = dir.file_name().unwrap_or_default();
+    let (new, old) = (tools.join(".new").join(name), tools.join(name));
+    copy_package(dir, &new)?;
+    let added = pin(&new)?;
+    if old.is_dir() {
+        fs::remove_dir_all(&old).map_err(|e| disk::failed("replace", &old, &e))?;
+    }
+    fs::rename(&new, &old).map_err(|e| disk::failed("replace", &old, &e))?;
+    Ok(added)
 }
 
 /// A package is called what its folder is called, and `.` has no name.

@@ -91,8 +91,11 @@ fn digits(text: &str) -> impl DoubleEndedIterator<Item = u32> {
 /// `01.10.2025`, with any of the three separators: what has this form and a leading zero reads like a telephone number.
 fn is_day(text: &[u8]) -> bool {
     match text {
-        [b'0', _, a, b'0' | b'1', _, b, b'1' | b'2', _, _, _, ..] => {
-            a == b && matches!(a, b'.' | b'/' | b'-')
+        [b'0', _, a, b'0' | b'1', _, b, b'1' | b'2', year @ ..] => {
+            let year = year.first_chunk::<3>();
+            a == b
+                && matches!(a, b'.' | b'/' | b'-')
+                && year.is_some_and(|rest| rest.iter().all(u8::is_ascii_digit))
         }
         _ => false,
     }

@@ -24,7 +24,7 @@ enum Check {
 const RULES: [Rule; 4] = [
     (
         "e-mail",
-        r"[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+",
+        r"[\p{L}\p{M}\p{N}._%+'-]+@[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+",
         Check::None,
     ),
     (
@@ -157,6 +157,9 @@ mod tests {
                 "write to [e-mail] now",
             ),
             ("an jörg@müller.de", "an [e-mail]"),
+            // The same as a Mac names files: letters and their dots apart.
+            ("an jo\u{308}rg@mu\u{308}ller.de", "an [e-mail]"),
+            ("ruf 06.12.25.34.56 an", "ruf [phone] an"),
             (
                 "pay DE89 3704 0044 0532 0130 00, please",
                 "pay [iban], please",

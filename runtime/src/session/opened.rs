@@ -398,7 +398,10 @@ fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure
             "`{tool}` was stopped by its limit {limit:?}"
         ))
         .hint("try fewer or smaller files".to_owned())),
-        Ended::NotRun(reason) => Err(Failure::failed(format!("`{tool}` did not run: {reason}"))),
+        Ended::NotRun(reason) => {
+            let reason = escape(reason, Lines::Escape);
+            Err(Failure::failed(format!("`{tool}` did not run: {reason}")))
+        }
     }
 }
 

@@ -344,10 +344,16 @@ impl Reader {
 }
 
 impl Content {
+    /// Reads and hashes the file the first time. What failed once stays failed: no byte is handed over that no digest stands for.
     fn load(&mut self) -> std::io::Result<()> {
-        let Some(file) = self.file.take() else {
-            return Ok(());
-        };
+        match self.file.take() {
+            Some(file) => self.take(file).inspect_err(|_| self.bytes = Vec::new()),
+            None if self.digest.is_some() => Ok(()),
+            None => Err(std::io::Error::other("it could not be read before")),
+        }
+    }
+
+    fn take(&mut self, file: File) -> std::io::Result<()> {
         let left = self.budget.load(Ordering::Relaxed);
         if self.size > left {
             return Err(ErrorKind::FileTooLarge.into());
@@ -405,5 +411,26 @@ impl Sink for Writer {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_whole_is_not_handed_over_at_the_second_try() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("grew.txt");
+        std::fs::write(&path, "more than there is room for").unwrap();
+        let budget = Arc::new(AtomicU64::new(4));
+        let file = File::open(&path).unwrap();
+        let mut reader = Reader::new("grew.txt".into(), path, file, 2, &budget);
+        let mut buffer = [0; 8];
+        for _ in 0..2 {
+            assert!(reader.read_at(0, &mut buffer).is_err());
+            assert!(reader.reading().is_none());
+        }
+        assert_eq!(budget.load(Ordering::Relaxed), 4);
     }
 }

@@ -238,6 +238,21 @@ fn bytes_changed_in_quarantine_are_not_released() {
 }
 
 #[test]
+fn nobody_else_reads_a_private_file_while_its_new_content_is_written() {
+    let desk = Desk::new();
+    let target = put(&desk.ground.join("a.txt"), "old");
+    std::fs::set_permissions(&target, Permissions::from_mode(0o600)).unwrap();
+    let effects = [desk.replace("a.txt", "old", "new")];
+    let mut modes = Vec::new();
+    perform(&desk.quarantine, None, &effects, &mut |file, bytes| {
+        modes.push(file.metadata()?.permissions().mode() & 0o777);
+        file.write_all(bytes)
+    })
+    .unwrap();
+    assert_eq!(modes, [0o600]);
+}
+
+#[test]
 fn a_full_disk_leaves_everything_as_it_was_and_quarantined() {
     let desk = Desk::new();
     put(&desk.ground.join("b.txt"), "old b");
