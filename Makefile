@@ -56,9 +56,11 @@ bench: build
 escapes:
 	CLOISTER_SWAPS=1000000 cargo test --release --locked --workspace --lib escapes::no_link -- --nocapture
 
-bench-cage:
-	cargo build --release --locked --workspace --example start
+bench-cage: build
+	cargo build --release --locked --workspace --example start --example summarize
 	$(BIN)/examples/start
+	@mkdir -p $(TARGET)/bench-cage
+	$(BIN)/examples/summarize $(TARGET)/guests/wasm32-wasip2/release/sheet.wasm $(TARGET)/bench-cage cargo test --release $(GUESTS) --package sheet --lib --
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }
