@@ -85,6 +85,18 @@ impl Cell {
 
 /// The decimal that a person reads in the cell: 15 significant digits, as spreadsheets show them. `None` beyond 28 digits.
 pub(crate) fn exact(number: f64) -> Option<Decimal> {
+    cents(number).or_else(|| rounded(number))
+}
+
+/// The common case without a detour by text: the number nearest to a decimal of two places and at most 14 digits is no other's of 15.
+fn cents(number: f64) -> Option<Decimal> {
+    let cents = (number * 100.0).round();
+    let is_nearest = cents.abs() < 1e14 && cents / 100.0 == number;
+    // Below 10^14 the conversion is exact.
+    is_nearest.then(|| Decimal::new(cents as i64, 2).normalize())
+}
+
+fn rounded(number: f64) -> Option<Decimal> {
     let digits = format!("{number:.14e}");
     let (mantissa, exponent) = digits.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
@@ -145,6 +157,13 @@ mod tests {
         fn money_keeps_its_cents(cents in -1_000_000_000_000i64..1_000_000_000_000) {
             let money = Decimal::new(cents, 2);
             prop_assert_eq!(Cell::decimal(money).shown(), money.normalize().to_string());
+        }
+
+        #[test]
+        fn the_common_case_is_no_other(cents in -99_999_999_999_999i64..=99_999_999_999_999, number: f64) {
+            for number in [number, cents as f64 / 100.0, cents as f64 / 1000.0] {
+                prop_assert!(super::cents(number).is_none_or(|exact| Some(exact) == rounded(number)), "{}", number);
+            }
         }
     }
 }

@@ -39,6 +39,9 @@ pub fn folded(text: &str) -> String {
 
 /// The order of two texts as [`folded`] would have it.
 pub fn order_folded(left: &str, right: &str) -> Ordering {
+    if left == right {
+        return Ordering::Equal;
+    }
     folding(left).cmp(folding(right))
 }
 
