@@ -27,7 +27,7 @@ fn row(at: u32) -> (String, String, String, String, u32, f64, &'static str) {
         format!("Customer {}", at % 997),
         format!("Product {}", at % 53),
         at % 90 + 1,
-        f64::from(at % 10_000) / 100.0 + 1.0,
+        f64::from(at % 10_000 + 100) / 100.0,
         if at.is_multiple_of(3) { "no" } else { "yes" },
     )
 }
@@ -36,7 +36,7 @@ fn delimited(rows: u32) -> String {
     let mut text = HEADINGS.join(",");
     for at in 0..rows {
         let (day, region, customer, product, quantity, price, paid) = row(at);
-        let amount = f64::from(quantity) * price;
+        let amount = (f64::from(quantity) * price * 100.0).round() / 100.0;
         text.push_str(&format!(
             "\n{day},{region},{customer},{product},{quantity},{price:.2},{amount:.2},{paid}"
         ));
@@ -52,7 +52,7 @@ fn workbook(rows: u32) -> Vec<u8> {
     for at in 0..rows {
         let (day, region, customer, product, quantity, price, paid) = row(at);
         let day = rust_xlsxwriter::ExcelDateTime::parse_from_str(&day).unwrap();
-        let amount = f64::from(quantity) * price;
+        let amount = (f64::from(quantity) * price * 100.0).round() / 100.0;
         let at = at + 1;
         sheet.write_with_format(at, 0, &day, &day_format).unwrap();
         sheet.write_row(at, 1, [region, customer, product]).unwrap();
