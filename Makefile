@@ -6,7 +6,7 @@
 # make test-js  a tool in JavaScript, written from tools/README.md, built with a toolchain from npm, added, asked for and run
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
-# make bench-cage   what the process of a tool's call costs, beside one that does nothing
+# make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
 
@@ -56,9 +56,11 @@ bench: build
 escapes:
 	CLOISTER_SWAPS=1000000 cargo test --release --locked --workspace --lib escapes::no_link -- --nocapture
 
-bench-cage:
-	cargo build --release --locked --workspace --example start
+bench-cage: build
+	cargo build --release --locked --workspace --example start --example summarize
 	$(BIN)/examples/start
+	@mkdir -p $(TARGET)/bench-cage
+	$(BIN)/examples/summarize $(TARGET)/guests/wasm32-wasip2/release/sheet.wasm $(TARGET)/bench-cage cargo test --release $(GUESTS) --package sheet --lib --
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }

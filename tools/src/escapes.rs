@@ -1,18 +1,20 @@
 //! Ways out of a granted folder: every spelling and every hostile object, with every operation, through each layer alone and through both; and
 //! folders swapped for links while files are opened. A run escapes when it reads or lists what lies outside, or changes anything there.
 
+mod mounts;
 mod spellings;
+mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cloister_attest::Digest;
 use cloister_cage::Handle;
-use rustix::fs::{CWD, FileType, Mode, RenameFlags, mknodat, renameat_with};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::effects::{Change, Effect};
 use crate::error::ToolError;
@@ -20,66 +22,10 @@ use crate::ground::{Ground, Missing};
 use crate::quarantine::Quarantine;
 use crate::release::perform;
 use crate::survey::Survey;
-use crate::testing::{folder, grants, put};
-
-const SECRET: &str = "what lies outside";
-
-/// A granted folder full of traps, beside one that is not granted.
-struct World {
-    _temp: tempfile::TempDir,
-    root: PathBuf,
-    work: PathBuf,
-    outside: PathBuf,
-}
+use crate::testing::{grants, put};
+use world::{SECRET, State, World, state};
 
 impl World {
-    fn new() -> Self {
-        let (temp, root) = folder();
-        let (work, outside) = (root.join("work"), root.join("outside"));
-        put(&outside.join("secret.txt"), SECRET);
-        put(&outside.join("deep/secret.txt"), SECRET);
-        put(&work.join("plain.txt"), "plain");
-        put(&work.join("sub/deep/plain.txt"), "plain");
-        let world = Self {
-            _temp: temp,
-            root,
-            work,
-            outside,
-        };
-        world.trap();
-        world
-    }
-
-    /// Links of every kind, pipes, sockets and second names.
-    fn trap(&self) {
-        let (work, outside) = (&self.work, &self.outside);
-        let links: &[(&str, &Path)] = &[
-            ("file", &outside.join("secret.txt")),
-            ("climbing", Path::new("../outside/secret.txt")),
-            ("folder", outside),
-            ("sub/up", Path::new("..")),
-            ("sub/out", Path::new("../../outside")),
-            ("loop", Path::new("loop")),
-            ("one", Path::new("other")),
-            ("other", Path::new("one")),
-            ("dangling", &outside.join("new.txt")),
-            ("system", Path::new("/proc/self/root")),
-            ("null", Path::new("/dev/null")),
-            ("chain0", outside),
-        ];
-        for (name, to) in links {
-            symlink(to, work.join(name)).unwrap();
-        }
-        for step in 1..45 {
-            let to = format!("chain{}", step - 1);
-            symlink(to, work.join(format!("chain{step}"))).unwrap();
-        }
-        mknodat(CWD, work.join("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        drop(std::os::unix::net::UnixListener::bind(work.join("socket")).unwrap());
-        fs::hard_link(outside.join("secret.txt"), work.join("second")).unwrap();
-        fs::hard_link(outside.join("deep/secret.txt"), work.join("sub/second")).unwrap();
-    }
-
     fn survey(&self) -> Survey {
         let all = [
             ("file:read", "**/*"),
@@ -93,34 +39,6 @@ impl World {
         )
         .unwrap()
     }
-}
-
-/// What would show that something was touched: inode, mode, time and content of everything in a folder. Not how many names a file has, which
-/// changes with a name inside.
-type State = BTreeMap<PathBuf, (u64, u32, i64, i64, Vec<u8>)>;
-
-fn state(folder: &Path) -> State {
-    let (mut found, mut open) = (State::new(), vec![folder.to_owned()]);
-    while let Some(path) = open.pop() {
-        let Ok(at) = path.symlink_metadata() else {
-            continue; // moved away: its name is missing in what is found
-        };
-        let mut content = Vec::new();
-        if at.is_dir() {
-            open.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
-        } else if at.is_file() {
-            content = fs::read(&path).unwrap_or_default();
-        }
-        found.insert(
-            path,
-            (at.ino(), at.mode(), at.mtime(), at.mtime_nsec(), content),
-        );
-    }
-    found
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -336,7 +254,10 @@ struct Stage {
 
 impl Stage {
     fn new(hands: &impl Fn(&World) -> Box<dyn Hands>) -> Self {
-        let world = World::new();
+        Self::of(World::new(), hands)
+    }
+
+    fn of(world: World, hands: &impl Fn(&World) -> Box<dyn Hands>) -> Self {
         put(&world.work.join("bait"), "plain");
         Self {
             survey: world.survey(),

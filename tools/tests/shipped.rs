@@ -8,12 +8,15 @@
 )]
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use cloister_cage::{
-    Arg, Component, Ended, Input, Limits, Moment, Program, Run, Source, Value, run,
+    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Program, Run, Source, Value, run,
 };
 use cloister_tools::{Catalog, lock_text, pin};
+
+static PROGRAM: LazyLock<Program> = LazyLock::new(|| Program::load().unwrap());
 
 struct Bytes(Vec<u8>);
 impl Source for Bytes {
@@ -77,7 +80,7 @@ fn once(
         seed: 1,
     };
     run(
-        &Program::load().unwrap(),
+        &PROGRAM,
         component,
         &interface,
         function,
@@ -265,15 +268,17 @@ struct Told {
     /// By a limit or a trap of the component: an outcome to the host like any other.
     stopped: usize,
     most_memory: u64,
+    most_process: u64,
 }
 
 impl Told {
     fn judge(&mut self, name: &str, run: &Run) {
         self.most_memory = self.most_memory.max(run.used.memory_bytes);
-        assert!(
-            run.used.memory_bytes <= Limits::STANDARD.memory_bytes as u64,
-            "{name}"
-        );
+        let most = Limits::STANDARD.memory_bytes;
+        assert!(run.used.memory_bytes <= most as u64, "{name}");
+        let process = run.used.process_bytes.unwrap_or_default();
+        assert!(process <= (most + HOST_BYTES) as u64, "{name}");
+        self.most_process = self.most_process.max(process);
         match &run.ended {
             Ended::Returned(Some(Value::Result(Ok(_)))) => self.tables += 1,
             Ended::Returned(Some(Value::Result(Err(Some(failure))))) => {

@@ -373,8 +373,15 @@ fn tell(desk: &Desk, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
     desk.screen.detail(
         "used",
         format!(
-            "{} fuel, {} bytes of memory, {} bytes read, {} bytes written",
-            used.fuel, used.memory_bytes, used.read_bytes, used.written_bytes
+            "{} fuel, {} bytes of memory, {} bytes read, {} bytes written; its process {}",
+            used.fuel,
+            used.memory_bytes,
+            used.read_bytes,
+            used.written_bytes,
+            used.process_bytes
+                .map_or("is not counted".to_owned(), |most| format!(
+                    "had {most} bytes at most"
+                ))
         ),
     );
 }

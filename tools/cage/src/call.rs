@@ -53,11 +53,13 @@ pub fn run(
         deadline: begun + limits.wall,
         used: Used::default(),
     };
-    let mut run = talk
-        .hold(&process, &order, found.result.as_ref())
-        .unwrap_or_else(|end| plain(end.of(&mut process)));
+    let held = talk.hold(&process, &order, found.result.as_ref());
+    let process_bytes = process.peak(program.layers());
+    let mut run = held.unwrap_or_else(|end| plain(end.of(&mut process)));
+    drop(process); // its end belongs to the call
     run.used = Used {
         wall: begun.elapsed(),
+        process_bytes,
         fuel: run.used.fuel,
         memory_bytes: run.used.memory_bytes,
         ..talk.used

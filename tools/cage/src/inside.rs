@@ -82,6 +82,7 @@ fn serve(layers: Layers) -> ExitCode {
     match told.and_then(|()| Line.order()) {
         Ok(order) => Line
             .say(&Told::Done(run(order)))
+            .and_then(|()| Line.dismissed())
             .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS),
         Err(_) => ExitCode::SUCCESS,
     }

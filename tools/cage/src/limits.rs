@@ -37,7 +37,8 @@ pub struct Limits {
     pub write_bytes: u64,
     /// Moves that may be asked for; each holds a handle, so this only bounds memory.
     pub moves: usize,
-    /// Live handles a call may hold. The arguments need one each; a guest cannot make more, except standard streams.
+    /// Live handles a call may hold. The arguments need one each; a guest can make standard streams and resources of its own, each some bytes
+    /// of host memory.
     pub handles: usize,
     /// Bytes wasmtime may copy out of the guest for one host call or result. Bounds lists and texts before they exist in the host.
     pub hostcall_bytes: usize,

@@ -93,6 +93,9 @@ pub struct Used {
     pub read_bytes: u64,
     /// Bytes written through handles.
     pub written_bytes: u64,
+    /// The most memory that its process had at once, bytes, the program itself included: as the system says, which the process cannot
+    /// sway. Nothing where the system does not say, or the process had ended by itself.
+    pub process_bytes: Option<u64>,
 }
 
 /// A finished call.

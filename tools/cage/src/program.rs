@@ -1,7 +1,7 @@
 //! The cage's own program: built with this crate, part of the agent's binary and so of its digest, and started from memory that nobody can
 //! change. No file that could be swapped is looked for.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -13,7 +13,7 @@ use rustix::fs::MemfdFlags;
 
 use crate::component::sealed;
 use crate::error::CageError;
-use crate::layer::Layers;
+use crate::layer::{Layer, Layers};
 use crate::limits::{HOST_BYTES, Limits};
 use crate::wire::{Told, receive};
 
@@ -104,6 +104,21 @@ impl Process {
         }
     }
 
+    /// The most memory that it had at once, as the system counts it, while it is there to be asked about.
+    pub(crate) fn peak(&self, layers: Layers) -> Option<u64> {
+        let first = self.child.id();
+        let pid = match layers.has(Layer::Namespaces) {
+            true => only_child(first)?, // the first only waits
+            false => first,
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: u64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
+        kibibytes.checked_mul(1024)
+    }
+
     /// Kill it, if it has not ended by itself, and say how it ended.
     pub(crate) fn end(&mut self) -> String {
         // What has closed its end is about to be gone by itself, and how is worth knowing; what has not is not waited for.
@@ -118,6 +133,11 @@ impl Process {
             Err(error) => error.to_string(),
         }
     }
+}
+
+fn only_child(of: u32) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).ok()?;
+    children.trim().parse().ok()
 }
 
 /// The code by which the cage passes on how its inner process ended.

@@ -10,6 +10,9 @@
     reason = "helpers of tests, where a failure is the test's"
 )]
 
+#[path = "layers/matrix.rs"]
+mod matrix;
+
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -122,6 +125,13 @@ fn attempts<'a>(folder: &Path, inherited: &File) -> Vec<Attempt<'a>> {
     ]
 }
 
+/// The layers that this system has.
+fn here() -> Vec<Layer> {
+    let here = Program::load().unwrap().layers();
+    let all = Layer::ALL.into_iter();
+    all.filter(|layer| here.has(*layer)).collect()
+}
+
 /// The empty root stands in namespaces.
 fn alone(layer: Layer) -> Vec<Layer> {
     match layer {
@@ -135,14 +145,13 @@ fn each_layer_stops_by_itself_what_the_table_says_and_no_layer_stops_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let inherited = File::create(folder.path().join("inherited")).unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
-    let here = Program::load().unwrap().layers();
     for Attempt(attempt, target, stopping) in attempts(folder.path(), &inherited) {
         assert_eq!(
             came(&[], attempt, &target),
             Came::Done,
             "{attempt}, no layer"
         );
-        for layer in Layer::ALL.into_iter().filter(|layer| here.has(*layer)) {
+        for layer in here() {
             let expected = match stopping.contains(&layer) {
                 true => Came::Stopped,
                 false => Came::Done,
@@ -154,12 +163,8 @@ fn each_layer_stops_by_itself_what_the_table_says_and_no_layer_stops_nothing() {
                 "{attempt}, {layer} alone"
             );
         }
-        let all: Vec<_> = Layer::ALL
-            .into_iter()
-            .filter(|layer| here.has(*layer))
-            .collect();
         assert_eq!(
-            came(&all, attempt, &target),
+            came(&here(), attempt, &target),
             Came::Stopped,
             "{attempt}, every layer"
         );
@@ -168,13 +173,7 @@ fn each_layer_stops_by_itself_what_the_table_says_and_no_layer_stops_nothing() {
 
 #[test]
 fn of_all_system_calls_only_those_on_the_list_come_back() {
-    let all: Vec<_> = {
-        let here = Program::load().unwrap().layers();
-        Layer::ALL
-            .into_iter()
-            .filter(|layer| here.has(*layer))
-            .collect()
-    };
+    let all = here();
     let listed = said(&all, "list", "").0.unwrap();
     let listed: Vec<i64> = listed.split(' ').map(|n| n.parse().unwrap()).collect();
     assert!(listed.len() <= 50 && listed.contains(&0));
@@ -202,11 +201,8 @@ fn of_all_system_calls_only_those_on_the_list_come_back() {
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn without_seccomp_calls_that_are_not_listed_come_back() {
-    let here = Program::load().unwrap().layers();
-    let but: Vec<_> = Layer::ALL
-        .into_iter()
-        .filter(|layer| here.has(*layer) && *layer != Layer::Seccomp)
-        .collect();
+    let mut but = here();
+    but.retain(|layer| *layer != Layer::Seccomp);
     // getpid, socket, uname, ptrace, getuid
     for number in ["39", "41", "63", "101", "102"] {
         assert!(said(&but, "number", number).0.is_some(), "{number}");

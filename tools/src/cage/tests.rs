@@ -203,6 +203,33 @@ fn a_failed_or_crashed_call_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_call_that_a_limit_stops_is_an_outcome_and_leaves_nothing_behind() {
+    let mut desk = Desk::new();
+    let standard = desk.cage.limits.clone();
+    let lowered = |lower: fn(&mut Limits)| {
+        let mut limits = standard.clone();
+        lower(&mut limits);
+        limits
+    };
+    for (limits, limit) in [
+        (lowered(|l| l.memory_bytes = 1 << 20), Limit::Memory),
+        (lowered(|l| l.fuel = 9), Limit::Fuel),
+        (lowered(|l| l.read_bytes = 4), Limit::Read),
+        (lowered(|l| l.write_bytes = 4), Limit::Write),
+        (lowered(|l| l.wall = Default::default()), Limit::Wall),
+    ] {
+        desk.cage.limits = limits;
+        let stopped = desk.run("desk.copy", json!({"from": "a.txt", "to": "out/b.txt"}));
+        assert_eq!(stopped.ended(), &Ended::StoppedBy(limit));
+        assert!(stopped.effects().is_empty());
+        assert!(desk.cage.quarantine.list().unwrap().is_empty(), "{limit}");
+    }
+    desk.cage.limits = standard;
+    let done = desk.run("desk.copy", json!({"from": "a.txt", "to": "out/b.txt"}));
+    assert_eq!(done.ended(), &Ended::Returned);
+}
+
+#[test]
 fn a_replacement_remembers_what_it_replaces_and_a_move_what_it_moves() {
     let mut desk = Desk::new();
     let replaced = desk.run("desk.copy", json!({"from": "a.txt", "to": "out/old.txt"}));

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use super::World;
+use super::world::World;
 
 /// Places inside from which each aim is tried.
 const WITHIN: [&str; 9] = [

@@ -53,6 +53,7 @@ fn bound(store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<()> {
     store.limiter(|state| state);
     store.set_fuel(limits.fuel)?;
     store.set_hostcall_fuel(limits.hostcall_bytes);
+    store.set_max_component_handles(limits.handles);
     Ok(())
 }
 
@@ -139,13 +140,14 @@ fn stop(error: &wasmtime::Error) -> Option<Limit> {
     named_by_text(&format!("{error:#}"))
 }
 
-/// wasmtime has no type for these four; the tests hold the texts.
+/// wasmtime has no type for these; the tests hold the texts.
 fn named_by_text(text: &str) -> Option<Limit> {
     [
         (
             "fuel allocated for hostcalls has been exhausted",
             Limit::Hostcall,
         ),
+        ("store handle limit exceeded", Limit::Handles),
         ("resource limit exceeded: instance", Limit::Instances),
         ("resource limit exceeded: memory", Limit::Memory),
         ("resource limit exceeded: table", Limit::Table),

@@ -19,6 +19,11 @@ impl Line {
         Order::decode(&payload, &self).map_err(|_| ErrorKind::InvalidData.into())
     }
 
+    /// Wait until the agent has seen what it wants to see of this process, and hangs up.
+    pub(super) fn dismissed(mut self) -> io::Result<()> {
+        self.read(&mut [0]).map(drop)
+    }
+
     fn ask(mut self, told: &Told) -> io::Result<Vec<u8>> {
         self.say(told)?;
         match Answer::decode(&receive(&mut self)?) {

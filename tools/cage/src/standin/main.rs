@@ -1,6 +1,7 @@
 //! `cage-standin`: stands where the component would run, with the layers that it is told, and tries what it is told. For
 //! `tests/layers.rs`; never shipped. Says `sealed`, then what the kernel gave; a process that was stopped says no more.
 
+mod matrix;
 mod raw;
 
 use std::ffi::CString;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         say("sealed");
         let came = match attempt.as_str() {
             "list" => list(),
+            "matrix" => matrix::reached(target),
             attempt => attempted(attempt, target).to_string(),
         };
         say(&came);

@@ -161,6 +161,7 @@ fn put_run(to: &mut Encoder, run: &Run) {
         memory_bytes,
         read_bytes,
         written_bytes,
+        process_bytes: _, // not for the process to say
     } = run.used;
     to.u64(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX));
     for number in [fuel, memory_bytes, read_bytes, written_bytes] {
@@ -182,6 +183,7 @@ fn take_run(from: &mut Decoder<'_>, limits: &Limits) -> Result<Run, Malformed> {
         memory_bytes: from.u64()?,
         read_bytes: from.u64()?,
         written_bytes: from.u64()?,
+        process_bytes: None,
     };
     let diagnostics = from.raw()?;
     at_most(diagnostics.len(), limits.diagnostics_bytes)?;

@@ -18,6 +18,11 @@ pub(crate) enum Cell {
     Truth(bool),
 }
 
+/// Powers of ten that a floating-point number holds exactly.
+const POWERS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
+
 impl Cell {
     /// Text without outer blanks; blank text is an empty cell.
     pub(crate) fn text(text: &str) -> Self {
@@ -39,6 +44,13 @@ impl Cell {
 
     /// The nearest number that a worksheet can hold.
     pub(crate) fn decimal(number: Decimal) -> Self {
+        // Where both halves are exact, so is all but the last step, which rounds correctly.
+        let power = usize::try_from(number.scale()).ok();
+        if let Some(power) = power.and_then(|scale| POWERS.get(scale))
+            && number.mantissa().unsigned_abs() < 1 << f64::MANTISSA_DIGITS
+        {
+            return Self::number(number.mantissa() as f64 / power);
+        }
         // By way of its text: `Decimal::to_f64` is not correctly rounded.
         number.to_string().parse().map_or(Self::Empty, Self::number)
     }
@@ -85,6 +97,18 @@ impl Cell {
 
 /// The decimal that a person reads in the cell: 15 significant digits, as spreadsheets show them. `None` beyond 28 digits.
 pub(crate) fn exact(number: f64) -> Option<Decimal> {
+    cents(number).or_else(|| rounded(number))
+}
+
+/// The common case without a detour by text: the number nearest to a decimal of two places and at most 14 digits is no other's of 15.
+fn cents(number: f64) -> Option<Decimal> {
+    let cents = (number * 100.0).round();
+    let is_nearest = cents.abs() < 1e14 && cents / 100.0 == number;
+    // Below 10^14 the conversion is exact.
+    is_nearest.then(|| Decimal::new(cents as i64, 2).normalize())
+}
+
+fn rounded(number: f64) -> Option<Decimal> {
     let digits = format!("{number:.14e}");
     let (mantissa, exponent) = digits.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
@@ -145,6 +169,20 @@ mod tests {
         fn money_keeps_its_cents(cents in -1_000_000_000_000i64..1_000_000_000_000) {
             let money = Decimal::new(cents, 2);
             prop_assert_eq!(Cell::decimal(money).shown(), money.normalize().to_string());
+        }
+
+        #[test]
+        fn a_decimal_becomes_the_nearest_number(mantissa: i64, scale in 0u32..=28) {
+            let decimal = Decimal::from_i128_with_scale(mantissa.into(), scale);
+            let nearest = decimal.to_string().parse().unwrap();
+            prop_assert_eq!(Cell::decimal(decimal), Cell::number(nearest));
+        }
+
+        #[test]
+        fn the_common_case_is_no_other(cents in -99_999_999_999_999i64..=99_999_999_999_999, number: f64) {
+            for number in [number, cents as f64 / 100.0, cents as f64 / 1000.0] {
+                prop_assert!(super::cents(number).is_none_or(|exact| Some(exact) == rounded(number)), "{}", number);
+            }
         }
     }
 }

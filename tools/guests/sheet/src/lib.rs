@@ -1,5 +1,7 @@
 //! Workbooks and tables: describe, summarize, take rows, write a workbook with a chart. Reaches nothing but the handles it is given.
 
+#[cfg(test)]
+mod bench;
 mod book;
 mod cell;
 mod condition;

@@ -20,6 +20,9 @@ const CURRENCIES: [&str; 27] = [
 
 /// The number that `text` is, or `None` where it is anything else. A sign may stand on either side, or brackets mean below zero; exact to 28 digits.
 pub fn parse(text: &str, mark: Mark) -> Option<Decimal> {
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let bare = text.trim();
     let (bare, bracketed) = match bare
         .strip_prefix('(')
@@ -88,6 +91,10 @@ fn unsigned(text: &str) -> (&str, bool) {
 }
 
 fn undecorated(text: &str) -> &str {
+    let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    if is_digit(text.as_bytes().first()) && is_digit(text.as_bytes().last()) {
+        return text; // no currency begins or ends with a digit
+    }
     for currency in CURRENCIES {
         let before = text
             .get(..currency.len())

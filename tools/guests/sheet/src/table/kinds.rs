@@ -13,44 +13,64 @@ const DIGITS: usize = 15;
 
 /// Settle every column of `rows`; `mark` decides where all numbers of a column could be read with either decimal mark.
 pub(super) fn settle(rows: &mut [Vec<Cell>], columns: usize, mark: Mark) -> Vec<Kind> {
-    let evidence = (0..columns)
-        .map(|at| Marks::of(rows, at))
-        .fold(Marks::default(), Marks::plus);
+    let marks: Vec<Marks> = (0..columns).map(|at| Marks::of(rows, at)).collect();
+    let evidence = marks.iter().copied().fold(Marks::default(), Marks::plus);
     let mark = evidence.verdict(mark);
-    (0..columns)
-        .map(|at| settle_column(rows, at, mark))
+    let columns = marks.into_iter().enumerate();
+    columns
+        .map(|(at, marks)| settle_column(rows, at, marks.verdict(mark)))
         .collect()
 }
 
 fn settle_column(rows: &mut [Vec<Cell>], at: usize, mark: Mark) -> Kind {
-    let filled = column(rows, at).filter(|cell| !cell.is_empty()).count();
     if texts(rows, at).next().is_some() {
-        let mark = Marks::of(rows, at).verdict(mark);
-        let order = slash_order(rows, at);
-        let gaps = texts(rows, at).filter(|text| is_gap(text)).count();
         let identifiers = texts(rows, at).any(is_identifier);
-        let numbers =
-            |cell: &Cell| matches!(cell, Cell::Number(_)) || as_number(cell, mark).is_some();
-        let dates = |cell: &Cell| matches!(cell, Cell::Date(_)) || as_date(cell, order).is_some();
-        let some = filled.saturating_sub(gaps);
-        if !identifiers
-            && some > 0
-            && most(column(rows, at).filter(|cell| numbers(cell)).count(), some)
-        {
-            reread(rows, at, |cell| as_number(cell, mark));
-        } else if some > 0 && most(column(rows, at).filter(|cell| dates(cell)).count(), some) {
-            reread(rows, at, |cell| as_date(cell, order));
+        let numbers = || {
+            let is = |cell: &Cell| matches!(cell, Cell::Number(_));
+            read(rows, at, is, |text| as_number(text, mark))
+        };
+        let dates = || {
+            let order = slash_order(rows, at);
+            let is = |cell: &Cell| matches!(cell, Cell::Date(_));
+            read(rows, at, is, |text| as_date(text, order))
+        };
+        let meant = if identifiers { None } else { numbers() };
+        if let Some(meant) = meant.or_else(dates) {
+            reread(rows, at, meant);
         } else if texts(rows, at).all(|text| as_truth(text).is_some()) {
-            reread(rows, at, |cell| {
-                if let Cell::Text(text) = cell {
-                    as_truth(text)
-                } else {
-                    None
-                }
+            let truths = column(rows, at).map(|cell| match cell {
+                Cell::Text(text) => as_truth(text),
+                _ => None,
             });
+            let truths = truths.collect();
+            reread(rows, at, truths);
         }
     }
     kind(rows, at)
+}
+
+/// What each text of a column means, if nearly all of its cells are of that kind or mean such a one. Given up as soon as too many do not.
+fn read(
+    rows: &[Vec<Cell>],
+    at: usize,
+    is: impl Fn(&Cell) -> bool,
+    meant: impl Fn(&str) -> Option<Cell>,
+) -> Option<Vec<Option<Cell>>> {
+    let gaps = texts(rows, at).filter(|text| is_gap(text)).count();
+    let mut left = column(rows, at).filter(|cell| !cell.is_empty()).count();
+    let some = left.checked_sub(gaps).filter(|some| *some > 0)?;
+    let mut read = Vec::new();
+    for cell in column(rows, at) {
+        let value = match cell {
+            Cell::Text(text) => meant(text),
+            _ => None,
+        };
+        if value.is_none() && !cell.is_empty() && !is(cell) {
+            left = left.checked_sub(1).filter(|left| most(*left, some))?;
+        }
+        read.push(value);
+    }
+    most(left, some).then_some(read)
 }
 
 fn kind(rows: &[Vec<Cell>], at: usize) -> Kind {
@@ -91,9 +111,10 @@ fn texts(rows: &[Vec<Cell>], at: usize) -> impl Iterator<Item = &str> {
 }
 
 /// Replace texts by what they mean; the marks of a gap become empty cells.
-fn reread(rows: &mut [Vec<Cell>], at: usize, read: impl Fn(&Cell) -> Option<Cell>) {
-    for cell in rows.iter_mut().filter_map(|row| row.get_mut(at)) {
-        if let Some(value) = read(cell) {
+fn reread(rows: &mut [Vec<Cell>], at: usize, meant: Vec<Option<Cell>>) {
+    let cells = rows.iter_mut().filter_map(|row| row.get_mut(at));
+    for (cell, value) in cells.zip(meant) {
+        if let Some(value) = value {
             *cell = value;
         } else if matches!(cell, Cell::Text(text) if is_gap(text)) {
             *cell = Cell::Empty;
@@ -115,13 +136,11 @@ fn is_identifier(text: &str) -> bool {
     digits > DIGITS || (only_digits && digits > 1 && text.starts_with('0'))
 }
 
-fn as_number(cell: &Cell, mark: Mark) -> Option<Cell> {
-    let Cell::Text(text) = cell else { return None };
+fn as_number(text: &str, mark: Mark) -> Option<Cell> {
     number::parse(text, mark).map(Cell::decimal)
 }
 
-fn as_date(cell: &Cell, order: Order) -> Option<Cell> {
-    let Cell::Text(text) = cell else { return None };
+fn as_date(text: &str, order: Order) -> Option<Cell> {
     date::parse_with_time(text, order).map(Cell::Date)
 }
 
@@ -134,6 +153,7 @@ fn as_truth(text: &str) -> Option<Cell> {
 fn slash_order(rows: &[Vec<Cell>], at: usize) -> Order {
     let fitting = |order| {
         texts(rows, at)
+            .filter(|text| text.contains('/')) // all others are read alike
             .filter(|text| date::parse_with_time(text, order).is_some())
             .count()
     };
@@ -154,7 +174,8 @@ struct Marks {
 impl Marks {
     fn of(rows: &[Vec<Cell>], at: usize) -> Self {
         let mut marks = Self::default();
-        for text in texts(rows, at) {
+        // Without either, both readings are the same.
+        for text in texts(rows, at).filter(|text| text.contains(['.', ','])) {
             let readings: [Option<Decimal>; 2] =
                 [Mark::Point, Mark::Comma].map(|mark| number::parse(text, mark));
             match readings {
