@@ -8,6 +8,7 @@ mod anchor;
 mod canon;
 mod chain;
 mod checkpoint;
+mod compare;
 mod digest;
 mod entry;
 mod error;
@@ -24,6 +25,7 @@ mod verify;
 
 pub use anchor::{Anchor, CounterAnswer, counter_name};
 pub use checkpoint::Checkpoint;
+pub use compare::{Comparison, Kept, Parted, Side, compare};
 pub use digest::Digest;
 pub use entry::Entry;
 pub use entry::body::{

@@ -1,14 +1,16 @@
-"""`cloister audit export`: every entry as a line for another system, with what proves it, and without what is nobody's business."""
+"""`cloister audit export`, `report` and `compare`: every entry as a line for another system, with what proves it, and without what is nobody's
+business; a session as a page; and where two copies of a ledger part."""
 import hashlib
 import html
 import json
 import re
+import shutil
 import unittest
 
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from home import SOUND, TAMPERED, Case, flip
+from home import DONE, INTEGRITY, SOUND, TAMPERED, Case, flip
 from test_story import told
 
 FORMATS = ("jsonl", "ocsf", "cef", "rfc5424")
@@ -92,6 +94,15 @@ class Export(Case):
         for form in FORMATS:
             self.assertEqual(self.export(form, TAMPERED).out, "", form)
 
+    def test_what_stands_before_the_fault_is_exported_by_name(self):
+        at = sum(len(line) + 1 for line in self.lines[:4]) + 20
+        whole = self.export("jsonl").out.splitlines()
+        flip(self.home.ledger / "entries.jsonl", at)
+        run = self.home.call("audit", "export", "--format", "jsonl", "--tampered")
+        self.assert_code(run, TAMPERED)
+        self.assertEqual(run.out.splitlines(), whole[:4])
+        self.assertIn("tampered", run.err)
+
     def test_no_canary_leaves(self):
         """Planted in a request, which the ledger keeps as text."""
         self.assertEqual(len(set(CANARIES)), 200)
@@ -104,6 +115,58 @@ class Export(Case):
         for form in FORMATS:
             run = self.home.call("audit", "export", "--format", form)
             self.assertEqual([canary for canary in CANARIES if canary in run.out + run.err], [], form)
+            self.assertIn("200 addresses or numbers", run.err, form)
+        for session in {entry["session"] for entry in self.home.entries()}:
+            run = self.home.call("audit", "report", "--session", session)
+            self.assertEqual([canary for canary in CANARIES if canary in run.out + run.err], [], session)
+
+
+class Compare(Case):
+    def setUp(self):
+        super().setUp()
+        home, self.invoices, *_ = told(attested=True)
+        self.home = home.copy(self.folder / "home")
+        self.kept = self.folder / "kept"
+        shutil.copytree(self.home.ledger, self.kept)
+        self.entries = len(self.home.entries())
+
+    def compare(self, earlier, later, code):
+        run = self.home.call("--json", "audit", "compare", earlier, later)
+        self.assert_code(run, code)
+        return run.doc
+
+    def test_a_ledger_goes_on_from_its_copy_and_its_checkpoint(self):
+        for kept in (self.kept, self.kept / "entries.jsonl", self.kept / "checkpoint"):
+            self.assertEqual(self.compare(kept, self.home.ledger, DONE), {"comparison": "same", "entries": self.entries})
+        self.home.run(self.invoices, "What is the weather?")
+        more = len(self.home.entries()) - self.entries
+        self.assertGreater(more, 0)
+        extends = {"comparison": "extends", "entries": self.entries, "more": more}
+        for kept in (self.kept, self.kept / "checkpoint"):
+            self.assertEqual(self.compare(kept, self.home.ledger, DONE), extends)
+        # The other way round it was rolled back, which no verifier sees without what was kept.
+        shorter = {"comparison": "shorter", "entries": self.entries, "missing": more}
+        for later in (self.home.ledger, self.home.ledger / "checkpoint"):
+            self.assertEqual(self.compare(later, self.kept, INTEGRITY), shorter)
+
+    def test_a_fork_is_named_by_its_first_entry(self):
+        other = self.home.copy(self.folder / "other")
+        for home in (self.home, other):
+            home.run(self.invoices, "What is the weather?")
+        for home in (self.home, other):
+            self.assert_code(home.call("audit", "verify"), SOUND)  # each by itself
+        doc = self.compare(self.home.ledger, other.ledger, INTEGRITY)
+        self.assertEqual((doc["comparison"], doc["seq"]), ("diverges", self.entries))
+        self.assertEqual(doc["byte"], (self.kept / "entries.jsonl").stat().st_size)
+        lines = [home.ledger.joinpath("entries.jsonl").read_bytes().splitlines()[self.entries] for home in (self.home, other)]
+        self.assertEqual([doc["earlier"]["line"], doc["later"]["line"]], ["sha256:" + hashlib.sha256(b"\0" + line).hexdigest() for line in lines])
+        doc = self.compare(self.home.ledger / "checkpoint", other.ledger, INTEGRITY)
+        self.assertEqual((doc["comparison"], doc["seq"]), ("diverges-up-to", len(self.home.entries()) - 1))
+
+    def test_what_does_not_hold_is_named(self):
+        flip(self.home.ledger / "entries.jsonl", 100)
+        doc = self.compare(self.kept, self.home.ledger, INTEGRITY)
+        self.assertEqual((doc["comparison"], doc["side"], doc["seq"], doc["byte"]), ("broken", "later", 0, 0))
 
 
 if __name__ == "__main__":

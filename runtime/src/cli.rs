@@ -191,6 +191,9 @@ pub(crate) enum Audit {
     Export {
         #[arg(long, value_enum)]
         format: crate::export::Format,
+        /// Of a ledger that was tampered with, export what stands before the first bad entry; the exit code stays 1
+        #[arg(long)]
+        tampered: bool,
     },
     /// One session as a page for people, on standard output: HTML without scripts, which prints
     ///
@@ -199,6 +202,16 @@ pub(crate) enum Audit {
         /// As `audit show` names it
         #[arg(long, value_name = "SESSION")]
         session: String,
+    },
+    /// Whether a ledger goes on from an earlier copy or checkpoint of it, or the first entry where they part
+    ///
+    /// Each is a ledger's folder, its `entries.jsonl`, or a checkpoint. Exit codes: 0 LATER has all that EARLIER has; 4 they part, LATER is shorter,
+    /// or one of them does not hold. Chains and signatures are checked; who vouches for the sessions is for `audit verify` to say.
+    Compare {
+        /// What was kept elsewhere
+        earlier: PathBuf,
+        /// What is held against it
+        later: PathBuf,
     },
 }
 

@@ -8,6 +8,7 @@
     reason = "a test's helpers fail as tests do"
 )]
 
+mod compare;
 mod corpora;
 mod epochs;
 mod hostile;
