@@ -75,13 +75,13 @@ pub enum Comparison {
         /// The entry of the later one.
         later: Parted,
     },
-    /// The entry at which the checkpoint stands is another: they part there or before.
+    /// The entries that the checkpoint counts are others: they part at the last of them or before.
     DivergesUpTo {
         /// Number of that entry.
         seq: u64,
-        /// Hash of its line by the checkpoint.
+        /// What the checkpoint says stands for them: the tree's root, or in version 1 the last line's hash.
         earlier: Digest,
-        /// Hash of its line in the ledger.
+        /// The same of the ledger.
         later: Digest,
     },
     /// Their first lines differ: they never were one ledger.
@@ -255,28 +255,29 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
         })
     };
     let kept = checkpoint::Unchecked::parse(bytes).map_err(broken)?;
-    let at = kept.at();
+    let said = kept.said();
     let mut last = None;
-    while later.size() < at.size {
+    while later.size() < said.size {
         let Some(entry) = later.entry()? else {
             let entries = later.size();
-            let missing = at.size.saturating_sub(entries);
+            let missing = said.size.saturating_sub(entries);
             return Ok(Comparison::Shorter { entries, missing });
         };
-        if let Some(log) = later.chain.log().filter(|log| *log != kept.log()) {
+        if let Some(log) = later.chain.log().filter(|log| *log != said.log) {
             return Ok(Comparison::Unrelated {
-                earlier: kept.log(),
+                earlier: said.log,
                 later: log,
             });
         }
         last = Some(entry);
     }
     let last = last.ok_or_else(|| broken("it counts no entries"))?;
-    if last.parted.line != at.head {
+    let here = later.chain.said().sum;
+    if here != said.sum {
         return Ok(Comparison::DivergesUpTo {
-            seq: at.size.saturating_sub(1),
-            earlier: at.head,
-            later: last.parted.line,
+            seq: said.size.saturating_sub(1),
+            earlier: *said.sum.digest(),
+            later: *here.digest(),
         });
     }
     if later.chain.current().is_some() {
@@ -284,7 +285,7 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
     }
     kept.signed_by(last.parted.session, &last.public)
         .map_err(broken)?;
-    later.beyond(at.size)
+    later.beyond(said.size)
 }
 
 /// A ledger that is read entry by entry.

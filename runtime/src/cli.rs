@@ -195,6 +195,14 @@ pub(crate) enum Audit {
         #[arg(long)]
         tampered: bool,
     },
+    /// What proves one entry, or that the ledger goes on from a checkpoint of earlier, on standard output: `cloister-verify` checks it without the ledger
+    ///
+    /// The entry is shown as it is, with the first of its session; nothing is redacted. The ledger is verified first; exit codes as those of `export`.
+    Proof {
+        /// Number of the entry, as `audit show` has it, or the file of a checkpoint that was kept
+        #[arg(value_name = "SEQ|CHECKPOINT")]
+        of: Claim,
+    },
     /// One session as a page for people, on standard output: HTML without scripts, which prints
     ///
     /// The ledger is verified first; exit codes as those of `export`.
@@ -213,6 +221,22 @@ pub(crate) enum Audit {
         /// What is held against it
         later: PathBuf,
     },
+}
+
+/// What `audit proof` proves.
+#[derive(Debug, Clone)]
+pub(crate) enum Claim {
+    /// That this entry stands in the ledger.
+    Entry(u64),
+    /// That the ledger goes on from the checkpoint in this file.
+    Since(PathBuf),
+}
+
+impl From<&str> for Claim {
+    fn from(text: &str) -> Claim {
+        text.parse()
+            .map_or_else(|_| Claim::Since(PathBuf::from(text)), Claim::Entry)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,8 +11,10 @@
 mod compare;
 mod corpora;
 mod epochs;
+mod forge;
 mod hostile;
 mod kit;
+mod proofs;
 mod quotes;
 mod said;
 mod tamper;

@@ -1,8 +1,8 @@
 //! `cloister audit`: the ledger, checked with the same code that an auditor runs elsewhere, and told as a story.
 
-use std::io::BufReader;
+use std::io::{BufReader, IsTerminal};
 
-use cloister_attest::{ENTRIES_FILE, Files, Report, Verdict, verify};
+use cloister_attest::{ENTRIES_FILE, Files, Report, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
 use super::{Desk, compare};
@@ -10,7 +10,7 @@ use crate::cli;
 use crate::counted::counted_in;
 use crate::disk;
 use crate::export::{Format, Rules, page, rows};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::home::Home;
 
 /// The verifier's exit code where there is nothing to trust.
@@ -28,6 +28,7 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
             };
             export(home, desk, *format, reach)
         }
+        cli::Audit::Proof { of } => proof(home, desk, of),
         cli::Audit::Report { session } => tell(home, desk, session),
         cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
     }
@@ -114,6 +115,29 @@ fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
                 .hint("`cloister audit show` names them".to_owned())
         })?;
         desk.row(page.trim_end());
+        Ok(())
+    })
+}
+
+/// What proves an entry, or that the ledger goes on from an earlier checkpoint: bytes for another program, as they are in the ledger.
+fn proof(home: &Home, desk: &Desk, claim: &cli::Claim) -> Result<u8, Failure> {
+    if std::io::stdout().is_terminal() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "a proof is for another program and goes byte for byte into a file",
+        )
+        .hint("add `> proof.json` to the command".to_owned()));
+    }
+    handed_on(home, desk, Reach::WholeOnly, |lines, checkpoint, _| {
+        let checkpoint = checkpoint.unwrap_or_default();
+        let proof = match claim {
+            cli::Claim::Entry(seq) => prove(lines, checkpoint, *seq)?,
+            cli::Claim::Since(earlier) => {
+                let earlier = disk::read_bounded(earlier, compare::CHECKPOINT_READ)?;
+                prove_extends(lines, checkpoint, &earlier)?
+            }
+        };
+        desk.row(String::from_utf8_lossy(&proof).trim_end());
         Ok(())
     })
 }

@@ -11,10 +11,10 @@ use super::Desk;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 
-/// What a checkpoint begins with (SPEC.md section 8).
-const CHECKPOINT: &[u8] = b"cloister-ledger/v1/";
+/// What a checkpoint of any version begins with (SPEC.md section 8).
+const CHECKPOINT: &[u8] = b"cloister-ledger/v";
 /// What is read of a checkpoint, bytes: it is about 250, and a longer one is none.
-const CHECKPOINT_READ: u64 = 1 << 13;
+pub(super) const CHECKPOINT_READ: u64 = 1 << 13;
 
 /// Says where they part. The exit code is 0 where the later one has all of the earlier one, and that of an integrity failure where not.
 pub(super) fn run(earlier: &Path, later: &Path, desk: &Desk) -> Result<u8, Failure> {
