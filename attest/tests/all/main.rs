@@ -14,6 +14,7 @@ mod epochs;
 mod forge;
 mod hostile;
 mod kit;
+mod matrix;
 mod proofs;
 mod quotes;
 mod said;
