@@ -109,10 +109,13 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
-            Verdict::Sound => writeln!(
-                f,
-                "sound       every entry is whole, in its place and attested"
-            )?,
+            Verdict::Sound => {
+                let shown = self.proves.as_ref().map_or("", |_| " shown");
+                writeln!(
+                    f,
+                    "sound       every entry{shown} is whole, in its place and attested"
+                )?;
+            }
             Verdict::Tampered {
                 seq: Some(seq),
                 file,

@@ -279,6 +279,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Vec<u8>> {
     let entry = proof(&long, 4);
     let (mut swapped, mut no_hand_over) = (entry.clone(), entry.clone());
     swapped["shown"][2]["line"] = proof(&long, 3)["shown"][2]["line"].clone();
+    swapped["proves"]["entry"] = 3.into();
     no_hand_over["shown"].as_array_mut().unwrap().remove(1);
     BTreeMap::from([
         ("ok-proof-entry.json", bytes(&entry)),
