@@ -6,6 +6,7 @@
 # make test-js  a tool in JavaScript, written from tools/README.md, built with a toolchain from npm, added, asked for and run
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
+# make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
 # make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
@@ -13,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz office setup test test-arm test-js
+.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz office setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -55,6 +56,9 @@ bench: build
 
 escapes:
 	CLOISTER_SWAPS=1000000 cargo test --release --locked --workspace --lib escapes::no_link -- --nocapture
+
+tamper:
+	CLOISTER_TAMPER=all cargo test --release --locked --workspace --test all matrix:: -- --nocapture
 
 bench-cage: build
 	cargo build --release --locked --workspace --example start --example summarize

@@ -285,7 +285,7 @@ class Ledger:
         self.roots, self.challenge = roots, challenge
         self.size, self.head, self.byte, self.log, self.version = 0, ZERO, 0, None, 0
         self.start, self.count, self.ts, self.open, self.unsaid = None, 0, 0, [], []
-        self.unended, self.torn, self.resets = [], {}, {}
+        self.unended, self.torn, self.resets, self.peaks = [], {}, {}, []
         self.sessions = self.attested = 0
         self.anchored, self.fresh, self.doubts = False, False, []
         self.public, self.epoch, self.epoch_size, self.epoch_since, self.proto = None, 0, 0, 0, ""
@@ -308,6 +308,7 @@ class Ledger:
             self.doubts += [f"how entry {seq} went" for seq, _ in self.unsaid]
         self.size, self.head, self.byte = self.size + 1, digest(b"\0", line), self.byte + len(line) + 1
         self.log = self.log or self.head
+        self.grow(sha256(b"\0", line))
         self.count, self.ts, self.epoch_size = self.count + 1, entry["ts"], self.epoch_size + 1
         if entry["kind"] == "rotate":
             self.new_epoch(entry["body"]["epoch"], entry["body"]["next"], entry["ts"])
@@ -364,6 +365,19 @@ class Ledger:
             self.unsaid = []
         need(kind != "session-end" or body["entries"] == self.count, "a session of another length")
 
+    def grow(self, node):
+        """The tree of section 4: the roots of its full subtrees, the largest first."""
+        size = self.size - 1
+        while size & 1:
+            node, size = sha256(b"\1", self.peaks.pop(), node), size >> 1
+        self.peaks.append(node)
+
+    def root(self):
+        node = self.peaks[-1]
+        for left in reversed(self.peaks[:-1]):
+            node = sha256(b"\1", left, node)
+        return "sha256:" + node.hex()
+
     def check_readings(self, body):
         need(("read" in body) == (self.version > 1), "what was read, in the wrong version")
         places = [(file["path"], file["sha256"]) for file in body.get("read", [])]
@@ -395,7 +409,8 @@ class Ledger:
         self.attested += 1
 
     def pass_checkpoint(self, note):
-        need(note["head"] == self.head, "a head that is not the ledger's")
+        need(note["version"] == self.version, "a checkpoint of another version")
+        need(note["sum"] == (self.head if self.version == 1 else self.root()), "a checkpoint over other entries")
         need(note["log"] == self.log[7:], "another ledger's checkpoint")
         need(self.ended, "a checkpoint where no session ends")
         key = bytes.fromhex(self.public[8:])
@@ -405,13 +420,14 @@ class Ledger:
 
 
 def read_checkpoint(data):
-    pattern = rb"(cloister-ledger/v1/([0-9a-f]{64})\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n)\n\xe2\x80\x94 (session-[0-9a-f]{16}) ([A-Za-z0-9+/]{91}=)\n"
+    pattern = rb"(cloister-ledger/v([12])/([0-9a-f]{64})\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n)\n\xe2\x80\x94 (session-[0-9a-f]{16}) ([A-Za-z0-9+/]{91}=)\n"
     found = re.fullmatch(pattern, data)
     need(found, "a checkpoint that is malformed")
-    message, log, size, head, name, signed = found.groups()
-    need(all(base64.b64encode(base64.b64decode(part)) == part for part in (head, signed)), "base64 that is not canonical")
+    message, version, log, size, total, name, signed = found.groups()
+    need(all(base64.b64encode(base64.b64decode(part)) == part for part in (total, signed)), "base64 that is not canonical")
     signed = base64.b64decode(signed)
-    return {"text": message, "log": log.decode(), "size": int(size), "head": "sha256:" + base64.b64decode(head).hex(), "name": name, "id": signed[:4], "sig": signed[4:]}
+    return {"text": message, "version": int(version), "log": log.decode(), "size": int(size), "sum": "sha256:" + base64.b64decode(total).hex(), "name": name,
+            "id": signed[:4], "sig": signed[4:]}
 
 
 def check_others(ledger, others):

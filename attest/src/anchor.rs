@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::LIMITS;
 use crate::canon;
-use crate::checkpoint;
+use crate::checkpoint::{self, Said, Sum};
 use crate::digest::Digest;
 use crate::error::AttestError;
 use crate::evidence::{Challenge, LedgerHead};
@@ -73,9 +73,14 @@ impl Anchor {
     }
 }
 
-/// What an anchor certifies: the checkpoint of a ledger that stands at `at` and whose first line has the hash `log`.
+/// What an anchor certifies: where a ledger stands whose first line has the hash `log`. By its head, which the anchor's entry names too.
 pub(crate) fn over_ledger(log: &Digest, at: LedgerHead) -> Digest {
-    Digest::of_parts(&[ANCHOR_DOMAIN, checkpoint::note(log, at).as_bytes()])
+    let said = Said {
+        log: *log,
+        size: at.size,
+        sum: Sum::Head(at.head),
+    };
+    Digest::of_parts(&[ANCHOR_DOMAIN, checkpoint::note(&said).as_bytes()])
 }
 
 /// Name of the counter at an NV index: its name algorithm and the hash of its public area, TPM 2.0 part 1 section 16.

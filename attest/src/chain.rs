@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 
 use self::anchors::Anchors;
 pub(crate) use self::anchors::{Noticed, Standing};
-use self::epoch::Epoch;
+pub(crate) use self::epoch::Epoch;
 use self::open::Open;
 use crate::LIMITS;
+use crate::checkpoint::{Said, Sum};
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
 use crate::entry::{Entry, OLDEST, Unchecked, VERSION, line_hash};
 use crate::evidence::{Attestation, LedgerHead, Protocol, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
+use crate::tree::Tree;
 
 /// The session that is being walked.
 #[derive(Debug, Clone)]
@@ -46,6 +48,7 @@ impl Current {
 pub(crate) struct Chain {
     next: u64,
     head: Digest,
+    tree: Tree,
     log: Option<Digest>,
     /// Version of the last session's entries; 0 before the first.
     version: u64,
@@ -80,6 +83,19 @@ impl Chain {
         self.log
     }
 
+    /// What a checkpoint by the session of the last line says here.
+    pub(crate) fn said(&self) -> Said {
+        let sum = match self.version {
+            1 => Sum::Head(self.head),
+            _ => Sum::Root(self.tree.root()),
+        };
+        Said {
+            log: self.log.unwrap_or(Digest::ZERO),
+            size: self.next,
+            sum,
+        }
+    }
+
     pub(crate) fn current(&self) -> Option<&Current> {
         self.current.as_ref()
     }
@@ -107,6 +123,7 @@ impl Chain {
             _ => (self.step(entry)?, self.anchors.step(entry, &log, at)?),
         };
         self.head = line_hash(line);
+        self.tree.push(self.head);
         self.log.get_or_insert(self.head);
         self.next = self.next.checked_add(1).ok_or("the ledger is full")?;
         Ok(Accepted {
@@ -118,12 +135,7 @@ impl Chain {
     }
 
     fn check_place(&self, entry: &Entry) -> Result<(), String> {
-        if !(OLDEST..=VERSION).contains(&entry.v) {
-            return Err(format!(
-                "version {} of the entry format is not known",
-                entry.v
-            ));
-        }
+        check_version(entry)?;
         let fits = match entry.body {
             Body::SessionStart(_) => entry.v >= self.version,
             _ => entry.v == self.version,
@@ -148,27 +160,9 @@ impl Chain {
 
     fn start(&mut self, entry: &Entry, start: &SessionStart) -> Result<SessionPublic, String> {
         let statement = &start.statement;
-        if let Some(fault) = statement.fault() {
-            return Err(fault.to_owned());
-        }
-        if statement.session() != entry.session {
-            return Err("the statement is another session's".to_owned());
-        }
-        if statement.ledger() != self.at() {
-            return Err("the statement was made for another place in the ledger".to_owned());
-        }
+        check_start(entry, start, self.at())?;
         if statement.protocol() < self.protocol {
             return Err("the session is bound by less than the ones before it".to_owned());
-        }
-        if start.evidence.attestation() != entry.att {
-            return Err(format!(
-                "the entry says `{}`, its evidence is `{}`",
-                entry.att,
-                start.evidence.attestation()
-            ));
-        }
-        if entry.ts > statement.not_after() {
-            return Err("the session began after its own end".to_owned());
         }
         self.version = entry.v;
         self.unended.extend(self.unended_now());
@@ -305,6 +299,47 @@ impl Chain {
             open: current.open.numbers().collect(),
         })
     }
+}
+
+/// Whether we know how to read it.
+pub(crate) fn check_version(entry: &Entry) -> Result<(), String> {
+    if (OLDEST..=VERSION).contains(&entry.v) {
+        Ok(())
+    } else {
+        Err(format!(
+            "version {} of the entry format is not known",
+            entry.v
+        ))
+    }
+}
+
+/// What a session's start must say of itself, on a ledger that stands at `at`.
+pub(crate) fn check_start(
+    entry: &Entry,
+    start: &SessionStart,
+    at: LedgerHead,
+) -> Result<(), String> {
+    let statement = &start.statement;
+    if let Some(fault) = statement.fault() {
+        return Err(fault.to_owned());
+    }
+    if statement.session() != entry.session {
+        return Err("the statement is another session's".to_owned());
+    }
+    if statement.ledger() != at {
+        return Err("the statement was made for another place in the ledger".to_owned());
+    }
+    if start.evidence.attestation() != entry.att {
+        return Err(format!(
+            "the entry says `{}`, its evidence is `{}`",
+            entry.att,
+            start.evidence.attestation()
+        ));
+    }
+    if entry.ts > statement.not_after() {
+        return Err("the session began after its own end".to_owned());
+    }
+    Ok(())
 }
 
 /// A line that is in its place.

@@ -1,23 +1,58 @@
-//! The signed checkpoint: a C2SP signed note that says how long the ledger is and where it ends (SPEC.md section 8). Pure.
+//! The signed checkpoint: a C2SP tlog-checkpoint that says how long the ledger is and what it holds (SPEC.md section 8). Pure.
 
 use base64ct::{Base64, Encoding};
 
 use crate::LIMITS;
 use crate::digest::Digest;
-use crate::evidence::{LedgerHead, SessionId};
+use crate::evidence::SessionId;
 use crate::keys::{SessionKey, SessionPublic};
 
-/// First part of a checkpoint's origin; the log's first line hash follows.
-const ORIGIN: &str = "cloister-ledger/v1/";
+/// First part of a checkpoint's origin; the version and the log's first line hash follow.
+const ORIGIN: &str = "cloister-ledger/v";
 /// Ed25519 in C2SP signed-note.
 const NOTE_ED25519: u8 = 1;
 
-/// A checkpoint as written: `origin`, size and head, signed by the session that ended there.
+/// A checkpoint as written, signed by the session that ended there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    log: Digest,
-    at: LedgerHead,
+    said: Said,
     text: String,
+}
+
+/// What a checkpoint says of a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Hash of the ledger's first line, which names the ledger.
+    pub(crate) log: Digest,
+    /// Entries.
+    pub(crate) size: u64,
+    /// What stands for all of them.
+    pub(crate) sum: Sum,
+}
+
+/// What stands for the entries that a checkpoint counts. Either is a hash over every byte of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sum {
+    /// In version 1, the hash of the last line.
+    Head(Digest),
+    /// From version 2 on, the root of the Merkle tree over the lines.
+    Root(Digest),
+}
+
+impl Sum {
+    /// The version of the entries that it stands for the last of.
+    pub(crate) const fn version(self) -> u64 {
+        match self {
+            Self::Head(_) => 1,
+            Self::Root(_) => 2,
+        }
+    }
+
+    pub(crate) const fn digest(&self) -> &Digest {
+        match self {
+            Self::Head(digest) | Self::Root(digest) => digest,
+        }
+    }
 }
 
 /// A checkpoint as read; whose it is remains to be checked.
@@ -30,9 +65,9 @@ pub(crate) struct Unchecked {
 }
 
 impl Checkpoint {
-    /// Signs where the ledger stands, for the session that ended there. `log` is the hash of the ledger's first line.
-    pub(crate) fn sign(log: Digest, at: LedgerHead, session: SessionId, key: &SessionKey) -> Self {
-        let note = note(&log, at);
+    /// Signs what the ledger holds, for the session that ended there.
+    pub(crate) fn sign(said: Said, session: SessionId, key: &SessionKey) -> Self {
+        let note = note(&said);
         let signer = signer(session);
         let blob = [
             key_id(&signer, &key.public()).as_slice(),
@@ -43,7 +78,7 @@ impl Checkpoint {
             "{note}\n\u{2014} {signer} {}\n",
             Base64::encode_string(&blob)
         );
-        Self { log, at, text }
+        Self { said, text }
     }
 
     /// The file's text.
@@ -51,14 +86,14 @@ impl Checkpoint {
         &self.text
     }
 
-    /// Where the ledger stood.
-    pub fn at(&self) -> LedgerHead {
-        self.at
+    /// How many entries it counts.
+    pub fn size(&self) -> u64 {
+        self.said.size
     }
 
     /// Hash of the ledger's first line, which names the ledger.
     pub fn log(&self) -> Digest {
-        self.log
+        self.said.log
     }
 }
 
@@ -72,21 +107,26 @@ impl Unchecked {
         let text = std::str::from_utf8(bytes).map_err(|_| FORM)?;
         let (note_text, rest) = text.split_once("\n\n").ok_or(FORM)?;
         let mut lines = note_text.split('\n');
-        let (Some(origin), Some(size), Some(head), None) =
+        let (Some(origin), Some(size), Some(sum), None) =
             (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err(FORM);
         };
-        let log = origin
-            .strip_prefix(ORIGIN)
-            .and_then(crate::hex::decode_array)
-            .map(Digest::from_bytes)
-            .ok_or(FORM)?;
+        let origin = origin.strip_prefix(ORIGIN).ok_or(FORM)?;
+        let (version, log) = origin.split_once('/').ok_or(FORM)?;
         let mut raw = [0_u8; 32];
-        let decoded = Base64::decode(head, &mut raw).map_err(|_| FORM)?.len();
-        let at = LedgerHead {
-            head: Digest::from_bytes(raw),
+        let decoded = Base64::decode(sum, &mut raw).map_err(|_| FORM)?.len();
+        let sum = match version {
+            "1" => Sum::Head(Digest::from_bytes(raw)),
+            "2" => Sum::Root(Digest::from_bytes(raw)),
+            _ => return Err(FORM),
+        };
+        let said = Said {
+            log: crate::hex::decode_array(log)
+                .map(Digest::from_bytes)
+                .ok_or(FORM)?,
             size: size.parse().map_err(|_| FORM)?,
+            sum,
         };
         let line = rest
             .strip_prefix("\u{2014} ")
@@ -104,15 +144,14 @@ impl Unchecked {
             key_id: *key_id,
             signature: signature.try_into().map_err(|_| FORM)?,
             checkpoint: Checkpoint {
-                log,
-                at,
+                said,
                 text: text.to_owned(),
             },
         };
         // A second spelling (leading zero, sloppy base64) would let bytes change without notice.
         let spelling = format!(
             "{}\n\u{2014} {} {}\n",
-            note(&log, at),
+            note(&said),
             signer,
             Base64::encode_string(&blob)
         );
@@ -123,12 +162,8 @@ impl Unchecked {
         }
     }
 
-    pub(crate) fn at(&self) -> LedgerHead {
-        self.checkpoint.at
-    }
-
-    pub(crate) fn log(&self) -> Digest {
-        self.checkpoint.log
+    pub(crate) fn said(&self) -> Said {
+        self.checkpoint.said
     }
 
     /// The checkpoint, if `public` signed it for `session`.
@@ -157,12 +192,12 @@ impl Unchecked {
 }
 
 /// The lines that a checkpoint's signature is over.
-pub(crate) fn note(log: &Digest, at: LedgerHead) -> String {
+pub(crate) fn note(Said { log, size, sum }: &Said) -> String {
     format!(
-        "{ORIGIN}{}\n{}\n{}\n",
+        "{ORIGIN}{}/{}\n{size}\n{}\n",
+        sum.version(),
         log.hex(),
-        at.size,
-        Base64::encode_string(at.head.as_bytes())
+        Base64::encode_string(sum.digest().as_bytes())
     )
 }
 

@@ -82,6 +82,14 @@ pub enum AttestError {
         /// The kind that was tried.
         kind: &'static str,
     },
+    /// There is nothing to prove it with.
+    #[error("{what} cannot be proven: {why}")]
+    NotProven {
+        /// What was to be proven.
+        what: String,
+        /// What is missing.
+        why: String,
+    },
     /// Two digests should have been the same.
     #[error("{what} has digest `{got}`, expected `{want}`")]
     Mismatch {

@@ -201,8 +201,7 @@ impl<S: Storage> Ledger<S> {
         let entries = self.chain.entries_of_session();
         self.write(Body::SessionEnd(SessionEnd { outcome, entries }), now)?;
         // A crash from now on leaves an ended session under an older checkpoint: whole, but not anchored.
-        let log = self.chain.log().unwrap_or(Digest::ZERO);
-        let checkpoint = Checkpoint::sign(log, self.chain.at(), self.start.session, &self.key);
+        let checkpoint = Checkpoint::sign(self.chain.said(), self.start.session, &self.key);
         self.storage
             .replace(CHECKPOINT_FILE, checkpoint.text().as_bytes())
             .map_err(AttestError::Storage)?;
@@ -478,14 +477,11 @@ fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
         if matches!(accepted.unchecked.entry.body, Body::SessionStart(_)) {
             last_session.clear();
         }
-        if let Some(found) = checkpoint.take_if(|found| found.at().size == chain.at().size) {
+        if let Some(found) = checkpoint.take_if(|found| found.said().size == chain.at().size) {
             let public = accepted
                 .check_signature()
                 .map_err(|what| tampered(at, what))?;
-            if found.at() != chain.at()
-                || Some(found.log()) != chain.log()
-                || chain.current().is_some()
-            {
+            if found.said() != chain.said() || chain.current().is_some() {
                 return Err(broken("it is not of this ledger"));
             }
             let session = accepted.unchecked.entry.session;
@@ -499,8 +495,8 @@ fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
             at,
             format!(
                 "{} entries of {} are missing",
-                missing.at().size.saturating_sub(chain.at().size),
-                missing.at().size
+                missing.said().size.saturating_sub(chain.at().size),
+                missing.said().size
             ),
         ));
     }

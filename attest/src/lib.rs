@@ -8,6 +8,7 @@ mod anchor;
 mod canon;
 mod chain;
 mod checkpoint;
+mod compare;
 mod digest;
 mod entry;
 mod error;
@@ -16,14 +17,17 @@ mod hex;
 mod keys;
 mod ledger;
 mod plain;
+mod proof;
 mod quote;
 mod roots;
 mod sealed;
 mod storage;
+mod tree;
 mod verify;
 
 pub use anchor::{Anchor, CounterAnswer, counter_name};
 pub use checkpoint::Checkpoint;
+pub use compare::{Comparison, Kept, Parted, Side, compare};
 pub use digest::Digest;
 pub use entry::Entry;
 pub use entry::body::{
@@ -39,11 +43,12 @@ pub use evidence::{
 pub use keys::{AdminKey, AdminPublic, SessionKey, SessionPublic};
 pub use ledger::{Closed, Ledger, Receipt, Recorded, Resumed};
 pub use plain::plain;
+pub use proof::{prove, prove_extends};
 pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
 pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
-pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence};
+pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence, verify_proof};
 
 /// Bounds on what is written and read. A reader refuses what is beyond them, so a writer does too.
 pub(crate) struct Limits {
@@ -53,6 +58,8 @@ pub(crate) struct Limits {
     pub(crate) checkpoint: usize,
     /// An evidence file or `roots.json`, bytes. 1 MiB: about a thousand enrolled keys.
     pub(crate) document: usize,
+    /// A proof, bytes. 8 MiB: three entries of the longest kind with each character escaped, or hand-overs of three weeks, and their paths.
+    pub(crate) proof: usize,
     /// A challenge, bytes. Longer ones add nothing over a 32-byte hash; 64 is generous.
     pub(crate) challenge: usize,
     /// Entries that one key signs, its hand-over included. 256: what a stolen key can still rewrite stays small.
@@ -71,6 +78,7 @@ pub(crate) const LIMITS: Limits = Limits {
     line: 1 << 20,
     checkpoint: 4096,
     document: 1 << 20,
+    proof: 8 << 20,
     challenge: 64,
     epoch_entries: 256,
     epoch_millis: 600_000,

@@ -1,6 +1,7 @@
 //! The reader that trusts only the roots: one pass, bounded memory, and the first thing that is wrong (SPEC.md section 11). Pure.
 
 mod counter;
+mod proof;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -22,6 +23,8 @@ use crate::roots::Roots;
 use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
 
 pub use counter::verify_answer;
+use proof::Proven;
+pub use proof::verify_proof;
 
 /// What a verifier concludes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,6 +64,9 @@ pub struct Report {
     attested: u64,
     /// Hash of the last good line.
     head: Digest,
+    /// Of a proof: what it proves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proves: Option<Proven>,
 }
 
 impl Report {
@@ -103,10 +109,13 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.verdict {
-            Verdict::Sound => writeln!(
-                f,
-                "sound       every entry is whole, in its place and attested"
-            )?,
+            Verdict::Sound => {
+                let shown = self.proves.as_ref().map_or("", |_| " shown");
+                writeln!(
+                    f,
+                    "sound       every entry{shown} is whole, in its place and attested"
+                )?;
+            }
             Verdict::Tampered {
                 seq: Some(seq),
                 file,
@@ -139,8 +148,12 @@ impl fmt::Display for Report {
             sessions,
             attested,
             head,
+            proves,
             ..
         } = self;
+        if let Some(proven) = proves {
+            write!(f, "{proven}")?;
+        }
         writeln!(
             f,
             "            {entries} entries, {sessions} sessions, {attested} attested; head {head}"
@@ -258,6 +271,7 @@ struct Walk<'a> {
     resets: HashMap<Vec<u8>, (u32, u32)>,
     doubts: Vec<String>,
     more_doubts: u64,
+    proves: Option<Proven>,
 }
 
 impl<'a> Walk<'a> {
@@ -278,6 +292,7 @@ impl<'a> Walk<'a> {
             resets: HashMap::new(),
             doubts: Vec::new(),
             more_doubts: 0,
+            proves: None,
         }
     }
 
@@ -394,15 +409,22 @@ impl<'a> Walk<'a> {
     }
 
     fn pass_checkpoint(&mut self, accepted: &Accepted) -> Result<(), Fault> {
-        let at = self.chain.at();
-        if let Some(found) = self.checkpoint.take_if(|found| found.at().size == at.size) {
-            if found.at().head != at.head {
+        let size = self.chain.at().size;
+        if let Some(found) = self.checkpoint.take_if(|found| found.said().size == size) {
+            let (found_said, said) = (found.said(), self.chain.said());
+            if found_said.sum.version() != said.sum.version() {
                 return Err(Fault::file(
                     CHECKPOINT_FILE,
-                    "its head is not the ledger's at that size",
+                    "its version is not that of the session that ended there",
                 ));
             }
-            if Some(found.log()) != self.chain.log() {
+            if found_said.sum != said.sum {
+                return Err(Fault::file(
+                    CHECKPOINT_FILE,
+                    "it is over other entries than the ledger's up to that size",
+                ));
+            }
+            if found_said.log != said.log {
                 return Err(Fault::file(CHECKPOINT_FILE, "it is another ledger's"));
             }
             if self.chain.current().is_some() {
@@ -434,7 +456,7 @@ impl<'a> Walk<'a> {
 
     fn finish(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
         if let Some(missing) = self.checkpoint.take() {
-            let (have, want) = (self.chain.at().size, missing.at().size);
+            let (have, want) = (self.chain.at().size, missing.said().size);
             return Err(self.here(&format!(
                 "the checkpoint counts {want} entries, there are {have}"
             )));
@@ -521,6 +543,7 @@ impl<'a> Walk<'a> {
             sessions,
             attested,
             good,
+            proves,
             ..
         } = self;
         Report {
@@ -529,6 +552,7 @@ impl<'a> Walk<'a> {
             sessions,
             attested,
             head: good.head,
+            proves,
         }
     }
 }

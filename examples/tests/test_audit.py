@@ -1,14 +1,18 @@
-"""`cloister audit export`: every entry as a line for another system, with what proves it, and without what is nobody's business."""
+"""`cloister audit export`, `report`, `compare` and `proof`: every entry as a line for another system, with what proves it, and without what is nobody's
+business; a session as a page; where two copies of a ledger part; and what proves an entry where the ledger is not."""
+import base64
 import hashlib
 import html
 import json
 import re
+import shutil
+import subprocess
 import unittest
 
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from home import SOUND, TAMPERED, Case, flip
+from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, VERIFY, Case, Run, flip
 from test_story import told
 
 FORMATS = ("jsonl", "ocsf", "cef", "rfc5424")
@@ -92,6 +96,15 @@ class Export(Case):
         for form in FORMATS:
             self.assertEqual(self.export(form, TAMPERED).out, "", form)
 
+    def test_what_stands_before_the_fault_is_exported_by_name(self):
+        at = sum(len(line) + 1 for line in self.lines[:4]) + 20
+        whole = self.export("jsonl").out.splitlines()
+        flip(self.home.ledger / "entries.jsonl", at)
+        run = self.home.call("audit", "export", "--format", "jsonl", "--tampered")
+        self.assert_code(run, TAMPERED)
+        self.assertEqual(run.out.splitlines(), whole[:4])
+        self.assertIn("tampered", run.err)
+
     def test_no_canary_leaves(self):
         """Planted in a request, which the ledger keeps as text."""
         self.assertEqual(len(set(CANARIES)), 200)
@@ -104,6 +117,174 @@ class Export(Case):
         for form in FORMATS:
             run = self.home.call("audit", "export", "--format", form)
             self.assertEqual([canary for canary in CANARIES if canary in run.out + run.err], [], form)
+            self.assertIn("200 addresses or numbers", run.err, form)
+        for session in {entry["session"] for entry in self.home.entries()}:
+            run = self.home.call("audit", "report", "--session", session)
+            self.assertEqual([canary for canary in CANARIES if canary in run.out + run.err], [], session)
+
+
+class Compare(Case):
+    def setUp(self):
+        super().setUp()
+        home, self.invoices, *_ = told(attested=True)
+        self.home = home.copy(self.folder / "home")
+        self.kept = self.folder / "kept"
+        shutil.copytree(self.home.ledger, self.kept)
+        self.entries = len(self.home.entries())
+
+    def compare(self, earlier, later, code):
+        run = self.home.call("--json", "audit", "compare", earlier, later)
+        self.assert_code(run, code)
+        return run.doc
+
+    def test_a_ledger_goes_on_from_its_copy_and_its_checkpoint(self):
+        for kept in (self.kept, self.kept / "entries.jsonl", self.kept / "checkpoint"):
+            self.assertEqual(self.compare(kept, self.home.ledger, DONE), {"comparison": "same", "entries": self.entries})
+        self.home.run(self.invoices, "What is the weather?")
+        more = len(self.home.entries()) - self.entries
+        self.assertGreater(more, 0)
+        extends = {"comparison": "extends", "entries": self.entries, "more": more}
+        for kept in (self.kept, self.kept / "checkpoint"):
+            self.assertEqual(self.compare(kept, self.home.ledger, DONE), extends)
+        # The other way round it was rolled back, which no verifier sees without what was kept.
+        shorter = {"comparison": "shorter", "entries": self.entries, "missing": more}
+        for later in (self.home.ledger, self.home.ledger / "checkpoint"):
+            self.assertEqual(self.compare(later, self.kept, INTEGRITY), shorter)
+
+    def test_a_fork_is_named_by_its_first_entry(self):
+        other = self.home.copy(self.folder / "other")
+        for home in (self.home, other):
+            home.run(self.invoices, "What is the weather?")
+        for home in (self.home, other):
+            self.assert_code(home.call("audit", "verify"), SOUND)  # each by itself
+        doc = self.compare(self.home.ledger, other.ledger, INTEGRITY)
+        self.assertEqual((doc["comparison"], doc["seq"]), ("diverges", self.entries))
+        self.assertEqual(doc["byte"], (self.kept / "entries.jsonl").stat().st_size)
+        lines = [home.ledger.joinpath("entries.jsonl").read_bytes().splitlines()[self.entries] for home in (self.home, other)]
+        self.assertEqual([doc["earlier"]["line"], doc["later"]["line"]], ["sha256:" + hashlib.sha256(b"\0" + line).hexdigest() for line in lines])
+        doc = self.compare(self.home.ledger / "checkpoint", other.ledger, INTEGRITY)
+        self.assertEqual((doc["comparison"], doc["seq"]), ("diverges-up-to", len(self.home.entries()) - 1))
+
+    def test_what_does_not_hold_is_named(self):
+        flip(self.home.ledger / "entries.jsonl", 100)
+        doc = self.compare(self.kept, self.home.ledger, INTEGRITY)
+        self.assertEqual((doc["comparison"], doc["side"], doc["seq"], doc["byte"]), ("broken", "later", 0, 0))
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def tree(leaves):
+    """The root as RFC 6962 section 2.1 defines it."""
+    if len(leaves) == 1:
+        return leaves[0]
+    half = 1 << (len(leaves) - 1).bit_length() - 1
+    return node(tree(leaves[:half]), tree(leaves[half:]))
+
+
+def climbed(leaf, place, size, path):
+    """The root that an audit path leads to, by the definition of RFC 6962 section 2.1.1."""
+    if size == 1:
+        assert not path
+        return leaf
+    half = 1 << (size - 1).bit_length() - 1
+    if place < half:
+        return node(climbed(leaf, place, half, path[:-1]), path[-1])
+    return node(path[-1], climbed(leaf, place - half, size - half, path[:-1]))
+
+
+def subproof(leaves, first, whole):
+    """SUBPROOF of RFC 6962 section 2.1.2."""
+    size = len(leaves)
+    if first == size:
+        return [] if whole else [tree(leaves)]
+    half = 1 << (size - 1).bit_length() - 1
+    if first <= half:
+        return subproof(leaves[:half], first, whole) + [tree(leaves[half:])]
+    return subproof(leaves[half:], first - half, False) + [tree(leaves[:half])]
+
+
+def digests(texts):
+    return [bytes.fromhex(text.removeprefix("sha256:")) for text in texts]
+
+
+def said(checkpoint):
+    """How many entries a checkpoint counts, and its root."""
+    _, size, root, *_ = checkpoint.splitlines()
+    return int(size), base64.b64decode(root)
+
+
+class Proof(Case):
+    def setUp(self):
+        super().setUp()
+        home, self.invoices, *_ = told(attested=True)
+        self.home = home.copy(self.folder / "home")
+        self.kept = self.folder / "kept"
+        shutil.copy(self.home.ledger / "checkpoint", self.kept)
+
+    def leaves(self):
+        lines = (self.home.ledger / "entries.jsonl").read_bytes().splitlines()
+        return [hashlib.sha256(b"\0" + line).digest() for line in lines]
+
+    def proof(self, of):
+        run = self.home.call("audit", "proof", of)
+        self.assert_code(run, SOUND)
+        self.assertEqual(run.out.count("\n"), 1)
+        file = self.folder / "proof.json"
+        file.write_text(run.out, encoding="utf-8")
+        return json.loads(run.out), file
+
+    def judged(self, file, code):
+        """By an auditor who has the roots and this file."""
+        command = [VERIFY, "--json", file, "--roots", self.home.path / "keys/roots.json"]
+        run = Run(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
+        self.assert_code(run, code)
+        return run.doc
+
+    def test_every_entry_is_proven_without_the_ledger(self):
+        leaves = self.leaves()
+        for seq in range(len(leaves)):
+            doc, file = self.proof(str(seq))
+            size, root = said(doc["checkpoint"])
+            self.assertEqual((size, root), (len(leaves), tree(leaves)))
+            places = [json.loads(shown["line"])["seq"] for shown in doc["shown"]]
+            self.assertIn(seq, places)
+            for place, shown in zip(places, doc["shown"], strict=True):
+                self.assertEqual(hashlib.sha256(b"\0" + shown["line"].encode()).digest(), leaves[place])
+                self.assertEqual(climbed(leaves[place], place, size, digests(shown["path"])), root)
+            proven = self.judged(file, SOUND)["proves"]
+            self.assertEqual((proven["seq"], proven["of"]), (seq, size))
+            flip(file, file.stat().st_size * (seq + 1) // (len(leaves) + 2))
+            self.judged(file, TAMPERED)
+
+    def test_a_ledger_is_proven_to_go_on_from_what_was_kept(self):
+        before = len(self.leaves())
+        self.home.run(self.invoices, "What is the weather?")
+        leaves = self.leaves()
+        doc, file = self.proof(self.kept)
+        extends = doc["proves"]["extends"]
+        self.assertEqual(extends["checkpoint"], self.kept.read_text(encoding="utf-8"))
+        self.assertEqual(said(extends["checkpoint"]), (before, tree(leaves[:before])))
+        self.assertEqual(said(doc["checkpoint"]), (len(leaves), tree(leaves)))
+        self.assertEqual(digests(extends["path"]), subproof(leaves, before, True))
+        proven = self.judged(file, SOUND)["proves"]
+        self.assertEqual((proven["entries"], proven["of"], proven["earlier"]), (before, len(leaves), extends["checkpoint"]))
+
+    def test_what_is_not_so_is_not_proven(self):
+        run = self.home.call("audit", "proof", str(len(self.leaves())))
+        self.assert_code(run, FAILED)
+        self.assertIn("does not count it", run.err)
+        other = self.home.copy(self.folder / "other")
+        for home in (self.home, other):
+            home.run(self.invoices, "What is the weather?")
+        run = self.home.call("audit", "proof", other.ledger / "checkpoint")
+        self.assert_code(run, FAILED)
+        self.assertIn("audit compare", run.err)
+        flip(self.home.ledger / "entries.jsonl", 100)
+        run = self.home.call("audit", "proof", "3")
+        self.assert_code(run, TAMPERED)
+        self.assertEqual(run.out, "")
 
 
 if __name__ == "__main__":

@@ -191,6 +191,17 @@ pub(crate) enum Audit {
     Export {
         #[arg(long, value_enum)]
         format: crate::export::Format,
+        /// Of a ledger that was tampered with, export what stands before the first bad entry; the exit code stays 1
+        #[arg(long)]
+        tampered: bool,
+    },
+    /// What proves one entry, or that the ledger goes on from a checkpoint of earlier, on standard output: `cloister-verify` checks it without the ledger
+    ///
+    /// The entry is shown as it is, with the first of its session; nothing is redacted. The ledger is verified first; exit codes as those of `export`.
+    Proof {
+        /// Number of the entry, as `audit show` has it, or the file of a checkpoint that was kept
+        #[arg(value_name = "SEQ|CHECKPOINT")]
+        of: Claim,
     },
     /// One session as a page for people, on standard output: HTML without scripts, which prints
     ///
@@ -200,6 +211,32 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "SESSION")]
         session: String,
     },
+    /// Whether a ledger goes on from an earlier copy or checkpoint of it, or the first entry where they part
+    ///
+    /// Each is a ledger's folder, its `entries.jsonl`, or a checkpoint. Exit codes: 0 LATER has all that EARLIER has; 4 they part, LATER is shorter,
+    /// or one of them does not hold. Chains and signatures are checked; who vouches for the sessions is for `audit verify` to say.
+    Compare {
+        /// What was kept elsewhere
+        earlier: PathBuf,
+        /// What is held against it
+        later: PathBuf,
+    },
+}
+
+/// What `audit proof` proves.
+#[derive(Debug, Clone)]
+pub(crate) enum Claim {
+    /// That this entry stands in the ledger.
+    Entry(u64),
+    /// That the ledger goes on from the checkpoint in this file.
+    Since(PathBuf),
+}
+
+impl From<&str> for Claim {
+    fn from(text: &str) -> Claim {
+        text.parse()
+            .map_or_else(|_| Claim::Since(PathBuf::from(text)), Claim::Entry)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ mod page;
 mod redact;
 mod syslog;
 
-use cloister_attest::{AttestError, Digest, Entry};
+use cloister_attest::{AttestError, Digest, Entry, plain};
 use serde_json::{Value, json};
 
 pub(crate) use redact::Rules;
@@ -113,7 +113,7 @@ enum Weight {
     Warning,
 }
 
-/// The rows of a ledger whose entries are `lines`, verified before; its `checkpoint` counts so many of them.
+/// The rows of a ledger whose entries are `lines`, verified before, and how often something was redacted; its `checkpoint` counts so many entries.
 ///
 /// # Errors
 /// When a line is not an entry.
@@ -122,8 +122,9 @@ pub(crate) fn rows(
     checkpoint: Option<u64>,
     format: Format,
     rules: &Rules,
-) -> Result<Vec<String>, AttestError> {
+) -> Result<(Vec<String>, usize), AttestError> {
     let (mut out, mut device, mut log) = (Vec::new(), String::new(), None);
+    let mut all_redacted = 0;
     let whole = lines.split_inclusive(|byte| *byte == b'\n');
     for line in whole.filter_map(|line| line.strip_suffix(b"\n")) {
         let entry = Entry::parse(line)?;
@@ -133,6 +134,7 @@ pub(crate) fn rows(
         if let Some(named) = named.and_then(Value::as_str) {
             device = named.to_owned();
         }
+        all_redacted += redacted;
         let row = Row {
             entry: &entry,
             line: hash,
@@ -143,16 +145,29 @@ pub(crate) fn rows(
             redacted,
         };
         out.push(match format {
-            Format::Jsonl => {
-                json!({ "entry": row.entry, "proof": row.proof(), "redaction": row.redaction() })
-                    .to_string()
-            }
-            Format::Ocsf => ocsf::row(&row).to_string(),
+            Format::Jsonl => in_json(
+                &json!({ "entry": row.entry, "proof": row.proof(), "redaction": row.redaction() }),
+            ),
+            Format::Ocsf => in_json(&ocsf::row(&row)),
             Format::Cef => cef::row(&row),
             Format::Rfc5424 => syslog::row(&row),
         });
     }
-    Ok(out)
+    Ok((out, all_redacted))
+}
+
+/// JSON in which what ends a line for some reader, moves a cursor or is not seen is written as `\uXXXX`: it says the same.
+fn in_json(value: &Value) -> String {
+    let mut out = String::new();
+    for character in value.to_string().chars() {
+        if plain(character.encode_utf8(&mut [0; 4])).starts_with(character) {
+            out.push(character);
+        } else {
+            let units = character.encode_utf16(&mut [0; 2]).to_vec();
+            out.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
 }
 
 /// One session of a verified ledger as a page for people; nothing where there is no session of that name.

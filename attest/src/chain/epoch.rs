@@ -8,7 +8,7 @@ use crate::keys::SessionPublic;
 
 /// The stretch of a session that one key signs. Its last entry is a `rotate`, or the last of the session.
 #[derive(Debug, Clone)]
-pub(super) struct Epoch {
+pub(crate) struct Epoch {
     protocol: Protocol,
     number: u64,
     public: SessionPublic,
@@ -19,7 +19,7 @@ pub(super) struct Epoch {
 
 impl Epoch {
     /// The epoch that begins with the session's first entry, under the key that the statement names.
-    pub(super) fn first(protocol: Protocol, public: SessionPublic, entry: &Entry) -> Self {
+    pub(crate) fn first(protocol: Protocol, public: SessionPublic, entry: &Entry) -> Self {
         Self {
             protocol,
             number: 0,
@@ -30,17 +30,17 @@ impl Epoch {
     }
 
     /// The key that signs in it.
-    pub(super) fn public(&self) -> SessionPublic {
+    pub(crate) fn public(&self) -> SessionPublic {
         self.public
     }
 
     /// Number of the epoch within its session, from 0.
-    pub(super) fn number(&self) -> u64 {
+    pub(crate) fn number(&self) -> u64 {
         self.number
     }
 
     /// Whether nothing but the hand-over may be written as entry `seq` at `ts`. Sessions of the first protocol have one key throughout.
-    pub(super) fn over(&self, seq: u64, ts: UnixMillis) -> bool {
+    pub(crate) fn over(&self, seq: u64, ts: UnixMillis) -> bool {
         let place = seq.saturating_sub(self.first).saturating_add(1);
         let age = ts.get().saturating_sub(self.since.get());
         self.protocol != Protocol::OneKey
@@ -48,7 +48,7 @@ impl Epoch {
     }
 
     /// The epoch that follows, as `entry` hands over to it.
-    pub(super) fn hand_over(&self, rotate: &Rotate, entry: &Entry) -> Result<Self, String> {
+    pub(crate) fn hand_over(&self, rotate: &Rotate, entry: &Entry) -> Result<Self, String> {
         if self.protocol == Protocol::OneKey {
             return Err("a key is handed over in a session that has one key only".to_owned());
         }

@@ -45,7 +45,7 @@ fn parsed(line: &[u8]) -> Value {
 }
 
 /// Changes entry `from` and signs it and all that follow anew, each with the seed that `key` gives for it, and the checkpoint with the last.
-fn rewrite(
+pub(crate) fn rewrite(
     folder: &Folder,
     from: usize,
     change: impl Fn(&mut Value),
@@ -72,7 +72,7 @@ fn hash(line: &[u8]) -> Digest {
     Entry::hash(line.strip_suffix(b"\n").unwrap())
 }
 
-fn signed(mut value: Value, seed: &[u8; 32]) -> Vec<u8> {
+pub(crate) fn signed(mut value: Value, seed: &[u8; 32]) -> Vec<u8> {
     value.as_object_mut().unwrap().remove("sig");
     let unsigned = serde_json_canonicalizer::to_vec(&value).unwrap();
     let message = [b"cloister-entry/v1\0".as_slice(), &unsigned].concat();

@@ -31,6 +31,7 @@ proptest! {
         let folder = Folder { entries, checkpoint, others: BTreeMap::from([(name, other)]) };
         prop_assert_ne!(folder.verify(&roots).exit_code(), 0);
         prop_assert_ne!(verify_evidence(&folder.entries, &roots, None).exit_code(), 0);
+        prop_assert_eq!(verify_proof(&folder.entries, &roots, None).exit_code(), 1);
         prop_assert!(Roots::parse(&folder.entries).is_err());
         prop_assert!(attestation_key_name(&folder.entries).is_err());
     }
@@ -42,6 +43,11 @@ proptest! {
         let changed = Folder { entries: splice(&whole.entries, &change), ..whole.clone() };
         if changed.entries != whole.entries {
             prop_assert_ne!(changed.verify(&kit::roots(&tpm)).exit_code(), 0);
+        }
+        let proof = prove(&whole.entries, whole.checkpoint.as_ref().unwrap(), 5).unwrap();
+        let changed = splice(&proof, &change);
+        if changed != proof {
+            prop_assert_eq!(verify_proof(&changed, &kit::roots(&tpm), None).exit_code(), 1);
         }
     }
 

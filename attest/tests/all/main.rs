@@ -8,10 +8,14 @@
     reason = "a test's helpers fail as tests do"
 )]
 
+mod compare;
 mod corpora;
 mod epochs;
+mod forge;
 mod hostile;
 mod kit;
+mod matrix;
+mod proofs;
 mod quotes;
 mod said;
 mod tamper;

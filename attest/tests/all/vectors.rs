@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use cloister_attest::*;
 
 use crate::epochs;
+use crate::forge::checkpoint_of_version_1;
 use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
@@ -86,7 +87,12 @@ fn other_files(whole: &Folder) -> BTreeMap<&'static str, Folder> {
         checkpoint: Some(text.replacen("\n18\n", "\n17\n", 1).into_bytes()),
         ..whole.clone()
     };
+    let old_form = Folder {
+        checkpoint: Some(checkpoint_of_version_1(&whole.lines(), 3)),
+        ..whole.clone()
+    };
     BTreeMap::from([
+        ("bad_checkpoint_version", old_form),
         ("bad_foreign_file", foreign),
         ("bad_missing_torn_line", torn_line_gone),
         ("bad_checkpoint_size", resized),
@@ -262,6 +268,14 @@ fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
         ("bad_key_signs_too_long", epochs::too_long(&epochs)),
         ("ok_epochs", epochs),
     ])
+}
+
+/// The twin of `bad_checkpoint_version`: over entries of version 1, such a checkpoint is the one that was written.
+#[test]
+fn a_checkpoint_of_version_1_is_known_where_it_belongs() {
+    let (old, _) = read(&testdata().join(VERSION_1));
+    let made = checkpoint_of_version_1(&old.lines(), 3);
+    assert_eq!(Some(made), old.checkpoint);
 }
 
 #[test]

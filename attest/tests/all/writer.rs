@@ -355,11 +355,11 @@ fn a_whole_story_can_be_told_twice() {
     story(&mut ledger, START);
     story(&mut ledger, START + 50);
     let closed = ledger.end("done".to_owned(), (START + 100).into()).unwrap();
-    assert_eq!(closed.checkpoint().at().size, 22);
+    assert_eq!(closed.checkpoint().size(), 22);
     assert!(
         closed
             .checkpoint()
             .text()
-            .starts_with("cloister-ledger/v1/")
+            .starts_with("cloister-ledger/v2/")
     );
 }

@@ -20,6 +20,8 @@ pub(crate) type Entries = Box<dyn BufRead>;
 pub(crate) enum Kind {
     /// The evidence of one session.
     Evidence(Vec<u8>),
+    /// A proof of one entry.
+    Proof(Vec<u8>),
     /// Entries without their folder, and so without a checkpoint.
     Entries(Files<Entries>),
 }
@@ -58,11 +60,18 @@ pub(crate) fn open(folder: &Path) -> Result<Files<Entries>> {
     Ok(files)
 }
 
-/// Looks at the first line of a file: evidence is one document without a newline, entries are lines.
+/// Most that is read of a proof, bytes: 8 MiB and one, enough to see that it is too long.
+const MOST_PROOF: u64 = (8 << 20) + 1;
+
+/// Looks at the first line of a file: a proof and evidence begin with keys of their own, and evidence has no newline; entries are lines.
 pub(crate) fn sniff(path: &Path) -> io::Result<Kind> {
     let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
     let mut start = Vec::new();
     reader.by_ref().take(MOST).read_until(b'\n', &mut start)?;
+    if start.starts_with(br#"{"checkpoint":"#) {
+        reader.take(MOST_PROOF).read_to_end(&mut start)?;
+        return Ok(Kind::Proof(start));
+    }
     if start.ends_with(b"\n") && !start.starts_with(br#"{"evidence":"#) {
         let entries: Entries = Box::new(io::Cursor::new(start).chain(reader));
         return Ok(Kind::Entries(Files {

@@ -1,4 +1,4 @@
-//! `cloister-verify`: checks a ledger folder or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict.
+//! `cloister-verify`: checks a ledger folder, a proof or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict.
 
 mod folder;
 
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use cloister_attest::{Challenge, Report, Roots, plain, verify, verify_evidence};
+use cloister_attest::{Challenge, Report, Roots, plain, verify, verify_evidence, verify_proof};
 
 /// No trust roots, or none that can be read.
 const NO_ROOTS: u8 = 3;
@@ -16,13 +16,13 @@ const USAGE: u8 = 64;
 /// What was to be checked cannot be read; `EX_NOINPUT` of sysexits.h.
 const NO_INPUT: u8 = 66;
 
-/// Checks a Cloister ledger, or the evidence of one session, offline.
+/// Checks a Cloister ledger, the evidence of one session, or the proof of one entry, offline.
 ///
 /// Exit codes: 0 sound; 1 tampered; 2 sound but not anchored or not attested; 3 no trust roots; 64 wrong usage; 66 nothing to read.
 #[derive(Parser)]
 #[command(name = "cloister-verify", version)]
 struct Arguments {
-    /// The ledger folder, a file of entries, or an evidence file
+    /// The ledger folder, a file of entries, a proof, or an evidence file
     #[arg(value_name = "DIR|FILE")]
     path: PathBuf,
     /// What you trust: `roots.json`, from a place that the machine under audit cannot write to
@@ -82,6 +82,7 @@ fn check(arguments: &Arguments, roots: &Roots) -> Result<Report> {
     }
     match folder::sniff(path).with_context(unreadable)? {
         folder::Kind::Evidence(bytes) => Ok(verify_evidence(&bytes, roots, challenge)),
+        folder::Kind::Proof(bytes) => Ok(verify_proof(&bytes, roots, challenge)),
         folder::Kind::Entries(files) => verify(files, roots, challenge).with_context(unreadable),
     }
 }

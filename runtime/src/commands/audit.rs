@@ -1,16 +1,16 @@
 //! `cloister audit`: the ledger, checked with the same code that an auditor runs elsewhere, and told as a story.
 
-use std::io::BufReader;
+use std::io::{BufReader, IsTerminal};
 
-use cloister_attest::{ENTRIES_FILE, Files, Report, Verdict, verify};
+use cloister_attest::{ENTRIES_FILE, Files, Report, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::{Desk, compare};
 use crate::cli;
 use crate::counted::counted_in;
 use crate::disk;
 use crate::export::{Format, Rules, page, rows};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::home::Home;
 
 /// The verifier's exit code where there is nothing to trust.
@@ -21,9 +21,26 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
     match command {
         cli::Audit::Verify => check(home, desk),
         cli::Audit::Show => show(home, desk).map(|()| 0),
-        cli::Audit::Export { format } => export(home, desk, *format),
+        cli::Audit::Export { format, tampered } => {
+            let reach = match tampered {
+                true => Reach::UpToTheFault,
+                false => Reach::WholeOnly,
+            };
+            export(home, desk, *format, reach)
+        }
+        cli::Audit::Proof { of } => proof(home, desk, of),
         cli::Audit::Report { session } => tell(home, desk, session),
+        cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
     }
+}
+
+/// What of a ledger that was tampered with is handed on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Nothing: another system would take it for what happened.
+    WholeOnly,
+    /// The entries before the first bad one, which hold. It was asked for by name.
+    UpToTheFault,
 }
 
 fn check(home: &Home, desk: &Desk) -> Result<u8, Failure> {
@@ -69,19 +86,28 @@ fn keep(desk: &Desk) {
     );
 }
 
-/// What does not verify is not handed on: another system would take it for what happened.
-fn export(home: &Home, desk: &Desk, format: Format) -> Result<u8, Failure> {
-    sound(home, desk, |lines, checkpoint, _| {
+fn export(home: &Home, desk: &Desk, format: Format, reach: Reach) -> Result<u8, Failure> {
+    handed_on(home, desk, reach, |lines, checkpoint, _| {
+        let rules = Rules::new()?;
         let size = checkpoint.and_then(counted);
-        for row in rows(lines, size, format, &Rules::new()?)? {
-            desk.row(&row);
+        let (rows, redacted) = rows(lines, size, format, &rules)?;
+        for row in &rows {
+            desk.row(row);
         }
+        let said = counted_in(&rows, "row");
+        let by = rules.digest();
+        desk.screen.say(
+            "exported",
+            format!(
+                "{said}; {redacted} addresses or numbers of people taken out by the rules {by}"
+            ),
+        );
         Ok(())
     })
 }
 
 fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
-    sound(home, desk, |lines, _, report| {
+    handed_on(home, desk, Reach::WholeOnly, |lines, _, report| {
         let verdict = report.to_string();
         let page = page(lines, session, verdict.trim_end(), &Rules::new()?)?;
         let page = page.ok_or_else(|| {
@@ -93,10 +119,34 @@ fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
     })
 }
 
-/// Gives the entries, the checkpoint and the verdict to `hand_on` if nothing was tampered with. The exit code is the verifier's.
-fn sound(
+/// What proves an entry, or that the ledger goes on from an earlier checkpoint: bytes for another program, as they are in the ledger.
+fn proof(home: &Home, desk: &Desk, claim: &cli::Claim) -> Result<u8, Failure> {
+    if std::io::stdout().is_terminal() {
+        return Err(Failure::new(
+            Kind::Usage,
+            "a proof is for another program and goes byte for byte into a file",
+        )
+        .hint("add `> proof.json` to the command".to_owned()));
+    }
+    handed_on(home, desk, Reach::WholeOnly, |lines, checkpoint, _| {
+        let checkpoint = checkpoint.unwrap_or_default();
+        let proof = match claim {
+            cli::Claim::Entry(seq) => prove(lines, checkpoint, *seq)?,
+            cli::Claim::Since(earlier) => {
+                let earlier = disk::read_bounded(earlier, compare::CHECKPOINT_READ)?;
+                prove_extends(lines, checkpoint, &earlier)?
+            }
+        };
+        desk.row(String::from_utf8_lossy(&proof).trim_end());
+        Ok(())
+    })
+}
+
+/// Gives the entries that hold, the checkpoint and the verdict to `hand_on`, as far as they reach. The exit code is the verifier's.
+fn handed_on(
     home: &Home,
     desk: &Desk,
+    reach: Reach,
     hand_on: impl FnOnce(&[u8], Option<&[u8]>, &Report) -> Result<(), Failure>,
 ) -> Result<u8, Failure> {
     let Some(report) = verified(home)? else {
@@ -107,13 +157,24 @@ fn sound(
     }
     if let Verdict::Tampered { .. } = report.verdict() {
         keep(desk);
-        return Ok(report.exit_code());
+        if reach == Reach::WholeOnly {
+            return Ok(report.exit_code());
+        }
     }
     let folder = home.ledger();
     let (checkpoint, _) = disk::others(&folder)?;
     let lines = disk::read(&folder.join(ENTRIES_FILE))?;
-    hand_on(&lines, checkpoint.as_deref(), &report)?;
+    let good = beginning(&lines, report.entries());
+    hand_on(good, checkpoint.as_deref(), &report)?;
     Ok(report.exit_code())
+}
+
+/// The first `entries` lines: those that the verifier found good.
+fn beginning(lines: &[u8], entries: u64) -> &[u8] {
+    let entries = usize::try_from(entries).unwrap_or(usize::MAX);
+    let whole = lines.split_inclusive(|byte| *byte == b'\n').take(entries);
+    let length = whole.map(<[u8]>::len).sum();
+    lines.get(..length).unwrap_or_default()
 }
 
 /// How many entries a checkpoint counts: the second line of its text.

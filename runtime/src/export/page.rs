@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Nothing is loaded, run or sent, whatever stands in the text.
 const HEAD: &str = concat!(
     "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">",
     "<title>What an agent did</title><style>",
     include_str!("page.css"),
     "</style></head><body>\n<h1>What an agent did, and who agreed</h1>\n"
