@@ -20,6 +20,10 @@ pub(crate) fn about(words: &Words, args: &Map<String, Value>, value: &Value) -> 
         Value::Object(table) if table.contains_key("columns") && table.contains_key("rows") => {
             of_table(args, table)
         }
+        Value::Object(fields) if fields.contains_key("old") && fields.contains_key("changes") => {
+            of_difference(fields)
+        }
+        Value::Object(fields) => format!("{}.", fields_of(fields)),
         Value::Array(list) => of_list(words, args, list),
         Value::String(shown) => {
             let start: String = shown.chars().take(SHOWN).collect();
@@ -51,7 +55,7 @@ fn of_table(args: &Map<String, Value>, table: &Map<String, Value>) -> String {
             listed(&columns),
             body(&columns, &rows)
         ),
-        None if rows.is_empty() => "No row fits.".to_owned(),
+        None if rows.is_empty() => "No row was found.".to_owned(),
         None => format!("{}.", body(&columns, &rows)),
     };
     for note in notes.iter().take(3) {
@@ -127,14 +131,44 @@ fn of_list(words: &Words, args: &Map<String, Value>, list: &[Value]) -> String {
 /// What a tool of somebody else found, by the names of its WIT.
 fn anything(value: &Value) -> String {
     match value {
-        Value::Object(fields) => {
-            let told = fields
-                .iter()
-                .map(|(name, value)| format!("{name}: {}", text(value)));
-            told.collect::<Vec<_>>().join(", ")
-        }
+        Value::Object(fields) => fields_of(fields),
         other => text(other),
     }
+}
+
+fn fields_of(fields: &Map<String, Value>) -> String {
+    let value = |value: &Value| match value {
+        Value::Array(_) => texts(Some(value)).join(" "),
+        other => text(other),
+    };
+    let told = fields
+        .iter()
+        .map(|(name, of)| format!("{name}: {}", value(of)));
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// How two texts differ: how much, then the diff in its own lines.
+fn of_difference(fields: &Map<String, Value>) -> String {
+    let count = |key: &str| {
+        let lines = fields.get(key).and_then(Value::as_u64).unwrap_or_default();
+        counted(lines, "line")
+    };
+    let name = |key: &str| fields.get(key).map(text).unwrap_or_default();
+    let changes = fields
+        .get("changes")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let files = format!("{} and {}", name("old"), name("new"));
+    if changes.is_empty() {
+        return format!("{files} hold the same lines.");
+    }
+    let start: String = changes.chars().take(SHOWN).collect();
+    format!(
+        "{files} differ: {} removed, {} added.\n{}",
+        count("removed"),
+        count("added"),
+        escape(&start, Lines::Keep)
+    )
 }
 
 /// Values with their labels. A labelled line ("Due date: …") outranks prose, and labels that the request names outrank the others:
@@ -425,6 +459,26 @@ mod tests {
         assert_eq!(
             said("x", json!({}), grid),
             "a, page 2: 2 rows: Tea, 3\\u{a}; Milk, 1."
+        );
+    }
+
+    #[test]
+    fn a_difference_is_told_in_its_own_lines() {
+        let found = json!({"old": "a", "new": "b\n", "removed": 1, "added": 2, "changes": "@@\n-x\u{1b}\n+y\n"});
+        assert_eq!(
+            said("x", json!({}), found),
+            "a and b\\u{a} differ: 1 line removed, 2 lines added.\n@@\n-x\\u{1b}\n+y\n"
+        );
+        let same = json!({"old": "a", "new": "b", "removed": 0, "added": 0, "changes": ""});
+        assert_eq!(said("x", json!({}), same), "a and b hold the same lines.");
+    }
+
+    #[test]
+    fn what_was_made_is_told_by_its_names() {
+        let made = json!({"file": "a.zip", "files": 2, "lines": [1, 4]});
+        assert_eq!(
+            said("x", json!({}), made),
+            "file: a.zip, files: 2, lines: 1 4."
         );
     }
 

@@ -13,7 +13,9 @@ use crate::counted::{counted, counted_in};
 
 /// Rows of a new workbook that are shown: enough to recognise it.
 const ROWS: u64 = 5;
-/// Columns of a row, and characters of a cell, that are shown: a screenful must hold the question too.
+/// Lines of a text and their characters, columns of a row and characters of a cell, that are shown: a screenful must hold the question too.
+const LINES: usize = 8;
+const LINE: usize = 96;
 const COLUMNS: usize = 12;
 const CELL: usize = 32;
 
@@ -136,15 +138,23 @@ impl<'a> Look<'a> {
                 }
                 text.push_str(&rows);
             }
-            _ => {
-                let _ = writeln!(
-                    text,
-                    "    its content could not be shown ({} bytes)",
-                    effect.bytes()
-                );
-            }
+            _ => text.push_str(&self.lines(effect).unwrap_or_else(|| {
+                let size = counted(effect.bytes(), "byte");
+                format!("    its content could not be shown ({size})\n")
+            })),
         }
         text
+    }
+
+    /// The first lines as they stand in quarantine, where it is a text.
+    fn lines(&self, effect: &Effect) -> Option<String> {
+        let shown = self.inspected(effect, "text.read", &json!({"file": effect.name()}))?;
+        let all: Vec<&str> = shown.as_str()?.lines().collect();
+        let mut text = format!("    a text, {}\n", counted_in(&all, "line"));
+        for line in all.iter().take(LINES) {
+            let _ = writeln!(text, "    | {}", cut(line));
+        }
+        Some(text)
     }
 
     /// What a function of a guest gives back about the bytes in quarantine, if it can read them.
@@ -226,6 +236,15 @@ fn cells(all: &[String]) -> String {
         Some(more) => format!(" | and {}", counted_in(more, "more column")),
     };
     format!("{}{rest}", shown.join(" | "))
+}
+
+/// A line of a text, safe for eyes.
+fn cut(line: &str) -> String {
+    let shown = escape(line, Lines::Escape);
+    match shown.chars().count() {
+        n if n > LINE => format!("{}…", shown.chars().take(LINE).collect::<String>()),
+        _ => shown,
+    }
 }
 
 /// One effect in one line.

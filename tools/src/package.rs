@@ -49,6 +49,7 @@ pub struct Package {
     author: String,
     description: String,
     accepts: Vec<String>,
+    writes: Vec<String>,
     examples: Vec<Example>,
     signatures: Vec<Signature>,
     wasm: Vec<u8>,
@@ -67,6 +68,8 @@ struct Manifest {
     description: String,
     #[serde(default)]
     accepts: Vec<String>,
+    #[serde(default)]
+    writes: Vec<String>,
     #[serde(default, rename = "example")]
     examples: Vec<RawExample>,
 }
@@ -122,6 +125,7 @@ impl Package {
             author: manifest.author,
             description: manifest.description,
             accepts: manifest.accepts,
+            writes: manifest.writes,
             examples,
             signatures,
             wasm,
@@ -152,6 +156,11 @@ impl Package {
     /// File name extensions that it reads, without the dot.
     pub fn accepts(&self) -> &[String] {
         &self.accepts
+    }
+
+    /// File name extensions that it writes, without the dot; none where it does not say.
+    pub fn writes(&self) -> &[String] {
+        &self.writes
     }
 
     /// Examples of calls.

@@ -70,6 +70,7 @@ pub(crate) const TOML: &str = r#"name = "desk"
 version = "0.1.0"
 description = "For tests."
 accepts = ["txt"]
+writes = ["txt", "md"]
 [[example]]
 function = "copy"
 request = "Copy it"

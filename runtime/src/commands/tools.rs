@@ -29,7 +29,7 @@ pub(crate) fn run(command: &cli::Tools, home: &Home, desk: &Desk) -> Result<(), 
 
 fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let (catalog, _) = home.catalog(home.roots()?.admin())?;
-    let document: Vec<_> = catalog.packages().map(|p| json!({"name": p.name(), "version": p.pin().version, "description": p.description(), "accepts": p.accepts(),
+    let document: Vec<_> = catalog.packages().map(|p| json!({"name": p.name(), "version": p.pin().version, "description": p.description(), "accepts": p.accepts(), "writes": p.writes(),
         "functions": p.signatures().iter().map(|s| json!({"name": s.name(), "doc": s.doc(), "schema": s.json_schema()})).collect::<Vec<_>>()})).collect();
     desk.document(&json!(document));
     for package in catalog.packages() {

@@ -12,7 +12,7 @@ use crate::slots::{Alternative, Decide, Slot};
 use crate::words::{Role, Words};
 
 /// Words for an enum's cases and for optional parameters that are not their own names.
-const SYNONYMS: [(&str, &[&str]); 7] = [
+const SYNONYMS: [(&str, &[&str]); 8] = [
     ("chart", &["chart", "graph", "plot", "diagram"]),
     ("bar", &["bar", "column chart"]),
     (
@@ -29,6 +29,16 @@ const SYNONYMS: [(&str, &[&str]); 7] = [
     ("email", &["email", "e-mail", "address", "contact"]),
     ("number", &["number"]),
     ("iban", &["iban", "account number", "bank account"]),
+    (
+        "totals-row",
+        &[
+            "total line",
+            "grand total",
+            "overall total",
+            "total at the bottom",
+            "total at the end",
+        ],
+    ),
 ];
 /// Words that ask for a file where none is named.
 const FILE_CUES: [&str; 14] = [
@@ -136,6 +146,9 @@ const ABOUT: [&str; 14] = [
 /// The longest run of words that is offered to a search.
 const LONGEST_SEARCH: usize = 4;
 
+/// What stands between the words that are replaced and the words that replace them.
+const REPLACED_BY: [&str; 2] = ["with", "by"];
+
 /// Freeze the call: everything but what depends on contents.
 pub(crate) fn fixed(
     words: &Words,
@@ -158,6 +171,11 @@ pub(crate) fn fixed(
         args,
         open,
     })
+}
+
+/// Whether a parameter takes one handle of this kind, and cannot do without it.
+pub(super) fn is_single(ty: &Type, wanted: Handle) -> bool {
+    matches!(ty.plain(), Type::Handle(found) if *found == wanted)
 }
 
 /// The handle that a parameter takes, behind lists and options.
@@ -199,8 +217,11 @@ fn one(
 ) -> Result<Value, Failure> {
     match (ty, handle(ty)) {
         (Type::List(_), Some(Handle::Input)) => files(words, reach, offer, decide),
-        (_, Some(Handle::Input)) => single(words, reach, offer),
-        (_, Some(Handle::Output)) => save(words, reach, offer, decide),
+        (_, Some(Handle::Input)) => single(words, reach, offer, name),
+        (Type::Option(_), Some(Handle::Output)) => Ok(save(words, reach, offer, decide)),
+        (_, Some(Handle::Output)) => made(words, reach, offer, decide)
+            .map(|path| json!(path))
+            .ok_or_else(|| unfilled(name)),
         (_, Some(Handle::Movable)) => places::moves(words, reach)
             .map(|(f, _)| json!(f.name))
             .ok_or_else(|| unfilled(name)),
@@ -208,6 +229,13 @@ fn one(
             .map(|(_, to)| json!(to))
             .ok_or_else(|| unfilled(name)),
         (Type::Option(of), None) => optional(words, name, of, decide),
+        (_, None) if is_words(ty) => {
+            let sought = sought(words, &offer.signature).unwrap_or_default();
+            let at = place(&offer.signature, name, is_words);
+            Slot::new(name, sought.into_iter().nth(at).unwrap_or_default())
+                .decided(decide)?
+                .ok_or_else(|| unfilled(name))
+        }
         (_, None) => required(words, name, ty, decide),
     }
 }
@@ -255,39 +283,51 @@ fn groups(words: &Words, all: &[&str]) -> Vec<Alternative> {
     found
 }
 
-fn single(words: &Words, reach: &Reach<'_>, offer: &Offer) -> Result<Value, Failure> {
-    let named = reach.named(words).into_iter().next();
-    let file = named.or_else(|| offer.takes(reach).into_iter().next());
-    file.map(|f| json!(f.name)).ok_or_else(|| unfilled("file"))
+/// Where a function takes several files one by one, they are the named ones in their order.
+fn single(words: &Words, reach: &Reach<'_>, offer: &Offer, name: &str) -> Result<Value, Failure> {
+    let at = place(&offer.signature, name, |ty| is_single(ty, Handle::Input));
+    let named = reach.named(words).into_iter().nth(at);
+    let file = named.or_else(|| offer.takes(reach).into_iter().nth(at));
+    file.map(|f| json!(f.name)).ok_or_else(|| unfilled(name))
 }
 
-/// A path that the request orders to be written; a plain name in the writable folder where it asks for a file without naming one; else nothing
-/// is written.
-fn save(
+/// The place of a parameter among those of its kind.
+fn place(signature: &Signature, name: &str, kind: impl Fn(&Type) -> bool) -> usize {
+    let alike = signature.params().iter().filter(|p| kind(&p.ty));
+    alike.take_while(|p| p.name != name).count()
+}
+
+/// A path that the request orders to be written, or a plain name where it asks for a file without naming one; else nothing is written.
+fn save(words: &Words, reach: &Reach<'_>, offer: &Offer, decide: &mut dyn Decide) -> Value {
+    let asked = mood::orders(words)
+        .iter()
+        .any(|s| s.words().cue(&FILE_CUES).is_some());
+    if asked || places::save(words, reach).is_some() {
+        json!(made(words, reach, offer, decide))
+    } else {
+        Value::Null
+    }
+}
+
+/// The path that the request orders to be written, or a plain name in the one writable folder.
+fn made(
     words: &Words,
     reach: &Reach<'_>,
     offer: &Offer,
     decide: &mut dyn Decide,
-) -> Result<Value, Failure> {
-    if let Some(path) = places::save(words, reach) {
-        decide.settled("save", &path);
-        return Ok(json!(path));
-    }
-    let asked = mood::orders(words)
-        .iter()
-        .any(|s| s.words().cue(&FILE_CUES).is_some());
-    let folder = reach.only_writable_folder().filter(|_| asked);
-    let name = folder.and_then(|f| unused(reach, &f, offer.signature.function()));
-    if let Some(path) = &name {
-        decide.settled("save", path);
-    }
-    Ok(json!(name))
+) -> Option<String> {
+    let plain = || unused(reach, &reach.only_writable_folder()?, offer);
+    let path = places::save(words, reach).or_else(plain)?;
+    decide.settled("save", &path);
+    Some(path)
 }
 
 /// A plain name that no file has yet, so that nothing is replaced that was not named.
-fn unused(reach: &Reach<'_>, folder: &str, stem: &str) -> Option<String> {
-    let numbered = (2..100).map(|n| format!("{folder}/{stem}-{n}.xlsx"));
-    let mut names = std::iter::once(format!("{folder}/{stem}.xlsx")).chain(numbered);
+fn unused(reach: &Reach<'_>, folder: &str, offer: &Offer) -> Option<String> {
+    let stem = offer.signature.function();
+    let ending = offer.writes.first().map_or("xlsx", String::as_str);
+    let numbered = (2..100).map(|n| format!("{folder}/{stem}-{n}.{ending}"));
+    let mut names = std::iter::once(format!("{folder}/{stem}.{ending}")).chain(numbered);
     names.find(|p| reach.file(p).is_none() && reach.place(p).is_some())
 }
 
@@ -316,15 +356,14 @@ fn required(
     ty: &Type,
     decide: &mut dyn Decide,
 ) -> Result<Value, Failure> {
-    let alternatives = match (ty, ty.plain()) {
-        (Type::Alias { name, .. }, Type::String) if name == "words" => searches(words),
-        (_, Type::Enum { cases, .. }) => said(words, cases),
-        (_, Type::Bool) => [false, true]
+    let alternatives = match ty.plain() {
+        Type::Enum { cases, .. } => said(words, cases),
+        Type::Bool => [false, true]
             .iter()
             .map(|b| Alternative::new(b.to_string(), json!(b)))
             .collect(),
-        (_, Type::U32 | Type::U64 | Type::S64) => whole_numbers(words),
-        (_, Type::String) => searches(words),
+        Type::U32 | Type::U64 | Type::S64 => whole_numbers(words),
+        Type::String => searches(words),
         _ => Vec::new(),
     };
     Slot::new(name, alternatives)
@@ -342,6 +381,69 @@ fn whole_numbers(words: &Words) -> Vec<Alternative> {
                 .map(|v| Alternative::new(n.plain, json!(v)))
         })
         .collect()
+}
+
+fn is_words(ty: &Type) -> bool {
+    matches!(ty, Type::Alias { name, .. } if name == "words")
+}
+
+/// What each parameter of words may be, in their order; nothing where the request does not hold as many.
+pub(super) fn sought(words: &Words, signature: &Signature) -> Option<Vec<Vec<Alternative>>> {
+    let texts = |texts: Vec<String>| -> Vec<Vec<Alternative>> {
+        let each = texts.into_iter();
+        each.map(|t| vec![Alternative::new(t.clone(), json!(t))])
+            .collect()
+    };
+    match signature
+        .params()
+        .iter()
+        .filter(|p| is_words(&p.ty))
+        .count()
+    {
+        0 => Some(Vec::new()),
+        1 => Some(vec![searches(words)]),
+        count => {
+            let quoted = Some(quoted(words.text())).filter(|q| q.len() == count);
+            let pair = || replaced(words).filter(|_| count == 2);
+            quoted.or_else(pair).map(texts)
+        }
+    }
+}
+
+/// "Replace the old words by the new ones in …": both, as they are typed.
+fn replaced(words: &Words) -> Option<Vec<String>> {
+    let all = words.all();
+    let begins = words.cue(&["replac"])?.saturating_add(1);
+    let is_by = |w: &crate::words::Word| REPLACED_BY.contains(&w.fold.as_str());
+    let by = all
+        .iter()
+        .enumerate()
+        .skip(begins)
+        .find(|(_, w)| is_by(w))?
+        .0;
+    let old = all.get(begins..by)?;
+    let new = all.get(by.saturating_add(1)..)?;
+    let last = new.iter().position(|w| w.ends);
+    let until = |w: &&crate::words::Word| {
+        w.role != Role::Path
+            && !["in", "and", "throughout", "everywhere"].contains(&w.fold.as_str())
+    };
+    let new = new
+        .iter()
+        .take(last.map_or(usize::MAX, |at| at.saturating_add(1)))
+        .take_while(until);
+    let old = old
+        .iter()
+        .skip_while(|w| !searchable(w) || ["word", "words"].contains(&w.fold.as_str()));
+    if old.clone().any(|w| w.role == Role::Path) {
+        return None;
+    }
+    let typed: [Vec<&str>; 2] = [
+        old.map(|w| w.typed.as_str()).collect(),
+        new.map(|w| w.typed.as_str()).collect(),
+    ];
+    let full = typed.iter().all(|run| !run.is_empty());
+    full.then(|| typed.iter().map(|run| run.join(" ")).collect())
 }
 
 /// Runs of words to look for: what is quoted; else what stands behind "mention", "about" and their like; else any run.

@@ -4,14 +4,16 @@
 use cloister_tools::{Handle, Signature, Type};
 
 use super::reach::{Known, Reach};
-use super::{fill, places};
+use super::{fill, mood, places};
 use crate::words::{Role, Word, Words};
 
-/// A function with the file endings its tool reads.
+/// A function with the file endings its tool reads and writes.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
     pub(crate) signature: Signature,
     pub(crate) accepts: Vec<String>,
+    /// Empty where the tool does not say.
+    pub(crate) writes: Vec<String>,
 }
 
 /// Something the request asks for that no grant gives.
@@ -76,7 +78,8 @@ const POLITE: [&str; 8] = [
 ];
 
 /// A function asked for by its own word, which no other word would mean.
-const ONLY_WHEN_ASKED: [(&str, &[&str]); 5] = [
+/// A cue that begins with a dot is the ending of a path.
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 9] = [
     (
         "describe",
         &[
@@ -98,6 +101,18 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 5] = [
         "duplicates",
         &["duplic", "ident", "same byte", "same file", "twice"],
     ),
+    ("zip", &["zip", "compress", ".zip"]),
+    ("replace", &["replac"]),
+    ("diff", &["compar", "differ", "diff"]),
+    ("compare", &["compar", "differ", "diff"]),
+];
+
+/// Verbs that ask for one function alone where they open an order.
+const ALONE: [(&str, &[&str]); 4] = [
+    ("zip", &["zip", "compress"]),
+    ("replace", &["replace"]),
+    ("diff", &["compare", "diff"]),
+    ("compare", &["compare", "diff"]),
 ];
 
 impl Offer {
@@ -107,11 +122,30 @@ impl Offer {
     }
 
     pub(crate) fn reads(&self, name: &str) -> bool {
-        let ending = name
-            .rsplit_once('.')
-            .map(|(_, e)| e.to_lowercase())
-            .unwrap_or_default();
+        let ending = ending(name);
         self.accepts.iter().any(|a| a == "*" || *a == ending)
+    }
+
+    /// Whether the tool makes files that end so.
+    fn makes(&self, name: &str) -> bool {
+        self.writes.is_empty() || self.writes.contains(&ending(name))
+    }
+
+    /// Whether a sentence that is no question orders what this function alone does.
+    fn is_ordered(&self, words: &Words) -> bool {
+        let own = ALONE.iter().find(|(f, _)| *f == self.signature.function());
+        own.is_some_and(|(_, verbs)| {
+            let sentences = mood::orders(words);
+            sentences.iter().any(|s| s.opened(verbs).is_some())
+        })
+    }
+
+    /// How many files the function takes one by one, not as a list.
+    fn singles(&self) -> usize {
+        let params = self.signature.params().iter();
+        params
+            .filter(|p| fill::is_single(&p.ty, Handle::Input))
+            .count()
     }
 
     fn has(&self, handle: Handle) -> bool {
@@ -134,22 +168,30 @@ pub(crate) fn possible<'o>(
         .filter(allowed)
         .filter(|o| fits(words, reach, o))
         .collect();
-    // Who names a file to write wants it written: functions that cannot write are no answer to that.
-    let saves = places::save(words, reach).is_some();
-    let writers: Vec<&Offer> = found
-        .iter()
-        .copied()
-        .filter(|o| o.has(Handle::Output))
-        .collect();
-    measured(
-        words,
-        reach,
-        if saves && !writers.is_empty() {
-            writers
-        } else {
-            found
-        },
-    )
+    alone(words, measured(words, reach, writing(words, reach, found)))
+}
+
+/// Who orders by a verb that is one function's own asks for that.
+fn alone<'o>(words: &Words, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
+    let meant = found.iter().filter(|o| o.is_ordered(words));
+    let only: Vec<&Offer> = meant.copied().collect();
+    if only.is_empty() { found } else { only }
+}
+
+/// Who names a file to write wants it written, in the form that its ending says: what cannot write, or writes other forms only, is no answer.
+fn writing<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
+    let place = places::save(words, reach);
+    let Some(place) = place.filter(|_| found.iter().any(|o| o.has(Handle::Output))) else {
+        return found;
+    };
+    let fits = |o: &&Offer| o.has(Handle::Output) && o.makes(&place);
+    found.into_iter().filter(fits).collect()
+}
+
+fn ending(name: &str) -> String {
+    name.rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase())
+        .unwrap_or_default()
 }
 
 /// Who asks how many, how much or per what wants a measure. Functions that only take rows of a table are no answer to that, unless the
@@ -185,14 +227,21 @@ fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     let asked = ONLY_WHEN_ASKED
         .iter()
         .find(|(f, _)| *f == offer.signature.function())
-        .is_none_or(|(_, cues)| words.cue(cues).is_some());
+        .is_none_or(|(_, cues)| words.cue(cues).is_some() || ends(words, cues));
     asked
+        && fill::sought(words, &offer.signature).is_some()
         && moves_fit(words, reach, offer)
         && offer
             .signature
             .params()
             .iter()
-            .all(|p| has_argument(reach, offer, &named, &p.ty))
+            .all(|p| has_argument(words, reach, offer, &named, &p.ty))
+}
+
+/// Whether a path of the request has one of the endings among the cues.
+fn ends(words: &Words, cues: &[&str]) -> bool {
+    let mut paths = words.paths().map(str::to_lowercase);
+    paths.any(|path| cues.iter().any(|c| c.starts_with('.') && path.ends_with(c)))
 }
 
 /// Moving is offered where the request names a file that may move and a place for it; then reading it is not what is asked.
@@ -201,7 +250,13 @@ fn moves_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     offer.has(Handle::Movable) == moving
 }
 
-fn has_argument(reach: &Reach<'_>, offer: &Offer, named: &[&Known], ty: &Type) -> bool {
+fn has_argument(
+    words: &Words,
+    reach: &Reach<'_>,
+    offer: &Offer,
+    named: &[&Known],
+    ty: &Type,
+) -> bool {
     match (ty, fill::handle(ty)) {
         (Type::Option(_), _) => true,
         (Type::List(_), Some(Handle::Input)) => {
@@ -214,10 +269,14 @@ fn has_argument(reach: &Reach<'_>, offer: &Offer, named: &[&Known], ty: &Type) -
             all_read && !offer.takes(reach).is_empty() && !(only_several && named.len() == 1)
         }
         (_, Some(Handle::Input)) => match named {
-            [] => offer.takes(reach).len() == 1,
-            [one] => offer.reads(&one.name),
-            _ => false,
+            [] => offer.takes(reach).len() == offer.singles(),
+            _ => named.len() == offer.singles() && named.iter().all(|f| offer.reads(&f.name)),
         },
+        // Nothing is made for a question.
+        (_, Some(Handle::Output)) => {
+            places::save(words, reach).is_some()
+                || offer.is_ordered(words) && reach.only_writable_folder().is_some()
+        }
         _ => true,
     }
 }

@@ -59,13 +59,16 @@ impl<'a> Reach<'a> {
         })
     }
 
-    /// The readable files that the request names.
+    /// The readable files that the request names, each once.
     pub(crate) fn named(&self, words: &Words) -> Vec<&Known> {
-        words
-            .paths()
-            .filter_map(|p| self.file(p))
-            .filter(|f| f.readable)
-            .collect()
+        let mut named = Vec::new();
+        let files = words.paths().filter_map(|p| self.file(p));
+        for file in files.filter(|f| f.readable) {
+            if !named.contains(&file) {
+                named.push(file);
+            }
+        }
+        named
     }
 
     /// The name of a place to write that a word could name; a bare file name goes into the one writable folder. Whether the request wants

@@ -16,6 +16,7 @@ use super::reach::{Known, Reach};
 use super::*;
 
 mod changes;
+mod functions;
 
 const FOLDER: &str = "/home/anna/work";
 /// Two kinds to read, one folder to write, two to move between.
@@ -127,28 +128,34 @@ fn offers() -> Vec<Offer> {
             "sheet",
             include_str!("../../../tools/guests/sheet/wit/sheet.wit"),
             &["xlsx", "csv"][..],
+            &["xlsx", "csv"][..],
         ),
         (
             "text",
             include_str!("../../../tools/guests/text/wit/text.wit"),
+            &["txt", "md"][..],
             &["txt", "md"][..],
         ),
         (
             "files",
             include_str!("../../../tools/guests/files/wit/files.wit"),
             &["*"][..],
+            &["zip"][..],
         ),
         (
             "document",
             include_str!("../../../tools/guests/document/wit/document.wit"),
             &["pdf", "docx"][..],
+            &[][..],
         ),
     ];
-    let each = tools.into_iter().flat_map(|(tool, wit, accepts)| {
+    let endings = |all: &[&str]| all.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>();
+    let each = tools.into_iter().flat_map(|(tool, wit, accepts, writes)| {
         let signatures = Signature::parse(tool, wit).unwrap();
         signatures.into_iter().map(move |signature| Offer {
             signature,
-            accepts: accepts.iter().map(|a| (*a).to_owned()).collect(),
+            accepts: endings(accepts),
+            writes: endings(writes),
         })
     });
     each.collect()
@@ -464,7 +471,7 @@ fn words_to_look_for_stand_in_the_request() {
 /// Pieces of requests: ordinary ones, paths inside and outside, and what has no business in a sentence.
 /// Words and paths of a request, separated by bars.
 const ORDINARY: &str = "move|move|move|archive|rename|rename|save|create|to|into|in|as|and|of|the|total|per|station|summarize|list|files|\
-    find|mention|copy|chart|bar|folder|binder|inbox|reports|tides|delete|what|every|dates|\
+    find|mention|copy|chart|bar|zip|compare|replace|with|folder|binder|inbox|reports|tides|delete|what|every|dates|\
     \"late fee\"|5|read";
 const PATHS: &str = "tides-2024-03.xlsx|rent.xlsx|./rent.xlsx|notes/boiler.txt|boiler.txt|inbox/page-001.txt|\
     page-001.txt|page-002.txt|PAGE-001.TXT|reports/q4.xlsx|q4.xlsx|binder/|binder/new.txt|\

@@ -1,6 +1,6 @@
 //! Steps of a plan as they are frozen, and the permits that judging them gives.
 
-use cloister_policies::Permit;
+use cloister_policies::{Op, Permit};
 use cloister_tools::{Signature, Type};
 use serde_json::{Map, Value, json};
 
@@ -39,11 +39,21 @@ impl Step {
     }
 }
 
+/// The files that a call reads, in the order of the parameters.
+pub(crate) fn read(signature: &Signature, args: &Map<String, Value>) -> Vec<String> {
+    let wishes = signature.requests(&Value::Object(args.clone())).into_iter();
+    wishes
+        .filter(|wish| wish.op == Op::Read)
+        .map(|wish| wish.name)
+        .collect()
+}
+
 /// The steps of a draft: a look at the files first, where slots depend on them. Open slots are empty until then.
 pub(crate) fn frozen(draft: &Draft, describer: Option<&Signature>) -> Vec<Step> {
     let mut steps = Vec::new();
-    if let (Some(describer), Some(files)) = (describer, draft.args.get("files")) {
-        let args = Map::from_iter([("files".to_owned(), files.clone())]);
+    if let Some(describer) = describer {
+        let files = read(&draft.signature, &draft.args);
+        let args = Map::from_iter([("files".to_owned(), json!(files))]);
         steps.push(Step {
             id: "$1".to_owned(),
             tool: describer.name(),

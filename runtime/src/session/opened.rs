@@ -14,7 +14,7 @@ use cloister_tools::{
 use serde_json::Value;
 
 use super::journal::Journal;
-use super::judged::{Judged, Permits, Step};
+use super::judged::{self, Judged, Permits, Step};
 use super::settle;
 use super::{House, millis, refused};
 use crate::clock;
@@ -62,6 +62,7 @@ impl Opened {
             p.signatures().iter().map(|s| Offer {
                 signature: s.clone(),
                 accepts: p.accepts().to_vec(),
+                writes: p.writes().to_vec(),
             })
         })
         .collect()
@@ -192,21 +193,15 @@ impl Opened {
 
     /// A call is parsed once, against its signature and the granted files. Words of the person are theirs; what contents filled is data.
     fn door(&self, step: &Step, words: &Words) -> Result<Call, Failure> {
-        let sources: Vec<String> = step
-            .args
-            .get("files")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect();
+        let signature = self.house.catalog.signature(&step.tool);
+        let sources = signature
+            .map(|s| judged::read(s, &step.args))
+            .unwrap_or_default();
         let data = || {
             sources
                 .iter()
                 .fold(Label::person(), |label, s| label.join(&Label::data(s)))
         };
-        let signature = self.house.catalog.signature(&step.tool);
         let label = |name: &str| {
             let param = signature.and_then(|s| s.params().iter().find(|p| p.name == name));
             let from_contents = param.is_some_and(|p| crate::plan::fill::needs_contents(&p.ty))

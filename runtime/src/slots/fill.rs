@@ -4,7 +4,7 @@ use cloister_tools::{Param, Type};
 use serde_json::{Map, Value, json};
 
 use super::conditions::Conditions;
-use super::tables::{Columns, Table, is_choice};
+use super::tables::{self, Columns, Table, is_choice};
 use super::{Alternative, Decide, Slot, conditions, keys, measures, order};
 use crate::failure::{Failure, Kind};
 use crate::plan::Draft;
@@ -16,6 +16,7 @@ enum Shape {
     Worksheet,
     Conditions,
     Keys,
+    Key,
     Measures,
     Order,
     Columns,
@@ -58,6 +59,7 @@ pub(crate) fn fill(
     let mut filling = Filling {
         words,
         columns: &columns,
+        shared: tables::shared(&chosen),
         worksheet,
         found: Conditions::default(),
         keys: Vec::new(),
@@ -74,6 +76,8 @@ pub(crate) fn fill(
 struct Filling<'a> {
     words: &'a Words,
     columns: &'a Columns,
+    /// Headings that every table has.
+    shared: Vec<&'a str>,
     worksheet: Option<String>,
     found: Conditions,
     keys: Vec<Value>,
@@ -91,6 +95,7 @@ impl Filling<'_> {
                 self.keys = keys::find(self.words, self.columns, &self.found.used, decide)?;
                 json!(self.keys)
             }
+            Some(Shape::Key) => json!(keys::shared(self.words, &self.shared)),
             Some(Shape::Measures) => json!(measures::find(
                 self.words,
                 self.columns,
@@ -128,6 +133,7 @@ fn shape(param: &Param) -> Option<Shape> {
         },
         Type::Option(of) => match (&**of, of.plain()) {
             (alias, _) if is_alias(alias, "worksheet") => Some(Shape::Worksheet),
+            (alias, _) if is_alias(alias, "column") => Some(Shape::Key),
             (Type::List(item), _) if is_alias(item, "column") => Some(Shape::Columns),
             (_, Type::Record { fields, .. })
                 if fields.iter().any(|f| is_alias(&f.ty, "column")) =>

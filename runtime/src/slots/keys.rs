@@ -51,6 +51,15 @@ pub(crate) fn find(
     Ok(placed.into_iter().map(|(_, key)| key).collect())
 }
 
+/// The heading that tells rows of several tables apart: one that all of them have and the request names. Without one the tool looks for it.
+pub(crate) fn shared(words: &Words, headings: &[&str]) -> Option<String> {
+    let placed = headings
+        .iter()
+        .filter_map(|h| words.mention(h).map(|at| (super::groups(words, at), *h)));
+    let grouped_first = placed.max_by_key(|(grouped, h)| (*grouped, super::length(h)));
+    grouped_first.map(|(_, heading)| heading.to_owned())
+}
+
 /// Spans of time asked for as groups: "monthly", "by quarter", "for each year"; not those inside a period.
 fn grains(words: &Words, used: &[usize]) -> Vec<(usize, &'static str)> {
     let mut found = Vec::new();
@@ -191,6 +200,20 @@ mod tests {
             found("losses per month and orchard"),
             ["month of Date", "value of Orchard"]
         );
+    }
+
+    #[test]
+    fn rows_of_several_tables_are_told_apart_by_a_heading_that_all_have() {
+        let named = |text: &str| shared(&Words::read(text), &["Batch", "Net weight"]);
+        assert_eq!(
+            named("Compare a.csv and b.csv by batch").as_deref(),
+            Some("Batch")
+        );
+        assert_eq!(
+            named("Which net weights differ per batch?").as_deref(),
+            Some("Batch")
+        );
+        assert_eq!(named("Compare the growers"), None);
     }
 
     #[test]

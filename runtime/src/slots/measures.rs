@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::words::Words;
 
 /// Operation, how the plan says it, and the words that ask for it.
-const OPERATIONS: [(&str, &str, &[&str]); 6] = [
+const OPERATIONS: [(&str, &str, &[&str]); 7] = [
     (
         "count",
         "count of rows",
@@ -40,7 +40,22 @@ const OPERATIONS: [(&str, &str, &[&str]); 6] = [
         "largest",
         &["maximum", "max", "largest", "highest", "biggest"],
     ),
+    (
+        "share",
+        "share of",
+        &[
+            "share of",
+            "share in",
+            "what share",
+            "percentage",
+            "percent of",
+            "proportion",
+        ],
+    ),
 ];
+
+/// Operations that measure rows where no column is named, and how the plan says so.
+const OF_ROWS: [(&str, &str); 2] = [("count", "count of rows"), ("share", "share of rows")];
 
 /// The measures of each group; `keys` are the columns already used to group.
 pub(crate) fn find(
@@ -55,11 +70,7 @@ pub(crate) fn find(
         .iter()
         .flat_map(|(op, _)| for_each(op, &named))
         .collect();
-    if !certain.is_empty()
-        && asked
-            .iter()
-            .all(|(op, _)| *op == "count" || !named.is_empty())
-    {
+    if !certain.is_empty() && asked.iter().all(|(op, _)| of_rows(op) || !named.is_empty()) {
         for measure in &certain {
             decide.settled("measure", &shown(measure));
         }
@@ -74,6 +85,10 @@ pub(crate) fn find(
         .decided(decide)?
         .filter(|m| Some(m) != counts.as_ref());
     Ok(counts.into_iter().chain(chosen).collect())
+}
+
+fn of_rows(operation: &str) -> bool {
+    OF_ROWS.iter().any(|(op, _)| *op == operation)
 }
 
 /// Numeric columns that the request names and does not group by.
@@ -118,8 +133,8 @@ fn asked(words: &Words, named: &[&Column]) -> Vec<(&'static str, usize)> {
 }
 
 fn for_each(op: &str, named: &[&Column]) -> Vec<Value> {
-    if op == "count" {
-        return vec![measure("count", None)];
+    if op == "count" || of_rows(op) && named.is_empty() {
+        return vec![measure(op, None)];
     }
     named.iter().map(|c| measure(op, Some(&c.name))).collect()
 }
@@ -141,8 +156,8 @@ fn alternatives(
         named.to_vec()
     };
     let wanted = |op: &str| {
-        op != "count"
-            && (asked.iter().all(|(a, _)| *a == "count") || asked.iter().any(|(a, _)| *a == op))
+        let unasked = || op != "share" && asked.iter().all(|(a, _)| *a == "count");
+        op != "count" && (unasked() || asked.iter().any(|(a, _)| *a == op))
     };
     let mut open: Vec<Alternative> = OPERATIONS
         .iter()
@@ -181,7 +196,11 @@ fn shown(measure: &Value) -> String {
         .map_or(operation, |(_, phrase, _)| phrase);
     match measure.get("column").and_then(Value::as_str) {
         Some(column) => format!("{phrase} {column}"),
-        None => phrase.to_owned(),
+        None => OF_ROWS
+            .iter()
+            .find(|(op, _)| *op == operation)
+            .map_or(phrase, |(_, rows)| rows)
+            .to_owned(),
     }
 }
 
@@ -225,6 +244,27 @@ mod tests {
         assert_eq!(
             found("how many units (loss) are on the terrace"),
             ["sum of Loss"]
+        );
+    }
+
+    #[test]
+    fn shares_are_of_a_named_column_or_of_the_rows_and_never_unasked() {
+        assert_eq!(
+            found("the share of Net weight of each orchard"),
+            ["share of Net weight"]
+        );
+        assert_eq!(
+            found("total Net weight per orchard and its percentage"),
+            ["sum of Net weight", "share of Net weight"]
+        );
+        assert_eq!(
+            found("What percentage of the batches is from each orchard?"),
+            ["share of rows"]
+        );
+        let open = alternatives(&sample(), &[], &[], &[]);
+        assert!(
+            !open.iter().any(|a| a.shown.starts_with("share")),
+            "{open:?}"
         );
     }
 

@@ -112,6 +112,21 @@ impl Column {
     }
 }
 
+/// The headings that every one of the tables has, as the first spells them.
+pub(crate) fn shared<'t>(tables: &[&'t Table]) -> Vec<&'t str> {
+    let Some((first, others)) = tables.split_first() else {
+        return Vec::new();
+    };
+    let has = |table: &Table, name: &str| {
+        let mut columns = table.columns.iter();
+        columns.any(|c| c.name.eq_ignore_ascii_case(name))
+    };
+    let names = first.columns.iter().map(|c| c.name.as_str());
+    names
+        .filter(|name| is_choice(name) && others.iter().all(|t| has(t, name)))
+        .collect()
+}
+
 /// Whether text out of a document may be offered: short, and nothing in it that an eye or a terminal would read otherwise.
 pub(crate) fn is_choice(text: &str) -> bool {
     !text.trim().is_empty()

@@ -15,6 +15,14 @@ fn a_pinned_catalogue_opens_and_any_other_byte_does_not() {
         catalog.functions().map(Signature::name).collect::<Vec<_>>(),
         ["desk.copy", "desk.half", "desk.crash", "desk.move"]
     );
+    let package = catalog.package("desk").unwrap();
+    assert_eq!(
+        (package.accepts(), package.writes()),
+        (
+            &["txt".to_owned()][..],
+            &["txt".to_owned(), "md".to_owned()][..]
+        )
+    );
     for file in ["tool.wasm", "desk.wit", "tool.toml"] {
         let path = dir.join("desk").join(file);
         let sound = std::fs::read(&path).unwrap();

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use values::source::Source;
 
 /// Bytes asked for in one read; the host hands out at most this much a call.
-const PIECE: u32 = 1 << 20;
+pub(crate) const PIECE: u32 = 1 << 20;
 
 /// Each file whose bytes an earlier one holds too, with that earlier one.
 pub(crate) fn duplicates(files: &[(String, impl Source)]) -> Result<Vec<Duplicate>, Failure> {
@@ -51,7 +51,7 @@ fn digest(file: &impl Source) -> Option<[u8; 32]> {
     }
 }
 
-fn not_read(file: &str) -> Failure {
+pub(crate) fn not_read(file: &str) -> Failure {
     Failure {
         fault: Fault::NotRead,
         file: file.to_owned(),

@@ -1,5 +1,6 @@
-//! Files as a whole: list, compare, move, rename. Reaches nothing but the handles it is given.
+//! Files as a whole: list, compare, move, rename, put into an archive. Reaches nothing but the handles it is given.
 
+mod archive;
 mod duplicates;
 
 mod bindings {
@@ -18,8 +19,8 @@ mod bindings {
     use super::Tool;
 }
 
-use bindings::cloister::tool::handles::{Fault as HandleFault, Input, Movable, Place};
-use bindings::exports::cloister::files::files::{Duplicate, Entry, Failure, Fault, Guest};
+use bindings::cloister::tool::handles::{Fault as HandleFault, Input, Movable, Output, Place};
+use bindings::exports::cloister::files::files::{Archive, Duplicate, Entry, Failure, Fault, Guest};
 
 use values::source::Source;
 
@@ -39,8 +40,11 @@ impl Guest for Tool {
     }
 
     fn duplicates(files: Vec<Input>) -> Result<Vec<Duplicate>, Failure> {
-        let named: Vec<_> = files.into_iter().map(|file| (file.name(), file)).collect();
-        duplicates::duplicates(&named)
+        duplicates::duplicates(&named(files))
+    }
+
+    fn zip(files: Vec<Input>, save: Output) -> Result<Archive, Failure> {
+        archive::pack(&named(files), &save)
     }
 
     fn move_(file: Movable, to: Place) -> Result<(), Failure> {
@@ -60,6 +64,20 @@ impl Source for Input {
     fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
         Input::read(self, offset, length).ok()
     }
+}
+
+impl archive::Target for Output {
+    fn name(&self) -> String {
+        Output::name(self)
+    }
+
+    fn write(&self, bytes: &[u8]) -> Option<()> {
+        Output::write(self, bytes).ok()
+    }
+}
+
+fn named(files: Vec<Input>) -> Vec<(String, Input)> {
+    files.into_iter().map(|file| (file.name(), file)).collect()
 }
 
 /// Moving and renaming are one request; that they are two functions lets a policy and a person tell them apart.

@@ -35,6 +35,8 @@ impl Heading {
 pub(crate) struct Found {
     pub(crate) headings: Vec<Heading>,
     pub(crate) rows: Vec<Vec<Cell>>,
+    /// A row below the others that measures all of them.
+    pub(crate) foot: Option<Vec<Cell>>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -75,7 +77,7 @@ impl Found {
                 LIMITS.result_rows
             ));
         }
-        let shown = self.rows.iter().take(LIMITS.result_rows);
+        let shown = self.rows.iter().take(LIMITS.result_rows).chain(&self.foot);
         let rows = shown.map(|row| {
             row.iter()
                 .zip(&self.headings)

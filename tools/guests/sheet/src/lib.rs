@@ -1,9 +1,10 @@
-//! Workbooks and tables: describe, summarize, take rows, write a workbook with a chart. Reaches nothing but the handles it is given.
+//! Workbooks and tables: describe, summarize, take rows, compare, write a workbook with a chart. Reaches nothing but the handles it is given.
 
 #[cfg(test)]
 mod bench;
 mod book;
 mod cell;
+mod compare;
 mod condition;
 #[cfg(test)]
 mod corpus;
@@ -44,7 +45,7 @@ mod bindings {
 use bindings::cloister::tool::handles::{Input, Output};
 use bindings::exports::cloister::sheet::sheet::{
     Chart, Column, Condition, Direction, Failure, Fault, Guest, Key, Measure, Order, Table,
-    TableInfo, Worksheet,
+    TableInfo, TotalsRow, Worksheet,
 };
 use book::{Book, Budget};
 use limits::LIMITS;
@@ -68,6 +69,7 @@ impl Guest for Tool {
         measures: Vec<Measure>,
         direction: Option<Direction>,
         limit: Option<u32>,
+        totals_row: Option<TotalsRow>,
         chart: Option<Chart>,
         save: Option<Output>,
     ) -> Result<Table, Failure> {
@@ -76,6 +78,7 @@ impl Guest for Tool {
             measures,
             direction,
             limit,
+            totals_row,
         }
         .counting();
         let tables = select::tables(
@@ -124,6 +127,30 @@ impl Guest for Tool {
             },
             save.as_ref(),
         )?;
+        Ok(found.into_table())
+    }
+
+    fn compare(
+        old: Input,
+        new: Input,
+        worksheet: Option<Worksheet>,
+        key: Option<Column>,
+        save: Option<Output>,
+    ) -> Result<Table, Failure> {
+        let needed: Vec<&str> = key.iter().map(String::as_str).collect();
+        let mut budget = Budget::whole();
+        let mut table = |file: &Input| {
+            let book = book::open(&file.name(), file, &mut budget)?;
+            select::table(book, worksheet.as_deref(), &needed)
+        };
+        let (old, new) = (table(&old)?, table(&new)?);
+        let mut found = compare::compare(&old, &new, key.as_deref())?;
+        let layout = Layout {
+            worksheet: "Differences",
+            keys: 0,
+            chart: None,
+        };
+        write::save(&mut found, &layout, save.as_ref())?;
         Ok(found.into_table())
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn rows(tables: Vec<Table>, request: &Request) -> Result<Found, Failu
     let mut found = Found {
         headings: names.iter().cloned().map(Heading::plain).collect(),
         rows: Vec::new(),
+        foot: None,
         notes: Vec::new(),
     };
     // The column to order by need not be shown: it goes along behind the others until the rows are in order.

@@ -22,7 +22,7 @@ pub(crate) fn tables(
         .collect();
     let mut tables = Vec::new();
     for book in books {
-        let mut table = choose(book, worksheet, &columns)?;
+        let mut table = self::table(book, worksheet, &columns)?;
         let tests = conditions
             .iter()
             .map(|condition| Test::new(&table, condition))
@@ -50,7 +50,12 @@ pub(crate) fn position(table: &Table, column: &str) -> Result<usize, Failure> {
     })
 }
 
-fn choose(book: Book, worksheet: Option<&str>, columns: &[&str]) -> Result<Table, Failure> {
+/// The table of one file that is meant, with all its rows.
+pub(crate) fn table(
+    book: Book,
+    worksheet: Option<&str>,
+    columns: &[&str],
+) -> Result<Table, Failure> {
     let file = book.file.clone();
     let no_table = || {
         failure(

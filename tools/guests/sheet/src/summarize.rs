@@ -6,14 +6,14 @@ mod measure;
 use std::collections::BTreeMap;
 
 use crate::bindings::exports::cloister::sheet::sheet::{
-    Direction, Failure, Grain, Key, Measure, Operation,
+    Direction, Failure, Grain, Key, Measure, Operation, TotalsRow,
 };
 use crate::cell::Cell;
 use crate::found::{Found, Heading};
 use crate::select::position;
 use crate::table::Table;
 use group::Parts;
-use measure::Tally;
+use measure::{Tally, Whole};
 
 /// What is asked for, apart from files and conditions.
 pub(crate) struct Request {
@@ -21,6 +21,7 @@ pub(crate) struct Request {
     pub(crate) measures: Vec<Measure>,
     pub(crate) direction: Option<Direction>,
     pub(crate) limit: Option<u32>,
+    pub(crate) totals_row: Option<TotalsRow>,
 }
 
 impl Request {
@@ -49,24 +50,32 @@ impl Request {
 
 /// One row for each group, in the order of the keys or of the first measure.
 pub(crate) fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, Failure> {
-    let mut groups: BTreeMap<Parts, Vec<Tally>> = BTreeMap::new();
-    if request.group_by.is_empty() {
-        groups.insert(Parts::default(), tallies(request));
-    }
+    let mut groups = Groups::new(request);
     let mut notes = Vec::new();
     for table in &tables {
         notes.extend(table.notes.iter().cloned());
         notes.extend(gather(table, request, &mut groups)?);
     }
-    let rows = groups.into_iter().map(|(parts, tallies)| {
-        let measured = tallies.into_iter().map(Tally::into_cell);
-        parts.into_cells().into_iter().chain(measured).collect()
-    });
+    let Groups { each, all } = groups;
+    let wholes: Vec<Whole> = all.iter().map(Tally::whole).collect();
+    let measured = |tallies: Vec<Tally>| {
+        let each = tallies.into_iter().zip(&wholes);
+        each.map(|(tally, whole)| tally.into_cell(whole))
+            .collect::<Vec<_>>()
+    };
+    let rows = each
+        .into_iter()
+        .map(|(parts, tallies)| [parts.into_cells(), measured(tallies)].concat());
     let mut found = Found {
         headings: headings(tables.first(), request),
         rows: rows.collect(),
+        foot: None,
         notes,
     };
+    found.foot = request
+        .totals_row
+        .filter(|_| !request.group_by.is_empty())
+        .map(|_| [labels(request), measured(all)].concat());
     if let Some(direction) = request.direction {
         found.order_by(request.group_by.len(), direction);
     }
@@ -74,16 +83,40 @@ pub(crate) fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, 
     Ok(found)
 }
 
+/// The groups as they grow, and all rows together.
+struct Groups {
+    each: BTreeMap<Parts, Vec<Tally>>,
+    all: Vec<Tally>,
+}
+
+impl Groups {
+    fn new(request: &Request) -> Self {
+        let mut each = BTreeMap::new();
+        if request.group_by.is_empty() {
+            each.insert(Parts::default(), tallies(request));
+        }
+        Self {
+            each,
+            all: tallies(request),
+        }
+    }
+}
+
+/// What stands below the keys in the totals row.
+fn labels(request: &Request) -> Vec<Cell> {
+    let mut labels = vec![Cell::Empty; request.group_by.len()];
+    if let Some(first) = labels.first_mut() {
+        *first = Cell::text("Total");
+    }
+    labels
+}
+
 fn tallies(request: &Request) -> Vec<Tally> {
     request.measures.iter().map(Tally::new).collect()
 }
 
 /// Take one table's rows in, and say which cells did not count.
-fn gather(
-    table: &Table,
-    request: &Request,
-    groups: &mut BTreeMap<Parts, Vec<Tally>>,
-) -> Result<Vec<String>, Failure> {
+fn gather(table: &Table, request: &Request, groups: &mut Groups) -> Result<Vec<String>, Failure> {
     let keys = request
         .group_by
         .iter()
@@ -97,10 +130,13 @@ fn gather(
     let mut skipped = vec![0usize; places.len()];
     for row in &table.rows {
         let group = groups
+            .each
             .entry(Parts::of(row, &keys))
             .or_insert_with(|| tallies(request));
-        for ((tally, place), skipped) in group.iter_mut().zip(&places).zip(&mut skipped) {
+        let both = group.iter_mut().zip(&mut groups.all);
+        for (((tally, whole), place), skipped) in both.zip(&places).zip(&mut skipped) {
             let cell = place.map(|at| row.get(at).unwrap_or(&Cell::Empty));
+            whole.take(cell);
             if tally.take(cell) == measure::Taken::Unfit {
                 *skipped = skipped.saturating_add(1);
             }
@@ -158,6 +194,7 @@ fn headings(table: Option<&Table>, request: &Request) -> Vec<Heading> {
             Operation::Median => Heading::rounded(format!("Median{of}")),
             Operation::Smallest => Heading::plain(format!("Smallest{of}")),
             Operation::Largest => Heading::plain(format!("Largest{of}")),
+            Operation::Share => Heading::rounded(format!("Share{of} (%)")),
         }
     });
     keys.chain(measures).collect()
@@ -198,8 +235,13 @@ mod tests {
             measures,
             direction,
             limit,
-        }
-        .counting();
+            totals_row: None,
+        };
+        told(files, request)
+    }
+
+    fn told(files: &[(&str, &str)], request: Request) -> Result<String, Failure> {
+        let request = request.counting();
         let books = files
             .iter()
             .map(|(file, text)| book(file, text.as_bytes()))
@@ -316,6 +358,51 @@ mod tests {
         assert_eq!(
             failure.detail,
             "`b.csv` has no column `Day` in `b`; it has `paid`, `TOWN`"
+        );
+    }
+
+    #[test]
+    fn shares_are_percents_of_all_groups() {
+        let shares = one(
+            vec![key("Town", Grain::Value)],
+            vec![
+                measure(Operation::Share, "Paid"),
+                measure(Operation::Share, ""),
+            ],
+        );
+        assert_eq!(
+            shares,
+            "Town|Share of Paid (%)|Share (%)\nBonn|95.2381|50\nUlm|4.7619|50"
+        );
+        let nothing = [("a.csv", "Town,Paid\nUlm,1\nBonn,-1\n")];
+        let shares = summary(
+            &nothing,
+            vec![key("Town", Grain::Value)],
+            vec![measure(Operation::Share, "Paid")],
+            None,
+            None,
+        );
+        assert_eq!(shares.unwrap(), "Town|Share of Paid (%)\nBonn|\nUlm|");
+    }
+
+    #[test]
+    fn a_totals_row_measures_all_rows_also_those_of_groups_not_shown() {
+        let all = [Operation::Sum, Operation::Average, Operation::Share];
+        let request = |group_by| Request {
+            group_by,
+            measures: all.map(|operation| measure(operation, "Paid")).to_vec(),
+            direction: Some(Direction::LargestFirst),
+            limit: Some(1),
+            totals_row: Some(TotalsRow::Below),
+        };
+        let grouped = vec![key("Day", Grain::Month), key("Town", Grain::Value)];
+        assert_eq!(
+            told(&[("a.csv", SALES)], request(grouped)).unwrap(),
+            "Month|Town|Sum of Paid|Average of Paid|Share of Paid (%)\n2025-12|Bonn|5|5|79.3651\nTotal||6.3|1.575|100\n1 of 3 groups are shown"
+        );
+        assert_eq!(
+            told(&[("a.csv", SALES)], request(vec![])).unwrap(),
+            "Sum of Paid|Average of Paid|Share of Paid (%)\n6.3|1.575|100"
         );
     }
 

@@ -97,6 +97,7 @@ mod tests {
         Found {
             headings,
             rows,
+            foot: None,
             notes: vec![],
         }
     }
@@ -134,6 +135,40 @@ mod tests {
                 ("Summary", expected, vec![])
             );
         }
+    }
+
+    #[test]
+    fn a_totals_row_stands_below_the_others_and_is_not_in_the_chart() {
+        let total = || {
+            vec![
+                Cell::text("Total"),
+                Cell::Empty,
+                Cell::number(7.0),
+                Cell::Empty,
+            ]
+        };
+        let written = |name: &str| {
+            let (mut found, memory) = (found(), Memory::named(name));
+            found.foot = Some(total());
+            let layout = Layout {
+                worksheet: "Summary",
+                keys: 1,
+                chart: Some(Chart::Bar),
+            };
+            save(&mut found, &layout, Some(&memory)).unwrap();
+            memory.bytes.into_inner()
+        };
+        let bytes = written("out.xlsx");
+        let read = book("out.xlsx", &bytes);
+        let last = read.worksheets[0].rows.last().unwrap();
+        let expected = vec![(0, Cell::text("Total")), (2, Cell::number(7.0))];
+        assert_eq!((last.number, &last.cells), (4, &expected));
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+        let chart = archive.by_name("xl/charts/chart1.xml").unwrap();
+        let chart = std::io::read_to_string(chart).unwrap();
+        assert!(chart.contains("Summary!$C$2:$C$3"), "{chart}");
+        let text = String::from_utf8(written("out.csv")).unwrap();
+        assert!(text.ends_with("\nTotal,,7,\n"), "{text}");
     }
 
     #[test]

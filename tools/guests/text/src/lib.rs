@@ -1,10 +1,13 @@
-//! Plain text and Markdown: find words, take out dates, amounts, addresses and numbers, count, read. Reaches nothing but the handles it is given.
+//! Plain text and Markdown: find words, take out dates, amounts, addresses and numbers, count, read, compare, replace in a copy. Reaches
+//! nothing but the handles it is given.
 
 mod count;
+mod diff;
 mod document;
 mod extract;
 mod find;
 mod limits;
+mod replace;
 
 mod bindings {
     #![allow(
@@ -27,8 +30,10 @@ mod bindings {
     use super::Tool;
 }
 
-use bindings::cloister::tool::handles::Input;
-use bindings::exports::cloister::text::text::{Failure, Finding, Guest, Hit, Tally, What, Words};
+use bindings::cloister::tool::handles::{Input, Output};
+use bindings::exports::cloister::text::text::{
+    Difference, Failure, Fault, Finding, Guest, Hit, Replaced, Tally, What, Words,
+};
 use document::Document;
 use limits::LIMITS;
 use values::source::Source;
@@ -53,6 +58,30 @@ impl Guest for Tool {
     fn read(file: Input) -> Result<String, Failure> {
         let document = open(&file)?;
         Ok(values::text::first_bytes(&document.text, LIMITS.shown_bytes).to_owned())
+    }
+
+    fn replace(file: Input, words: Words, by: Words, save: Output) -> Result<Replaced, Failure> {
+        let (to, document) = (save.name(), open(&file)?);
+        let (text, lines) = replace::replace(&document, &words, &by)?;
+        save.write(text.as_bytes()).map_err(|_| Failure {
+            fault: Fault::NotWritten,
+            detail: format!("`{to}` could not be written: the host refused"),
+            file: to.clone(),
+        })?;
+        let times = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let mut lines = lines;
+        lines.dedup();
+        lines.truncate(LIMITS.results);
+        Ok(Replaced {
+            file: document.file,
+            save: to,
+            times,
+            lines,
+        })
+    }
+
+    fn diff(old: Input, new: Input) -> Result<Difference, Failure> {
+        Ok(diff::diff(&open(&old)?, &open(&new)?))
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn place(table: &Table, measure: &Measure) -> Result<Option<usize>, F
         Operation::Median => "median",
         Operation::Smallest => "smallest value",
         Operation::Largest => "largest value",
+        Operation::Share => "share",
     };
     let Some(column) = &measure.column else {
         let missing = || {
@@ -26,7 +27,7 @@ pub(super) fn place(table: &Table, measure: &Measure) -> Result<Option<usize>, F
                 &format!("cannot be measured: a {name} needs a column"),
             )
         };
-        return if measure.operation == Operation::Count {
+        return if [Operation::Count, Operation::Share].contains(&measure.operation) {
             Ok(None)
         } else {
             Err(missing())
@@ -39,7 +40,7 @@ pub(super) fn place(table: &Table, measure: &Measure) -> Result<Option<usize>, F
         .map_or(Kind::Empty, |column| column.kind);
     let fits = match measure.operation {
         Operation::Count => true,
-        Operation::Sum | Operation::Average | Operation::Median => {
+        Operation::Sum | Operation::Average | Operation::Median | Operation::Share => {
             matches!(kind, Kind::Number | Kind::Mixed | Kind::Empty)
         }
         Operation::Smallest | Operation::Largest => {
@@ -78,6 +79,15 @@ pub(super) enum Tally {
     Median(Vec<f64>),
     Smallest(Cell),
     Largest(Cell),
+    /// Of a column's sum, or of the rows where there is no column: then each counts one.
+    Share(Sum),
+}
+
+/// What the groups together come to, for those measures that are a part of it.
+pub(super) enum Whole {
+    Of(Decimal),
+    /// Nothing, or more than decimals can hold: a part of it cannot be told.
+    Unknown,
 }
 
 impl Tally {
@@ -89,6 +99,7 @@ impl Tally {
             Operation::Median => Self::Median(Vec::new()),
             Operation::Smallest => Self::Smallest(Cell::Empty),
             Operation::Largest => Self::Largest(Cell::Empty),
+            Operation::Share => Self::Share(Sum::default()),
         }
     }
 
@@ -99,7 +110,11 @@ impl Tally {
         }
         match (self, cell) {
             (Self::Count(count), _) => *count = count.saturating_add(1),
-            (Self::Sum(sum) | Self::Average(sum), Some(Cell::Number(number))) => sum.add(*number),
+            (
+                Self::Sum(sum) | Self::Average(sum) | Self::Share(sum),
+                Some(Cell::Number(number)),
+            ) => sum.add(*number),
+            (Self::Share(sum), None) => sum.add(1.0),
             (Self::Median(numbers), Some(Cell::Number(number))) => numbers.push(*number),
             (Self::Smallest(best), Some(cell @ (Cell::Number(_) | Cell::Date(_)))) => {
                 keep(best, cell, Ordering::Less)
@@ -112,8 +127,18 @@ impl Tally {
         Taken::Counted
     }
 
-    pub(super) fn into_cell(self) -> Cell {
+    pub(super) fn whole(&self) -> Whole {
         match self {
+            Self::Share(sum) if !sum.beyond_decimals && !sum.decimal.is_zero() => {
+                Whole::Of(sum.decimal)
+            }
+            _ => Whole::Unknown,
+        }
+    }
+
+    pub(super) fn into_cell(self, whole: &Whole) -> Cell {
+        match self {
+            Self::Share(sum) => sum.percent_of(whole),
             Self::Count(count) => Cell::number(count.into()),
             Self::Sum(sum) => sum.total(),
             Self::Average(sum) => sum.average(),
@@ -162,6 +187,17 @@ impl Sum {
         } else {
             Cell::decimal(self.decimal)
         }
+    }
+
+    fn percent_of(self, whole: &Whole) -> Cell {
+        let Whole::Of(whole) = whole else {
+            return Cell::Empty;
+        };
+        let hundredfold = self.decimal.checked_mul(Decimal::ONE_HUNDRED);
+        let percent = hundredfold.and_then(|sum| sum.checked_div(*whole));
+        percent
+            .filter(|_| !self.beyond_decimals)
+            .map_or(Cell::Empty, Cell::decimal)
     }
 
     fn average(self) -> Cell {

@@ -24,7 +24,7 @@ pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Option<Vec<u8>> {
                 .map(|heading| guard(heading.name.clone())),
         )
         .ok()?;
-    for row in &found.rows {
+    for row in found.rows.iter().chain(&found.foot) {
         writer
             .write_record(row.iter().map(|cell| {
                 if let Cell::Text(text) = cell {

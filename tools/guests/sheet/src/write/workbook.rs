@@ -56,44 +56,84 @@ pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Result<Vec<u8>, XlsxE
 fn fill(worksheet: &mut Worksheet, found: &Found) -> Result<usize, XlsxError> {
     let mut cut = 0usize;
     for column in 0..found.headings.len() {
-        let numbers = number_format(found, column);
-        let (day, moment) = (
-            Format::new().set_num_format("yyyy-mm-dd"),
-            Format::new().set_num_format("yyyy-mm-dd hh:mm"),
-        );
+        let styles = Styles::of(number_format(found, column));
+        let foot = styles.bold();
         let at = u16::try_from(column).unwrap_or(u16::MAX);
-        for (row, cell) in (1u32..).zip(found.rows.iter().filter_map(|row| row.get(column))) {
-            match cell {
-                Cell::Empty => continue,
-                Cell::Number(number) => {
-                    worksheet.write_number_with_format(row, at, *number, &numbers)?
-                }
-                Cell::Truth(truth) => worksheet.write_boolean(row, at, *truth)?,
-                Cell::Date(date) if YEARS.contains(&date.year()) => {
-                    let format = if date.time() == Time::midnight() {
-                        &day
-                    } else {
-                        &moment
-                    };
-                    worksheet.write_datetime_with_format(row, at, excel(*date)?, format)?
-                }
-                Cell::Date(_) => worksheet.write_string(row, at, cell.shown())?,
-                Cell::Text(text) if text.chars().count() > LIMITS.cell_characters => {
-                    cut = cut.saturating_add(1);
-                    worksheet.write_string(
-                        row,
-                        at,
-                        text.chars()
-                            .take(LIMITS.cell_characters)
-                            .collect::<String>(),
-                    )?
-                }
-                // As a string whatever it begins with: `write` would not do.
-                Cell::Text(text) => worksheet.write_string(row, at, text)?,
-            };
+        let rows = found.rows.iter().map(|row| (row, &styles));
+        let all = rows.chain(found.foot.iter().map(|row| (row, &foot)));
+        for (row, (cells, styles)) in (1u32..).zip(all) {
+            if let Some(cell) = cells.get(column) {
+                cut = cut.saturating_add(put(worksheet, (row, at), cell, styles)?);
+            }
         }
     }
     Ok(cut)
+}
+
+/// How the cells of a column look.
+struct Styles {
+    plain: Format,
+    number: Format,
+    day: Format,
+    moment: Format,
+}
+
+impl Styles {
+    fn of(number: Format) -> Self {
+        Self {
+            plain: Format::new(),
+            number,
+            day: Format::new().set_num_format("yyyy-mm-dd"),
+            moment: Format::new().set_num_format("yyyy-mm-dd hh:mm"),
+        }
+    }
+
+    fn bold(&self) -> Self {
+        Self {
+            plain: self.plain.clone().set_bold(),
+            number: self.number.clone().set_bold(),
+            day: self.day.clone().set_bold(),
+            moment: self.moment.clone().set_bold(),
+        }
+    }
+}
+
+/// Write one cell; returns how many texts were cut.
+fn put(
+    worksheet: &mut Worksheet,
+    (row, at): (u32, u16),
+    cell: &Cell,
+    styles: &Styles,
+) -> Result<usize, XlsxError> {
+    match cell {
+        Cell::Empty => {}
+        Cell::Number(number) => {
+            worksheet.write_number_with_format(row, at, *number, &styles.number)?;
+        }
+        Cell::Truth(truth) => {
+            worksheet.write_boolean_with_format(row, at, *truth, &styles.plain)?;
+        }
+        Cell::Date(date) if YEARS.contains(&date.year()) => {
+            let format = if date.time() == Time::midnight() {
+                &styles.day
+            } else {
+                &styles.moment
+            };
+            worksheet.write_datetime_with_format(row, at, excel(*date)?, format)?;
+        }
+        Cell::Date(_) => {
+            worksheet.write_string_with_format(row, at, cell.shown(), &styles.plain)?;
+        }
+        // As a string whatever it begins with: `write` would not do.
+        Cell::Text(text) => {
+            let most = LIMITS.cell_characters;
+            let cut = text.chars().count() > most;
+            let kept: String = text.chars().take(most).collect();
+            worksheet.write_string_with_format(row, at, kept, &styles.plain)?;
+            return Ok(usize::from(cut));
+        }
+    }
+    Ok(0)
 }
 
 fn excel(at: DateTime) -> Result<ExcelDateTime, XlsxError> {
