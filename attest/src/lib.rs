@@ -46,7 +46,7 @@ pub use plain::plain;
 pub use proof::{prove, prove_extends};
 pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
 pub use roots::{COUNTERS, EnrolledKey, Roots};
-pub use sealed::{Purpose, seal, unseal};
+pub use sealed::{Purpose, seal, unseal, version_of, versioned};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
 pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence, verify_proof};
 

@@ -66,6 +66,26 @@ pub fn unseal<'a>(
     Ok(body)
 }
 
+const VERSION: &str = "version = ";
+
+/// `body` with its version as the first line.
+pub fn versioned(body: &str, version: u64) -> String {
+    format!("{VERSION}{version}\n{body}")
+}
+
+/// The version of a body, and the rest of it. A body that does not begin with one is of version 0.
+pub fn version_of(body: &str) -> (u64, &str) {
+    let line = body
+        .strip_prefix(VERSION)
+        .and_then(|rest| rest.split_once('\n'));
+    let number = line.and_then(|(digits, rest)| Some((digits.parse().ok()?, digits, rest)));
+    match number {
+        // One way to write each number.
+        Some((version, digits, rest)) if u64::to_string(&version) == digits => (version, rest),
+        _ => (0, body),
+    }
+}
+
 fn signed_bytes(body: &str, purpose: Purpose) -> Vec<u8> {
     [
         b"cloister-sealed/v1\0",
@@ -110,6 +130,25 @@ mod tests {
                 unseal(&shorter, Purpose::ModelsLock, &public).is_err(),
                 "without byte {at}"
             );
+        }
+    }
+
+    #[test]
+    fn a_version_is_the_first_line_or_0() {
+        for version in [0, 1, 10, u64::MAX] {
+            let body = versioned("a = 1\n", version);
+            assert_eq!(version_of(&body), (version, "a = 1\n"));
+        }
+        for body in [
+            "a = 1\n",
+            "version = 01\n",
+            "version = +1\n",
+            "version = 1",
+            "version = 18446744073709551616\n",
+            " version = 1\n",
+            "",
+        ] {
+            assert_eq!(version_of(body), (0, body));
         }
     }
 

@@ -14,7 +14,7 @@ SIZE = (40, 160)  # lines, columns
 class Terminal:
     """`expect` looks only at what came after the last match."""
 
-    def __init__(self, command, cwd, env):
+    def __init__(self, command, cwd, env, size=SIZE):
         self.pid, self.master = pty.fork()
         if self.pid == 0:
             try:
@@ -22,7 +22,7 @@ class Terminal:
                 os.execve(command[0], command, env)
             finally:
                 os._exit(127)
-        termios.tcsetwinsize(self.master, SIZE)
+        termios.tcsetwinsize(self.master, size)
         self.seen, self.at, self.code = "", 0, None
 
     def __enter__(self):

@@ -5,8 +5,9 @@ import re
 import shutil
 import time
 
-from home import DONE, FAILED, INTEGRITY, RENAME, REFUSED, Case, letters, make_home, plain_home, snapshot
-from terminal import END_OF_INPUT
+from home import (BIN, DONE, FAILED, INTEGRITY, RENAME, REFUSED, REQUEST, Case, clean_env, invoices, letters, make_home,
+                  plain_home, snapshot)
+from terminal import END_OF_INPUT, Terminal
 
 QUESTION = r"\[y\]es.*: "
 ENTRY = r"q[0-9a-f]{10}"
@@ -75,6 +76,38 @@ class Question(Asked):
 
     def test_the_end_of_input_means_no(self):
         self.refused_by(END_OF_INPUT)
+
+
+class Screens(Case):
+    """The example's question on a small screen, for screen readers, without colour, and where nothing can be drawn."""
+
+    def shown(self, **env):
+        home = plain_home().copy(self.folder / f"home-{len(env)}-{env['TERM']}")
+        work = invoices(self.folder / f"work-{len(env)}-{env['TERM']}")
+        plain = {k: v for k, v in clean_env().items() if k not in ("ACCESSIBLE", "NO_COLOR", "TERM")}
+        command = [str(BIN), "--home", str(home.path), "run", "--manifest", "manifest.json", REQUEST]
+        with Terminal(command, work, plain | env, size=(24, 80)) as terminal:
+            terminal.expect(QUESTION)
+            terminal.press("n\r")
+            self.assertEqual(terminal.wait(), REFUSED, terminal.seen)
+        page = terminal.seen[terminal.seen.index("what would change: 1 created"):]
+        page = page[:page.index("Release?")]
+        self.assertLess(page.count("\n"), 24 - 2)
+        self.assertLess(max(map(len, page.splitlines())), 80)
+        self.assertIn("  unusual: 1 new folder: ", page)
+        self.assertRegex(page, r"\neffects sha256:[0-9a-f]{64}\r?\n")
+        self.assertNotIn("\x1b", page)
+        return terminal.seen
+
+    def test_a_screen_reader_gets_whole_lines_and_nothing_twice(self):
+        seen = self.shown(ACCESSIBLE="1", TERM="xterm")
+        self.assertNotRegex(seen, "\x1b|[\u2500-\u259f]")
+
+    def test_a_terminal_that_draws_nothing_is_asked_to_draw_nothing(self):
+        self.assertNotIn("\x1b", self.shown(TERM="dumb"))
+
+    def test_no_colour_means_no_colour(self):
+        self.assertNotRegex(self.shown(NO_COLOR="1", TERM="xterm"), r"\x1b\[[0-9;]*m")
 
 
 class Undone(Asked):

@@ -64,21 +64,23 @@ moved := sprintf("it moves %s", [concat(" to ", [resource.path | some resource i
 }
 
 verdict contains {"decision": "ask", "rule": "file.write.ask", "reason": sentence("write")} if {
-	count(touched.write) > 0
+	not named_by_others
 	not trusted_alone
 }
 
 verdict contains {"decision": "ask", "rule": "file.move.ask", "reason": moved} if {
+	not named_by_others
 	not trusted_alone
 }
 
 verdict contains {"decision": "ask", "rule": "file.move.ask", "reason": sentence("move")} if {
 	count(touched.move) != 2
+	not named_by_others
 	not trusted_alone
 }
 
 verdict contains {"decision": "ask", "rule": "file.delete.ask", "reason": sentence("delete")} if {
-	count(touched["delete"]) > 0
+	not named_by_others
 	not trusted_alone
 }
 
@@ -154,6 +156,12 @@ sinks contains arg if {
 chosen_by_document contains arg if {
 	some arg in sinks
 	not arg.label.integrity in {"person", "policy", "tool"}
+}
+
+# Then that is what the question is about, and not only that a file is written.
+named_by_others if {
+	some arg in sinks
+	not arg.label.integrity in {"person", "policy"}
 }
 
 verdict contains {

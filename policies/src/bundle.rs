@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::cases::{self, CaseFile, CaseResult};
+use crate::cases::{self, CaseFile, CaseResult, Coverage};
 use crate::error::{PolicyError, shown};
 use crate::json;
 use crate::limits::LIMITS;
 use crate::rego::{Rego, Source};
+
+/// The files of a bundle, by name.
+pub type PolicyFiles = BTreeMap<String, Vec<u8>>;
 
 /// A policy in force.
 pub struct Bundle {
@@ -98,6 +101,22 @@ impl Bundle {
             .iter()
             .flat_map(|file| file.run(&self.rego, &self.settings))
             .collect()
+    }
+
+    /// Which lines of the rules the cases reach, for `cloister policy test`.
+    #[must_use]
+    pub fn coverage(&self) -> Vec<Coverage> {
+        cases::coverage(&self.cases, &self.rego, &self.settings)
+    }
+
+    pub(crate) fn cases(&self) -> &[CaseFile] {
+        &self.cases
+    }
+
+    /// The rules over these settings laid over the bundle's own.
+    pub(crate) fn rego_with(&self, settings: &Value) -> Result<Rego, PolicyError> {
+        let over = cases::merged(&self.settings, settings);
+        self.rego.with_settings(&over)
     }
 
     /// What becomes of a file that would be replaced where a rule answers and no person: the setting `unattended.replace`.

@@ -11,7 +11,9 @@
 //! expect = { decision = "permit", rule = "file.read.granted" }
 //! ```
 
-use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::bundle::bad_toml;
@@ -48,10 +50,10 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct Case {
     name: String,
-    #[serde(default)]
-    input: Map<String, Value>,
-    #[serde(default)]
-    settings: Map<String, Value>,
+    #[serde(default = "nothing", deserialize_with = "table")]
+    input: Value,
+    #[serde(default = "nothing", deserialize_with = "table")]
+    settings: Value,
     expect: Expect,
 }
 
@@ -70,7 +72,55 @@ pub(crate) struct CaseFile {
     cases: Vec<Case>,
 }
 
+/// What a case asks, for bundles other than its own.
+pub(crate) struct Asked<'a> {
+    /// The case's file and name.
+    pub(crate) about: String,
+    pub(crate) input: Value,
+    pub(crate) settings: &'a Value,
+}
+
+/// How much of one file of rules the cases come to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Coverage {
+    /// The file.
+    pub file: String,
+    /// Lines that can be evaluated.
+    pub lines: usize,
+    /// Those of them that no case reaches, from 1.
+    pub missed: BTreeSet<u32>,
+}
+
+/// What all cases of all files reach together.
+pub(crate) fn coverage(files: &[CaseFile], rego: &Rego, settings: &Value) -> Vec<Coverage> {
+    let mut all: BTreeMap<String, (BTreeSet<u32>, BTreeSet<u32>)> = BTreeMap::new();
+    for asked in files.iter().flat_map(CaseFile::asked) {
+        let Ok(rego) = rego.with_settings(&merged(settings, asked.settings)) else {
+            continue; // no rule was asked anything
+        };
+        for found in rego.reached(kind_of(&asked.input), &asked.input) {
+            let (reached, missed) = all.entry(found.file).or_default();
+            reached.extend(found.reached);
+            missed.extend(found.missed);
+        }
+    }
+    let sum = |(file, (reached, missed)): (String, (BTreeSet<u32>, BTreeSet<u32>))| Coverage {
+        file,
+        lines: reached.union(&missed).count(),
+        missed: missed.difference(&reached).copied().collect(),
+    };
+    all.into_iter().map(sum).collect()
+}
+
 impl CaseFile {
+    pub(crate) fn asked(&self) -> impl Iterator<Item = Asked<'_>> {
+        self.cases.iter().map(|case| Asked {
+            about: format!("{}: {}", self.file, case.name),
+            input: merged(&self.base, &case.input),
+            settings: &case.settings,
+        })
+    }
+
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, PolicyError> {
         let Written { base, case } =
             toml::from_str(text).map_err(|error| bad_toml(file, &error))?;
@@ -96,9 +146,8 @@ impl CaseFile {
     }
 
     fn one(&self, case: &Case, rego: &Rego, settings: &Value) -> CaseResult {
-        let input = merged(&self.base, &Value::Object(case.input.clone()));
-        let got = match rego.with_settings(&merged(settings, &Value::Object(case.settings.clone())))
-        {
+        let input = merged(&self.base, &case.input);
+        let got = match rego.with_settings(&merged(settings, &case.settings)) {
             Ok(rego) => decide(&rego, input),
             Err(error) => error.to_string(),
         };
@@ -117,17 +166,35 @@ impl CaseFile {
     }
 }
 
+fn nothing() -> Value {
+    json!({})
+}
+
+fn table<'de, D: Deserializer<'de>>(input: D) -> Result<Value, D::Error> {
+    Map::deserialize(input).map(Value::Object)
+}
+
 fn decide(rego: &Rego, input: Value) -> String {
+    let verdict = verdict(rego, input);
+    line(verdict.decision, &verdict.rule, verdict.ttl_seconds)
+}
+
+/// What a document asks for; nothing where it is for policies of other agents.
+fn kind_of(input: &Value) -> Option<Kind> {
     let wanted = input
         .pointer("/request/type")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let said = match Kind::ALL.into_iter().find(|kind| kind.name() == wanted) {
+    Kind::ALL.into_iter().find(|kind| kind.name() == wanted)
+}
+
+/// What the rules say to the document `input`.
+pub(crate) fn verdict(rego: &Rego, input: Value) -> Verdict {
+    let said = match kind_of(&input) {
         Some(kind) => rego.ask_value(kind, input),
         None => rego.ask_foreign_value(&input),
     };
-    let verdict = Verdict::of(said);
-    line(verdict.decision, &verdict.rule, verdict.ttl_seconds)
+    Verdict::of(said)
 }
 
 fn line(decision: Outcome, rule: &str, ttl: Option<u64>) -> String {
@@ -138,7 +205,7 @@ fn line(decision: Outcome, rule: &str, ttl: Option<u64>) -> String {
 }
 
 /// `over` laid over `under`: objects key by key, anything else replaced.
-fn merged(under: &Value, over: &Value) -> Value {
+pub(crate) fn merged(under: &Value, over: &Value) -> Value {
     let (Some(under), Some(over)) = (under.as_object(), over.as_object()) else {
         return over.clone();
     };

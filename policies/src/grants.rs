@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use globset::GlobMatcher;
 use serde::{Deserialize, Serialize};
 
+use crate::ceiling::Ceiling;
 use crate::decision::Refusal;
 use crate::pattern::{Pattern, normalise};
 use crate::request::ManifestView;
@@ -76,6 +77,8 @@ pub struct Grants {
     pub(crate) models: Option<Vec<NamePattern>>,
     pub(crate) until: UnixMillis,
     pub(crate) reserved: Vec<PathBuf>,
+    /// What the layers below leave of all that.
+    pub(crate) ceiling: Ceiling,
 }
 
 impl Grants {
@@ -87,7 +90,9 @@ impl Grants {
         let Some(path) = normalise(path) else {
             return false;
         };
-        !self.reserves(&path) && self.patterns(op).any(|pattern| pattern.covers(&path))
+        !self.reserves(&path)
+            && self.ceiling.lets(op, &path)
+            && self.patterns(op).any(|pattern| pattern.covers(&path))
     }
 
     /// Whether `path` lies in a reserved folder.
@@ -108,13 +113,13 @@ impl Grants {
     #[must_use]
     pub fn allows_tool(&self, tool: &str) -> bool {
         let package = tool.split_once('.').map_or(tool, |(package, _)| package);
-        allows(self.tools.as_deref(), &[tool, package])
+        self.ceiling.lets_tool(tool) && allows(self.tools.as_deref(), &[tool, package])
     }
 
     /// Whether the model may be used. All may, where the manifest has no `model:use`.
     #[must_use]
     pub fn allows_model(&self, model: &str) -> bool {
-        allows(self.models.as_deref(), &[model])
+        self.ceiling.lets_model(model) && allows(self.models.as_deref(), &[model])
     }
 
     /// The granted `tool:use` names; nothing where the manifest has no `tool:use`.

@@ -2,6 +2,7 @@
 
 use crate::bundle::Bundle;
 use crate::call::Call;
+use crate::ceiling::Ceiling;
 use crate::decision::{Decision, Refusal, Rule};
 use crate::grants::{Grants, Op};
 use crate::manifest::Manifest;
@@ -51,8 +52,10 @@ impl Bundle {
     ///
     /// # Errors
     /// The refusal, where it may not.
-    pub fn unattended(&self, manifest: &Manifest) -> Result<Rule, Refusal> {
-        self.about(manifest, Request::Unattended, "--unattended")
+    pub fn unattended(&self, manifest: &Manifest, device: &Ceiling) -> Result<Rule, Refusal> {
+        let (what, rule) = ("--unattended", "device.unattended");
+        managed(device.lets_unattended(), what, rule)?;
+        self.about(manifest, Request::Unattended, what)
     }
 
     /// Whether a session of this manifest may run with this attestation.
@@ -63,12 +66,12 @@ impl Bundle {
         &self,
         manifest: &Manifest,
         attestation: AttestationKind,
+        device: &Ceiling,
     ) -> Result<Rule, Refusal> {
-        self.about(
-            manifest,
-            Request::Attestation { attestation },
-            &format!("attestation {attestation}"),
-        )
+        let what = format!("attestation {attestation}");
+        let accepted = device.lets_attestation(attestation);
+        managed(accepted, &what, "device.attestation")?;
+        self.about(manifest, Request::Attestation { attestation }, &what)
     }
 
     fn about(
@@ -103,6 +106,18 @@ impl Bundle {
             }),
         }
     }
+}
+
+/// A refusal by the management of this device, unless it `lets` this happen.
+fn managed(lets: bool, what: &str, rule: &str) -> Result<(), Refusal> {
+    if lets {
+        return Ok(());
+    }
+    Err(Refusal {
+        what: what.to_owned(),
+        rule: rule.to_owned(),
+        reason: "the management of this device does not allow it".to_owned(),
+    })
 }
 
 /// The document for one call; nothing where a path cannot be written in it.

@@ -12,6 +12,9 @@ use crate::limits::LIMITS;
 use crate::pattern::{Pattern, normalise};
 use crate::request::ManifestView;
 
+/// The JSON Schema of a manifest, as `cloister policy schema` prints it.
+pub const MANIFEST_SCHEMA: &str = include_str!("../manifest.schema.json");
+
 /// The keys of a manifest; `manifest.schema.json` has the same.
 const KEYS: [&str; 4] = ["agent", "version", "capabilities", "ttl_seconds"];
 /// The keys of a capability.

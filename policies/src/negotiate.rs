@@ -52,9 +52,24 @@ impl Bundle {
             models,
             until: now.plus_seconds(seconds),
             reserved: reserved.unwrap_or_default(),
+            ceiling: session.device.clone(),
         };
         Negotiated { grants, refused }
     }
+}
+
+fn managed() -> Said {
+    Said::forbid(
+        "device.files",
+        "the management of this device keeps agents out of it",
+    )
+}
+
+fn managed_time() -> Said {
+    Said::forbid(
+        "device.time",
+        "the management of this device grants access for a shorter time",
+    )
 }
 
 /// One negotiation.
@@ -109,6 +124,10 @@ impl Table<'_> {
                 );
                 continue;
             }
+            if self.session.device.shuts(op, pattern.base()) {
+                self.refuse(&what, managed());
+                continue;
+            }
             let Some(base) = pattern.base().to_str() else {
                 self.refuse(
                     &what,
@@ -127,10 +146,28 @@ impl Table<'_> {
                 ttl_seconds: None,
             };
             if self.granted(&what, request) {
+                self.narrowed(op, pattern);
                 granted.push((op, pattern.clone()));
             }
         }
         granted
+    }
+
+    /// Say what of a granted pattern the management of this device takes away.
+    fn narrowed(&mut self, op: Op, pattern: &Pattern) {
+        let device = &self.session.device;
+        if device.narrows(pattern.base()) {
+            let what = format!(
+                "{} {} outside the folders for agents",
+                op.capability(),
+                pattern.text()
+            );
+            self.refuse(&what, managed());
+        }
+        for folder in device.cut_out(pattern.base()) {
+            let what = format!("{} {}", op.capability(), folder.display());
+            self.refuse(&what, managed());
+        }
     }
 
     fn names(&mut self, capability: &Capability, names: &[String]) -> Vec<NamePattern> {
@@ -212,17 +249,20 @@ impl Table<'_> {
             });
             return 0;
         }
-        match verdict.ttl_seconds {
-            Some(cap) if cap < asked => {
-                self.refused.push(Refusal {
-                    what,
-                    rule: verdict.rule,
-                    reason: verdict.reason,
-                });
-                cap
-            }
-            _ => asked,
+        let (cap, by) = match verdict.ttl_seconds {
+            Some(cap) => (cap, Said::forbid(&verdict.rule, verdict.reason)),
+            None => (u64::MAX, managed_time()),
+        };
+        let device = self.session.device.ttl_seconds();
+        let (cap, by) = if device < cap {
+            (device, managed_time())
+        } else {
+            (cap, by)
+        };
+        if cap < asked {
+            self.refuse(&what, by);
         }
+        cap.min(asked)
     }
 
     fn granted(&mut self, what: &str, request: Request<'_>) -> bool {

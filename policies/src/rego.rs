@@ -3,6 +3,7 @@
 //! regorus is built without its network and time builtins, so a rule that calls one does not load. Its own monotonic timer bounds each evaluation;
 //! no rule can see it.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -63,6 +64,13 @@ pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
     /// Written for OPA before 1.0.
     pub(crate) v0: bool,
+}
+
+/// Lines of one file, from 1.
+pub(crate) struct Reached {
+    pub(crate) file: String,
+    pub(crate) reached: BTreeSet<u32>,
+    pub(crate) missed: BTreeSet<u32>,
 }
 
 /// The rules of a bundle, ready to be asked.
@@ -163,6 +171,30 @@ impl Rego {
             }
         };
         self.foreign.iter().map(one).collect()
+    }
+
+    /// The lines of each file that a decision on `input` evaluates, beside all that it could.
+    pub(crate) fn reached(&self, kind: Option<Kind>, input: &Value) -> Vec<Reached> {
+        let rules = match kind {
+            Some(kind) => vec![format!("data.cloister.{}.verdict", kind.name())],
+            None => self.foreign.clone(),
+        };
+        let mut engine = self.engine.clone();
+        engine.set_enable_coverage(true);
+        engine.set_input(input.clone().into());
+        for rule in rules {
+            // A rule that fails forbids; the lines that it came to count all the same.
+            let _ = engine.eval_rule(rule);
+        }
+        let report = engine.get_coverage_report().unwrap_or_default();
+        let files = report.files.into_iter();
+        files
+            .map(|file| Reached {
+                file: file.path,
+                reached: file.covered,
+                missed: file.not_covered,
+            })
+            .collect()
     }
 
     fn evaluate(&self, rule: String, input: Value) -> Result<Value, Said> {

@@ -193,6 +193,7 @@ impl<'a> SessionView<'a> {
             mode,
             person,
             reserved: _,
+            device: _,
         } = session;
         Self {
             attestation: *attestation,

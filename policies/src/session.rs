@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::ceiling::Ceiling;
+
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -84,4 +86,6 @@ pub struct Session {
     pub person: Option<String>,
     /// Folders that nothing is ever granted in, whatever a manifest or a rule says: the home (keys, policy, ledger, quarantine).
     pub reserved: Vec<PathBuf>,
+    /// What the management of this device lets happen at most.
+    pub device: Ceiling,
 }

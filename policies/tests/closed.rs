@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cloister_policies::{
-    Argument, AttestationKind, Bundle, Call, Confinement, Decision, Label, Manifest, Mode,
+    Argument, AttestationKind, Bundle, Call, Ceiling, Confinement, Decision, Label, Manifest, Mode,
     Negotiated, Op, PolicyError, ReleaseTerms, Resource, Session, UnixMillis, shipped,
     shipped_for_agents,
 };
@@ -29,6 +29,7 @@ fn session() -> Session {
         mode: Mode::Attended,
         person: Some("alice".into()),
         reserved,
+        device: Ceiling::NONE,
     }
 }
 
@@ -364,16 +365,16 @@ fn the_contracts_manifest_is_granted_without_its_network() {
         `network:outbound api.enterprise-hosted-llm.company.internal` is refused: this agent is local-only: it has no network, so api.enterprise-hosted-llm.company.internal is out of reach; the rest works without it (negotiate.network)
         `ttl_seconds 86400` is refused: this policy grants access for 8 hours at most (negotiate.time-capped)"#]]
     .assert_eq(&refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    assert!(bundle.unattended(&manifest).is_err());
+    assert!(bundle.unattended(&manifest, &Ceiling::NONE).is_err());
     assert!(
         Bundle::load(&shipped_for_agents(&["cowork-*"]))
             .unwrap()
-            .unattended(&manifest)
+            .unattended(&manifest, &Ceiling::NONE)
             .is_ok()
     );
     assert_eq!(
         bundle
-            .attestation(&manifest, AttestationKind::None)
+            .attestation(&manifest, AttestationKind::None, &Ceiling::NONE)
             .unwrap()
             .rule,
         "attestation.none"
@@ -390,14 +391,14 @@ fn a_strict_bundle_wants_a_tpm() {
     let strict = Bundle::load(&files).unwrap();
     assert_eq!(
         strict
-            .attestation(&manifest(""), AttestationKind::None)
+            .attestation(&manifest(""), AttestationKind::None, &Ceiling::NONE)
             .unwrap_err()
             .rule,
         "attestation.none.refused"
     );
     assert!(
         strict
-            .attestation(&manifest(""), AttestationKind::Tpm2Hardware)
+            .attestation(&manifest(""), AttestationKind::Tpm2Hardware, &Ceiling::NONE)
             .is_ok()
     );
 }

@@ -170,6 +170,12 @@ pub(crate) enum Policy {
     Check { path: PathBuf },
     /// Run a bundle's cases
     Test { dir: PathBuf },
+    /// What a bundle would decide otherwise than the one in force
+    Compare { dir: PathBuf },
+    /// The same, and after a yes sign it and put it in force; needs the admin's key
+    Install { dir: PathBuf },
+    /// The JSON Schema of a manifest
+    Schema,
     /// The decision on a call, and why
     Explain {
         #[arg(long, value_name = "FILE")]

@@ -11,7 +11,8 @@ use cloister_tools::{Change, Consent, Consenter, Effect, Effects};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{QueueSelector, isatty, tcflush};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+use crate::fold::{Size, to_screen};
 use crate::interrupt::Interrupt;
 
 /// How often a waiting question looks for ^C.
@@ -52,14 +53,22 @@ impl Terminal {
         at_both.then_some(Terminal(tty))
     }
 
-    fn ask(&self, pages: &Pages, interrupt: &Interrupt) -> Result<Answer, Failure> {
+    /// Put one question, until a letter answers it. Other letters show pages.
+    fn ask(
+        &self,
+        first: &str,
+        question: &str,
+        pages: &[(&str, &str)],
+        interrupt: &Interrupt,
+    ) -> Result<Answer, Failure> {
         let mut out = &self.0;
         let mut lines = BufReader::new(&self.0);
         let io = |e: std::io::Error| Failure::failed(format!("the terminal cannot be used: {e}"));
-        write!(out, "\n{}\n", shown(&pages.summary)).map_err(io)?;
+        let more = pages.first().map_or("", |(name, _)| name);
+        write!(out, "{}", opening(first, more, Size::of(&self.0))).map_err(io)?;
         tcflush(&self.0, QueueSelector::IFlush).map_err(|e| io(e.into()))?;
         loop {
-            write!(out, "Release? [y]es, [n]o, [d]iff, [e]xplain: ")
+            write!(out, "{question}")
                 .and_then(|()| out.flush())
                 .map_err(io)?;
             self.wait(interrupt)?;
@@ -67,12 +76,15 @@ impl Terminal {
             if lines.read_line(&mut line).map_err(io)? == 0 {
                 return Ok(Answer::Decline);
             }
-            match line.trim().to_lowercase().as_str() {
+            let word = line.trim().to_lowercase();
+            match word.as_str() {
                 "y" | "yes" => return Ok(Answer::Allow),
                 "n" | "no" => return Ok(Answer::Decline),
-                "d" | "diff" => write!(out, "\n{}\n", shown(&pages.diff)).map_err(io)?,
-                "e" | "explain" => write!(out, "\n{}\n", shown(&pages.why)).map_err(io)?,
-                _ => {}
+                word => {
+                    for (_, page) in pages.iter().filter(|(name, _)| names_page(name, word)) {
+                        write!(out, "\n{}\n", shown(page)).map_err(io)?;
+                    }
+                }
             }
         }
     }
@@ -95,6 +107,43 @@ impl Terminal {
     }
 }
 
+/// What stands before the question: the first page, cut to the screen. All of it is on the page `more`.
+fn opening(first: &str, more: &str, size: Size) -> String {
+    let cut = to_screen(&shown(first), size, &bracketed(more));
+    format!("\n{cut}\n")
+}
+
+/// A page's name as the question has it: `[d]iff`.
+fn bracketed(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(String::from).unwrap_or_default();
+    format!("[{first}]{}", letters.as_str())
+}
+
+/// Whether `word` is the name of a page, or its first letter.
+fn names_page(page: &str, word: &str) -> bool {
+    word == page || page.chars().next().map(String::from).as_deref() == Some(word)
+}
+
+/// Ask once whether a new policy, shown as what it decides otherwise, is to be put in force.
+///
+/// # Errors
+/// A refusal, where the answer is another than yes, or nobody is there.
+pub(crate) fn to_policy(shown: &str, interrupt: &Interrupt) -> Result<(), Failure> {
+    let question = "Put it in force? [y]es, [n]o, [l]ist: ";
+    let answer = match Terminal::find() {
+        None => Answer::Unasked,
+        Some(terminal) => terminal.ask(shown, question, &[("list", shown)], interrupt)?,
+    };
+    let reason = match answer {
+        Answer::Allow => return Ok(()),
+        Answer::Decline => "the person declined",
+        Answer::Unasked => "there was nobody to ask",
+    };
+    let said = format!("the new policy is not put in force: {reason}");
+    Err(Failure::new(Kind::Refused, said).hint("the one in force is unchanged".to_owned()))
+}
+
 /// Ask once, about these effects; the answer names their hash.
 pub(crate) fn about(
     effects: &Effects,
@@ -103,7 +152,15 @@ pub(crate) fn about(
     interrupt: &Interrupt,
 ) -> Result<Consent, Failure> {
     let (by, answer) = match asking {
-        Asking::Person(terminal) => (Consenter::Person, terminal.ask(pages, interrupt)?),
+        Asking::Person(terminal) => {
+            let question = "Release? [y]es, [n]o, [d]iff, [e]xplain: ";
+            let more = [
+                ("diff", pages.diff.as_str()),
+                ("explain", pages.why.as_str()),
+            ];
+            let answer = terminal.ask(&pages.summary, question, &more, interrupt)?;
+            (Consenter::Person, answer)
+        }
         Asking::Policy(_, replacing) if held(effects, *replacing) => {
             (Consenter::Nobody, Answer::Unasked)
         }
@@ -152,3 +209,6 @@ pub(crate) fn word(answer: Answer) -> &'static str {
         Answer::Unasked => "unasked",
     }
 }
+
+#[cfg(test)]
+mod tests;

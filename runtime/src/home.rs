@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cloister_attest::{AdminKey, AdminPublic, Digest, Purpose, Roots, seal, unseal};
+use cloister_attest::{
+    AdminKey, AdminPublic, Digest, Purpose, Roots, seal, unseal, version_of, versioned,
+};
 use cloister_models::{DeviceChoice, Engine, Lock, ModelName, Pin, Watch};
-use cloister_policies::Bundle;
+use cloister_policies::{Bundle, PolicyFiles};
 use cloister_tools::{Catalog, Kept};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::screen::Stage;
+use crate::seen::Seen;
 
 /// The folders and files of a home.
 #[derive(Debug, Clone)]
@@ -110,7 +113,11 @@ impl Home {
         AdminKey::from_text(&text).map_err(integrity)
     }
 
-    /// Open a signed document of the home.
+    fn seen(&self) -> Seen {
+        Seen::at(self.root.join("seen.toml"))
+    }
+
+    /// Open a signed document of the home, if it is not older than one that was opened before.
     pub(crate) fn open_sealed(
         &self,
         name: &str,
@@ -121,13 +128,15 @@ impl Home {
         let body = unseal(&text, purpose, admin).map_err(|e| {
             integrity(e).hint(format!("`{name}` was changed after the admin signed it"))
         })?;
+        let (version, body) = version_of(body);
+        self.seen().accept(name, version)?;
         Ok(Opened {
             body: body.to_owned(),
             digest: Digest::of(text.as_bytes()),
         })
     }
 
-    /// Sign a document and put it in its place.
+    /// Sign a document as the next version and put it in its place.
     pub(crate) fn seal(
         &self,
         name: &str,
@@ -135,7 +144,10 @@ impl Home {
         purpose: Purpose,
         key: &AdminKey,
     ) -> Result<(), Failure> {
-        disk::replace(&self.root.join(name), seal(body, purpose, key).as_bytes())
+        let version = self.seen().next(name)?;
+        let sealed = seal(&versioned(body, version), purpose, key);
+        disk::replace(&self.root.join(name), sealed.as_bytes())?;
+        self.seen().accept(name, version)
     }
 
     pub(crate) fn model_lock(&self, admin: &AdminPublic) -> Result<Lock, Failure> {
@@ -229,7 +241,7 @@ impl Home {
 }
 
 /// The files of a bundle's folder by name. A bundle is flat: folders in it are not read, and are refused.
-pub(crate) fn bundle_files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+pub(crate) fn bundle_files(folder: &Path) -> Result<PolicyFiles, Failure> {
     let mut files = BTreeMap::new();
     for item in fs::read_dir(folder).map_err(|e| disk::failed("list", folder, &e))? {
         let path = item.map_err(|e| disk::failed("list", folder, &e))?.path();

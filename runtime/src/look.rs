@@ -1,7 +1,10 @@
 //! What would change, for eyes: each effect in a line, a new workbook by its sheets, header and first rows.
 //! Documents are read by the guest that knows them; the host parses none.
 
+mod unusual;
+
 use std::fmt::Write as _;
+use std::path::Path;
 
 use cloister_policies::Manifest;
 use cloister_tools::names::{Lines, escape};
@@ -11,6 +14,8 @@ use serde_json::{Map, Value, json};
 use crate::consent::Pages;
 use crate::counted::{counted, counted_in};
 
+/// Effects whose contents are shown: reading each back takes a while, and the person waits for the question.
+const READ_BACK: usize = 16;
 /// Rows of a new workbook that are shown: enough to recognise it.
 const ROWS: u64 = 5;
 /// Lines of a text and their characters, columns of a row and characters of a cell, that are shown: a screenful must hold the question too.
@@ -18,6 +23,13 @@ const LINES: usize = 8;
 const LINE: usize = 96;
 const COLUMNS: usize = 12;
 const CELL: usize = 32;
+
+/// Why it is asked: what the call does, and what the policy said about it.
+pub(crate) struct Why {
+    pub(crate) does: String,
+    pub(crate) rule: String,
+    pub(crate) reason: String,
+}
 
 /// A look at effects through the cage.
 pub(crate) struct Look<'a> {
@@ -37,11 +49,15 @@ impl<'a> Look<'a> {
     }
 
     /// The pages of the question. `args` are those of the call that made the effects. What the call returned is not shown: it may say anything.
-    pub(crate) fn pages(&self, args: &Map<String, Value>, why: &str, manifest: &Manifest) -> Pages {
+    pub(crate) fn pages(&self, args: &Map<String, Value>, why: &Why, manifest: &Manifest) -> Pages {
         let mut summary = format!("what would change: {}\n", self.counts());
+        let standing = |path: &Path| path.symlink_metadata().ok().map(|about| about.len());
+        for line in unusual::about(self.effects, &why.rule, &why.reason, &standing) {
+            let _ = writeln!(summary, "  unusual: {}", escape(&line, Lines::Escape));
+        }
         let mut diff = String::new();
         let mut below = None;
-        for effect in self.effects.list() {
+        for (at, effect) in self.effects.list().iter().enumerate() {
             let line = line(effect);
             let folder = effect.folder();
             if folder.is_some() && folder != below {
@@ -55,8 +71,10 @@ impl<'a> Look<'a> {
                 "{line}\n  {}",
                 escape(&effect.path().to_string_lossy(), Lines::Escape)
             );
-            let body = self.body(effect, args);
-            summary.push_str(&body);
+            let body = self.body(effect, args, at);
+            if at < READ_BACK {
+                summary.push_str(&body);
+            }
             diff.push_str(&body);
             let _ = writeln!(
                 diff,
@@ -66,26 +84,11 @@ impl<'a> Look<'a> {
                 origin(effect)
             );
         }
-        let _ = write!(summary, "  effects {}", self.effects.hash());
-        let mut reasons = format!(
-            "{why}\nThe manifest of `{}` asks for:\n",
-            escape(manifest.agent(), Lines::Escape)
-        );
-        for capability in manifest.capabilities() {
-            let _ = writeln!(
-                reasons,
-                "  {}: {}",
-                escape(capability.name(), Lines::Escape),
-                escape(
-                    capability.description().unwrap_or("no reason given"),
-                    Lines::Escape
-                )
-            );
-        }
+        let _ = write!(summary, "effects {}", self.effects.hash()); // with two spaces more it would not fit 80 columns
         Pages {
             summary,
             diff,
-            why: reasons,
+            why: reasons(why, manifest),
         }
     }
 
@@ -111,7 +114,8 @@ impl<'a> Look<'a> {
         }
     }
 
-    fn body(&self, effect: &Effect, args: &Map<String, Value>) -> String {
+    /// What the effect, which is the one `at` this place, makes of a content.
+    fn body(&self, effect: &Effect, args: &Map<String, Value>, at: usize) -> String {
         let mut text = String::new();
         match effect.change() {
             Change::Move { .. } => return text,
@@ -128,6 +132,10 @@ impl<'a> Look<'a> {
                 let _ = writeln!(text, "    its content {}", self.lost());
                 return text;
             }
+        }
+        if at >= READ_BACK {
+            text.push_str("    its content is not shown: these are many files\n");
+            return text;
         }
         match (self.sheets(effect), self.rows(effect)) {
             (Some(sheets), Some(rows)) => {
@@ -247,6 +255,26 @@ fn cut(line: &str) -> String {
     }
 }
 
+/// The page that says why: what the call does, what the policy said, and what the manifest asks for in its own words.
+fn reasons(why: &Why, manifest: &Manifest) -> String {
+    let mut text = format!(
+        "{}\n{}\nThe manifest of `{}` asks for:\n",
+        why.does,
+        why.reason,
+        escape(manifest.agent(), Lines::Escape)
+    );
+    for capability in manifest.capabilities() {
+        let words = capability.description().unwrap_or("no reason given");
+        let _ = writeln!(
+            text,
+            "  {}: {}",
+            escape(capability.name(), Lines::Escape),
+            escape(words, Lines::Escape)
+        );
+    }
+    text
+}
+
 /// One effect in one line.
 pub(crate) fn line(effect: &Effect) -> String {
     let name = escape(effect.name(), Lines::Escape);
@@ -281,14 +309,24 @@ pub(crate) fn origin(effect: &Effect) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use cloister_policies::{AttestationKind, Bundle, Confinement, Mode, Session, UnixMillis};
+    use cloister_policies::{
+        AttestationKind, Bundle, Ceiling, Confinement, Mode, Session, UnixMillis,
+    };
     use cloister_tools::{Catalog, Limits, Moment, Quarantine, Survey};
 
     use super::*;
+
+    fn nothing() -> Why {
+        Why {
+            does: "why".to_owned(),
+            rule: String::new(),
+            reason: String::new(),
+        }
+    }
 
     /// A cage without tools: nothing can be read back.
     fn blind(folder: &Path, manifest: &Manifest) -> Cage {
@@ -298,6 +336,7 @@ mod tests {
             mode: Mode::Attended,
             person: None,
             reserved: Vec::new(),
+            device: Ceiling::NONE,
         };
         let bundle = Bundle::load(&cloister_policies::shipped()).unwrap();
         let grants = bundle.negotiate(manifest, &session, UnixMillis(0)).grants;
@@ -322,10 +361,6 @@ mod tests {
     }
 
     fn shown_keeping(change: Value, undo_days: u64) -> String {
-        let temp = tempfile::tempdir().unwrap();
-        let folder = temp.path().canonicalize().unwrap();
-        let text = br#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 60}"#;
-        let manifest = Manifest::parse(text, &folder).unwrap();
         let digest = cloister_attest::Digest::of(b"PK");
         let effect: Effect = serde_json::from_value(json!({
             "id": "q0123456789", "call": "$1", "tool": "sheet.rows", "name": "r.xlsx", "change": change,
@@ -333,10 +368,23 @@ mod tests {
         }))
         .unwrap();
         let effects = Effects::gather([effect]).unwrap();
+        shown_of(&effects, undo_days).diff
+    }
+
+    /// The pages of a question about these, of whose bytes nothing can be read back.
+    pub(crate) fn pages_of(effects: &Effects) -> Pages {
+        shown_of(effects, 7)
+    }
+
+    fn shown_of(effects: &Effects, undo_days: u64) -> Pages {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().canonicalize().unwrap();
+        let text = br#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 60}"#;
+        let manifest = Manifest::parse(text, &folder).unwrap();
         let cage = blind(&folder, &manifest);
         let args = json!({"chart": "bar"});
-        let look = Look::new(&cage, &effects, undo_days);
-        look.pages(args.as_object().unwrap(), "why", &manifest).diff
+        let look = Look::new(&cage, effects, undo_days);
+        look.pages(args.as_object().unwrap(), &nothing(), &manifest)
     }
 
     #[test]

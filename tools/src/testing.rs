@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cloister_policies::{
-    AttestationKind, Bundle, Confinement, Grants, Manifest, Mode, Session, UnixMillis,
+    AttestationKind, Bundle, Ceiling, Confinement, Grants, Manifest, Mode, Session, UnixMillis,
 };
 
 /// A temporary folder whose path has no link in it.
@@ -31,6 +31,7 @@ pub(crate) fn session(reserved: &[PathBuf]) -> Session {
         mode: Mode::Attended,
         person: None,
         reserved: reserved.to_vec(),
+        device: Ceiling::NONE,
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use cloister_attest::{AttestError, Purpose, Roots, unseal};
+use cloister_attest::{AttestError, Purpose, Roots, unseal, version_of};
 use cloister_models::{
     DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Unwatched,
     Watch, available_memory,
@@ -156,7 +156,7 @@ fn read_lock(home: &Path) -> Result<Lock, LoadError> {
     let roots =
         Roots::parse(&fs::read(&roots).map_err(failed(&roots))?).map_err(unsealed(&roots))?;
     let body = unseal(&text, Purpose::ModelsLock, roots.admin()).map_err(unsealed(&path))?;
-    Ok(Lock::parse(body)?)
+    Ok(Lock::parse(version_of(body).1)?)
 }
 
 /// A file is pinned on the spot: by the hash that was given, or by its own.

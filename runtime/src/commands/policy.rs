@@ -1,15 +1,19 @@
 //! `cloister policy`: a policy is a program; this is its compiler, its tests, and its account of itself.
 
-use std::collections::BTreeMap;
+mod install;
+
 use std::path::Path;
 
-use cloister_policies::{Bundle, Call, Manifest, Mode, Session};
+use cloister_policies::{
+    Bundle, Call, Coverage, MANIFEST_SCHEMA, Manifest, Mode, PolicyFiles, Session,
+};
 use serde_json::json;
 
 use super::Desk;
 use crate::cli;
 use crate::clock;
 use crate::confine;
+use crate::device::Device;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::{Home, bundle_files};
@@ -20,6 +24,12 @@ pub(crate) fn run(command: &cli::Policy, home: &Home, desk: &Desk) -> Result<(),
     match command {
         cli::Policy::Check { path } => check(path, desk),
         cli::Policy::Test { dir } => test(dir, desk),
+        cli::Policy::Compare { dir } => install::compare(dir, home, desk),
+        cli::Policy::Install { dir } => install::install(dir, home, desk),
+        cli::Policy::Schema => {
+            schema(desk);
+            Ok(())
+        }
         cli::Policy::Explain { manifest, call } => explain(manifest, call, home, desk),
     }
 }
@@ -41,12 +51,12 @@ fn check(path: &Path, desk: &Desk) -> Result<(), Failure> {
     Ok(())
 }
 
-fn alone(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, Failure> {
+fn alone(path: &Path) -> Result<PolicyFiles, Failure> {
     let name = path
         .file_name()
         .map(|n| n.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let mut files = BTreeMap::from([
+    let mut files = PolicyFiles::from([
         (
             "bundle.toml".to_owned(),
             b"name = \"check\"\nversion = 1\n".to_vec(),
@@ -66,9 +76,32 @@ fn test(dir: &Path, desk: &Desk) -> Result<(), Failure> {
     for case in &results {
         desk.answer(format!("ok        {} {}", case.file, case.case));
     }
-    desk.document(&json!({"passed": results.len()}));
+    let coverage = bundle.coverage();
+    desk.document(&json!({"passed": results.len(), "coverage": coverage}));
     desk.answer(format!("{} passed", results.len()));
+    for file in &coverage {
+        desk.answer(covered(file));
+    }
     Ok(())
+}
+
+/// How many lines of a file the cases reach, and which they do not.
+fn covered(file: &Coverage) -> String {
+    let reached = file.lines.saturating_sub(file.missed.len());
+    let missed: Vec<String> = file.missed.iter().map(u32::to_string).collect();
+    let which = match missed.as_slice() {
+        [] => String::new(),
+        some => format!(", not {}", some.join(", ")),
+    };
+    format!(
+        "reached   {} of {} lines of {}{which}",
+        reached, file.lines, file.file
+    )
+}
+
+/// The schema of a manifest, for editors and other programs.
+fn schema(desk: &Desk) {
+    desk.row(MANIFEST_SCHEMA.trim_end());
 }
 
 fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(), Failure> {
@@ -82,6 +115,7 @@ fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(),
         mode: Mode::Attended,
         person: None,
         reserved: vec![home.root().to_owned()],
+        device: Device::read()?.ceiling,
     };
     let negotiated = bundle.negotiate(&manifest, &session, clock::for_policy());
     let call = Call::from_json(&disk::read_bounded(call, MANIFEST_BYTES)?, &folder)?;

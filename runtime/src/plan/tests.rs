@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use cloister_policies::{
-    AttestationKind, Bundle, Confinement, Grants, Manifest, Mode, Op, Session, UnixMillis, shipped,
+    AttestationKind, Bundle, Ceiling, Confinement, Grants, Manifest, Mode, Op, Session, UnixMillis,
+    shipped,
 };
 use cloister_tools::{Handle, Signature};
 use proptest::prelude::*;
@@ -104,6 +105,7 @@ fn grants(capabilities: &[(&str, &[&str])]) -> Grants {
         mode: Mode::Attended,
         person: None,
         reserved: Vec::new(),
+        device: Ceiling::NONE,
     };
     let bundle = Bundle::load(&shipped()).unwrap();
     bundle.negotiate(&manifest, &session, UnixMillis(0)).grants

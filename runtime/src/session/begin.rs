@@ -20,6 +20,7 @@ use crate::commands::policy::folder_of;
 use crate::commands::{Desk, device_name};
 use crate::confine;
 use crate::consent::{Asking, Terminal};
+use crate::device::Device;
 use crate::disk::{self, LedgerFolder};
 use crate::entries;
 use crate::failure::{Failure, Kind};
@@ -45,6 +46,7 @@ pub(crate) struct House {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) tools: Digest,
     pub(crate) cage: Arc<Program>,
+    pub(crate) device: Device,
 }
 
 impl House {
@@ -61,6 +63,7 @@ impl House {
             catalog: Arc::new(catalog),
             tools,
             cage: Arc::new(confine::cage()?),
+            device: Device::read()?,
         })
     }
 }
@@ -125,6 +128,10 @@ impl Begun {
             desk.screen
                 .detail("skipped", format!("{}: {}", skipped.path, skipped.reason));
         }
+        if let Some(managed) = opened.house.device.told() {
+            desk.screen.detail("managed", &managed);
+            opened.journal.note(entries::note("device", &managed))?;
+        }
         opened.house.prune(&mut opened.journal, desk)?;
         for refusal in &negotiated.refused {
             desk.screen.say("refused", refusal);
@@ -145,7 +152,9 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     let manifest = Manifest::parse(&bytes, &folder)?;
     let trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
     report.attestation = trust.attestation().name().to_owned();
-    let accepted = house.bundle.attestation(&manifest, trust.kind());
+    let accepted = house
+        .bundle
+        .attestation(&manifest, trust.kind(), &house.device.ceiling);
     accepted.map_err(|refusal| {
         report.refused.push(RefusedReport::of(&refusal));
         refused(&refusal).hint(
@@ -156,13 +165,18 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     })?;
     let unattended = match job.mode {
         Mode::Attended => None,
-        Mode::Unattended => Some(house.bundle.unattended(&manifest).map_err(|r| {
-            report.refused.push(RefusedReport::of(&r));
-            refused(&r).hint(
+        Mode::Unattended => Some(
+            house
+                .bundle
+                .unattended(&manifest, &house.device.ceiling)
+                .map_err(|r| {
+                    report.refused.push(RefusedReport::of(&r));
+                    refused(&r).hint(
                 "run it at a terminal, or have the admin allow this agent in the policy's settings"
                     .to_owned(),
             )
-        })?),
+                })?,
+        ),
     };
     let session = Session {
         attestation: trust.kind(),
@@ -170,6 +184,7 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
         mode: job.mode,
         person: std::env::var("USER").ok(),
         reserved: vec![house.home.root().to_owned()],
+        device: house.device.ceiling.clone(),
     };
     let negotiated = house
         .bundle
@@ -340,6 +355,7 @@ pub(crate) fn looking_cage(
         mode: Mode::Attended,
         person: None,
         reserved: vec![house.home.root().to_owned()],
+        device: house.device.ceiling.clone(),
     };
     let grants = house
         .bundle
@@ -366,7 +382,9 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
     let mut trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
     report.attestation = trust.attestation().name().to_owned();
     let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
-    let accepted = house.bundle.attestation(&nothing, trust.kind());
+    let accepted = house
+        .bundle
+        .attestation(&nothing, trust.kind(), &house.device.ceiling);
     accepted.map_err(|refusal| {
         report.refused.push(RefusedReport::of(&refusal));
         refused(&refusal).hint(trust.reason().map(str::to_owned))

@@ -12,7 +12,7 @@ use crate::disk;
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
-use crate::look::Look;
+use crate::look::{Look, Why};
 use crate::report::Report;
 
 /// What the question says where a run would say what the call does.
@@ -33,7 +33,12 @@ pub(crate) fn release_one(
     let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
     let ask = |effects: &Effects| {
         let look = Look::new(&cage, effects, house.bundle.undo_days());
-        let pages = look.pages(&Map::new(), WHY, &nothing);
+        let why = Why {
+            does: WHY.to_owned(),
+            rule: String::new(),
+            reason: "The policy judged it when it was made.".to_owned(),
+        };
+        let pages = look.pages(&Map::new(), &why, &nothing);
         consent::about(effects, &pages, &asking, desk.screen.interrupt())
     };
     let mut journal = begin::short(&house, desk, report)?;
@@ -102,8 +107,8 @@ pub(super) struct Made {
     pub(super) change: Change,
 }
 
-/// Every change that some session made and recorded, in a ledger that the verifier finds nothing changed in.
-pub(super) fn made(home: &Home) -> Result<Vec<Made>, Failure> {
+/// Every entry of a ledger that the verifier finds nothing changed in.
+pub(crate) fn recorded(home: &Home) -> Result<Vec<Entry>, Failure> {
     let folder = home.ledger();
     let path = folder.join(ENTRIES_FILE);
     let entries = disk::read(&path)?;
@@ -128,6 +133,13 @@ pub(super) fn made(home: &Home) -> Result<Vec<Made>, Failure> {
         .split(|byte| *byte == b'\n')
         .take(verified)
         .filter_map(|line| Entry::parse(line).ok())
+        .collect())
+}
+
+/// Every change that some session made and recorded.
+pub(super) fn made(home: &Home) -> Result<Vec<Made>, Failure> {
+    Ok(recorded(home)?
+        .into_iter()
         .flat_map(|entry| {
             let session = entry.session.to_string();
             let changes = match entry.body {

@@ -22,7 +22,7 @@ use crate::commands::Desk;
 use crate::consent::{self, Asking};
 use crate::entries;
 use crate::failure::{Failure, Kind};
-use crate::look::Look;
+use crate::look::{Look, Why};
 use crate::mind::Example;
 use crate::plan::Draft;
 use crate::plan::offers::Offer;
@@ -324,7 +324,11 @@ impl Opened {
         if effects.is_empty() {
             return Ok(());
         }
-        let why = format!("{}\n{}", self.sentence(&done.step), done.reason);
+        let why = Why {
+            does: self.sentence(&done.step),
+            rule: done.rule.clone(),
+            reason: done.reason,
+        };
         let held = consent::held(&effects, self.house.bundle.replacing());
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));

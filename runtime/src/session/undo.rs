@@ -17,7 +17,7 @@ use crate::counted::counted;
 use crate::entries;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::look::Look;
+use crate::look::{Look, Why};
 use crate::report::Report;
 
 /// A day, milliseconds.
@@ -78,7 +78,11 @@ pub(crate) fn undo(
     let effects = taking_back(&shelf, &released)?;
     let (cage, nothing) = begin::looking_cage(&house, shelf.store()?)?;
     let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
-    let why = format!("It takes back what session {session} released.");
+    let why = Why {
+        does: format!("It takes back what session {session} released."),
+        rule: String::new(),
+        reason: "The policy judged that when it was made.".to_owned(),
+    };
     let ask = |effects: &Effects| {
         let look = Look::new(&cage, effects, house.bundle.undo_days());
         let pages = look.pages(&Map::new(), &why, &nothing);
