@@ -97,6 +97,7 @@ fn native() {
         ],
         direction: None,
         limit: None,
+        totals_row: None,
     };
     let begun = Instant::now();
     let tables = tables(vec![book(name, &bytes)], None, &[], &request.columns()).unwrap();
