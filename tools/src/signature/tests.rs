@@ -51,7 +51,7 @@ fn the_shipped_tools_have_these_functions() {
     let mut all = names(SHEET, "sheet");
     all.extend(names(TEXT, "text"));
     all.extend(names(FILES, "files"));
-    expect!["sheet.describe sheet.summarize sheet.rows text.find text.extract text.count text.read files.list files.duplicates files.move files.rename"]
+    expect!["sheet.describe sheet.summarize sheet.rows sheet.compare text.find text.extract text.count text.read text.replace text.diff files.list files.duplicates files.zip files.move files.rename"]
         .assert_eq(&all.join(" "));
 }
 
@@ -136,7 +136,7 @@ fn arguments_that_fit_and_that_do_not() {
     let s = function(SHEET, "sheet", "summarize");
     let good = json!({"files": ["granted.xlsx"], "conditions": [], "group-by": [{"column": "Region", "grain": "value"}],
         "measures": [{"operation": "sum", "column": "Amount"}, {"operation": "count", "column": null}], "limit": 3});
-    assert_eq!(fits(&s, good.clone()), Ok(9));
+    assert_eq!(fits(&s, good.clone()), Ok(10));
     let bad = |key: &str, value| {
         let mut args = good.clone();
         args[key] = value;

@@ -217,20 +217,11 @@ fn that_take_memory() -> Vec<Guest> {
 const ALL: &str = "(memory.fill (i32.const 0) (i32.const 1) (i32.const 8388608))
     (loop $l (memory.fill (i32.mul (memory.grow (i32.const 1)) (i32.const 65536)) (i32.const 1) (i32.const 65536)) (br $l))";
 
-fn that_flood() -> Vec<Guest> {
+fn that_flood_the_output() -> Vec<Guest> {
     let write = |bytes: u32| {
         format!(
             "(loop $l (call $write (local.get $out) (i32.const 0) (i32.const {bytes}) (i32.const 64)) (br $l))"
         )
-    };
-    let read = |offset: u64, bytes: u32| {
-        format!(
-            "(loop $l (call $read (local.get $in) (i64.const {offset}) (i32.const {bytes}) (i32.const 64)) (br $l))"
-        )
-    };
-    let few = Limits {
-        read_bytes: 1 << 16,
-        ..tight()
     };
     let grown = "(drop (memory.grow (i32.const 800)))";
     let huge = format!("{grown} {}", write(48 << 20));
@@ -238,113 +229,79 @@ fn that_flood() -> Vec<Guest> {
         "(drop (memory.grow (i32.const 896))) (memory.fill (i32.const 0) (i32.const 1) (i32.const {MEMORY})) {}",
         write(12 << 20)
     );
+    let words = "(local.set $n (call $get))
+        (loop $l (call $say (local.get $n) (i32.const 0) (i32.const 65536) (i32.const 64)) (br $l))";
+    let handled = |body: &str| with_handles(body, "");
     vec![
-        guest(
-            "output",
-            with_handles(&write(1 << 20), ""),
-            tight(),
-            "write",
-        ),
-        guest(
-            "output, byte by byte",
-            with_handles(&write(1), ""),
-            timed(),
-            "wall",
-        ),
-        guest(
-            "output of nothing",
-            with_handles(&write(0), ""),
-            timed(),
-            "wall",
-        ),
-        guest(
-            "one huge output",
-            with_handles(&huge, ""),
-            tight(),
-            "hostcall",
-        ),
+        guest("output", handled(&write(1 << 20)), tight(), "write"),
+        guest("output, byte by byte", handled(&write(1)), timed(), "wall"),
+        guest("output of nothing", handled(&write(0)), timed(), "wall"),
+        guest("one huge output", handled(&huge), tight(), "hostcall"),
         guest(
             "the largest outputs out of full memory",
-            with_handles(&most, ""),
+            handled(&most),
             tight(),
             "write",
         ),
-        guest(
-            "input",
-            with_handles(&read(0, 1 << 20), ""),
-            tight(),
-            "read",
-        ),
-        guest(
-            "input, byte by byte",
-            with_handles(&read(0, 1), ""),
-            timed(),
-            "wall",
-        ),
-        guest(
-            "input past the end",
-            with_handles(&read(u64::MAX >> 1, 1), ""),
-            few,
-            "read",
-        ),
-        guest(
-            "words",
-            saying(
-                "(local.set $n (call $get))
-                (loop $l (call $say (local.get $n) (i32.const 0) (i32.const 65536) (i32.const 64)) (br $l))",
-            ),
-            timed(),
-            "wall",
-        ),
+        guest("words", saying(words), timed(), "wall"),
     ]
 }
 
-fn that_answer_badly() -> Vec<Guest> {
-    let of = |at: i32, length: u32| {
-        format!(
-            "(memory.fill (i32.const 0) (i32.const 97) (i32.const 8388608)) (i32.store (i32.const 8) (i32.const {at})) (i32.store (i32.const 12) (i32.const {length})) (i32.const 8)"
-        )
+fn that_flood_the_input() -> Vec<Guest> {
+    let read = |offset: u64, bytes: u32| {
+        let body = format!(
+            "(loop $l (call $read (local.get $in) (i64.const {offset}) (i32.const {bytes}) (i32.const 64)) (br $l))"
+        );
+        with_handles(&body, "")
     };
+    let few = Limits {
+        read_bytes: 1 << 16,
+        ..tight()
+    };
+    vec![
+        guest("input", read(0, 1 << 20), tight(), "read"),
+        guest("input, byte by byte", read(0, 1), timed(), "wall"),
+        guest("input past the end", read(u64::MAX >> 1, 1), few, "read"),
+    ]
+}
+
+/// The result is a text or a list of so many bytes at a place of the memory.
+fn result_of(at: i32, length: u32) -> String {
+    format!(
+        "(memory.fill (i32.const 0) (i32.const 97) (i32.const 8388608)) (i32.store (i32.const 8) (i32.const {at})) (i32.store (i32.const 12) (i32.const {length})) (i32.const 8)"
+    )
+}
+
+fn that_answer_too_much_or_nonsense() -> Vec<Guest> {
     let garbled = "(memory.fill (i32.const 64) (i32.const 255) (i32.const 4194304)) (i32.store (i32.const 8) (i32.const 64)) (i32.store (i32.const 12) (i32.const 4194304)) (i32.const 8)";
     let text = |body: &str| giving("string", "i32", body);
+    let (large, outside) = (
+        text(&result_of(64, (8 << 20) - 64)),
+        text(&result_of(-64, 4096)),
+    );
+    let list = giving("(list u8)", "i32", &result_of(64, 400_000));
+    let beyond = text(&result_of(64, u32::MAX));
     vec![
-        guest(
-            "a text of 8 MiB",
-            text(&of(64, (8 << 20) - 64)),
-            tight(),
-            "result",
-        ),
-        guest(
-            "a list of 400,000",
-            giving("(list u8)", "i32", &of(64, 400_000)),
-            tight(),
-            "result",
-        ),
+        guest("a text of 8 MiB", large, tight(), "result"),
+        guest("a list of 400,000", list, tight(), "result"),
         guest(
             "a text that is none, 4 MiB",
             text(garbled),
             tight(),
             "a trap",
         ),
-        guest(
-            "a text outside its memory",
-            text(&of(-64, 4096)),
-            tight(),
-            "a trap",
-        ),
-        guest(
-            "a text beyond all memory",
-            text(&of(64, u32::MAX)),
-            tight(),
-            "a trap",
-        ),
+        guest("a text outside its memory", outside, tight(), "a trap"),
+        guest("a text beyond all memory", beyond, tight(), "a trap"),
+    ]
+}
+
+fn that_end_badly() -> Vec<Guest> {
+    let read = "(call $read (local.get $in) (i64.const 0) (i32.const 64) (i32.const 64))";
+    let twice = "(local.set $n (call $new (i32.const 1))) (call $drop (local.get $n)) (call $drop (local.get $n))";
+    vec![
         guest(
             "room that is not there",
-            with_room(
-                "i32.const -8",
-                "(call $read (local.get $in) (i64.const 0) (i32.const 64) (i32.const 64))",
-                "",
-            ),
+            with_room("i32.const -8", read, ""),
             tight(),
             "a trap",
         ),
@@ -362,10 +319,7 @@ fn that_answer_badly() -> Vec<Guest> {
         ),
         guest(
             "a handle dropped twice",
-            dropping(
-                "nop",
-                "(local.set $n (call $new (i32.const 1))) (call $drop (local.get $n)) (call $drop (local.get $n))",
-            ),
+            dropping("nop", twice),
             tight(),
             "a trap",
         ),
@@ -488,8 +442,10 @@ fn guests_that_would_exhaust_the_machine_are_stopped_and_the_next_call_is_unharm
     let mut guests = that_run_for_ever();
     guests.extend(that_nest());
     guests.extend(that_take_memory());
-    guests.extend(that_flood());
-    guests.extend(that_answer_badly());
+    guests.extend(that_flood_the_output());
+    guests.extend(that_flood_the_input());
+    guests.extend(that_answer_too_much_or_nonsense());
+    guests.extend(that_end_badly());
     assert!(guests.len() >= 25);
     for guest in guests {
         let Guest {
