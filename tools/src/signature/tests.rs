@@ -156,7 +156,7 @@ fn arguments_that_fit_and_that_do_not() {
     expect![[r#"
         `../x` is not among the granted files
         argument `files` of `sheet.summarize`: a list of file names is needed
-        argument `measures[0].operation` of `sheet.summarize`: one of `sum`, `count`, `average`, `median`, `smallest`, `largest` is needed
+        argument `measures[0].operation` of `sheet.summarize`: one of `sum`, `count`, `average`, `median`, `smallest`, `largest`, `share` is needed
         argument `measures[0].colour` of `sheet.summarize`: there is no such field
         argument `limit` of `sheet.summarize`: a whole number from 0 to 4294967295 is needed
         argument `limit` of `sheet.summarize`: a whole number from 0 to 4294967295 is needed
