@@ -230,7 +230,8 @@ fn next_round(shared: &Shared, asleep: &AtomicBool, seen: usize) -> usize {
         }
         std::hint::spin_loop();
     }
-    asleep.store(true, Ordering::SeqCst);
+    // A swap, where a store would do in the language's model: QEMU on x86 lets a later load pass a store, and the wake-up is lost.
+    asleep.swap(true, Ordering::SeqCst);
     let round = loop {
         let round = shared.round.load(Ordering::SeqCst);
         if round != seen {
