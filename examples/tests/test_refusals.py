@@ -31,8 +31,18 @@ class Pins(Refusal):
         run = home.run(self.work)
         self.assert_code(run, INTEGRITY)
         self.assert_clear(run, "test-model")
+        self.assertIn("has BLAKE3", run.out + run.err)
         self.assertEqual(run.doc["plan"], None)
         self.assert_nothing_happened(home)
+        verified = home.call("models", "verify")
+        self.assert_code(verified, INTEGRITY)
+        self.assertIn("has SHA-256", verified.out + verified.err)
+
+    def test_a_pin_names_the_file_by_both_digests(self):
+        """A start asks for the one, the ledger names the other; `verify` computes both."""
+        home = self.plain()
+        self.assertRegex((home.path / "models.lock").read_text(encoding="utf-8"), r'(?m)^blake3 = "[0-9a-f]{64}"$')
+        self.assertIn(hashlib.sha256(MODEL.read_bytes()).hexdigest(), home.must("models", "verify").out)
 
     def test_a_benchmark_takes_nothing_from_another_file(self):
         home = self.plain()

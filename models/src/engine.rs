@@ -81,8 +81,9 @@ struct Language {
 
 impl Language {
     fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
-        let tokenizer = Arc::new(Tokenizer::new(gguf)?);
-        let vocabulary = Vocabulary::new(Arc::clone(&tokenizer))?;
+        let (tokenizer, vocabulary) = Tokenizer::beside(gguf, Vocabulary::new)?;
+        let tokenizer = Arc::new(tokenizer);
+        let vocabulary = vocabulary?.of(&tokenizer);
         let template = match Template::new(gguf, Arc::clone(&tokenizer)) {
             Ok(template) => Ok(template),
             Err(ModelError::Template { why }) => Err(why),
@@ -180,7 +181,7 @@ impl Engine {
         &self.name
     }
 
-    /// SHA-256 of the bytes that were loaded.
+    /// SHA-256 of the bytes that were loaded, as it is pinned.
     #[must_use]
     pub fn sha256(&self) -> ModelDigest {
         self.sha256

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::TensorInfo;
-use crate::registry::{ModelDigest, ModelName};
+use crate::registry::{ModelName, Sum};
 
 /// Why a model could not be read, loaded or run.
 #[derive(Debug, Error)]
@@ -33,14 +33,14 @@ pub enum ModelError {
         name: ModelName,
     },
     /// The bytes are not those that were pinned.
-    #[error("model `{name}` has SHA-256 {got}, `models.lock` pins {want}")]
+    #[error("model `{name}` has {got}, `models.lock` pins {want}")]
     WrongHash {
         /// The model.
         name: ModelName,
         /// Its digest now.
-        got: ModelDigest,
-        /// The pinned digest.
-        want: ModelDigest,
+        got: Sum,
+        /// The pinned digest of the same kind.
+        want: Sum,
     },
     /// The file is not as long as the pinned one.
     #[error("model `{name}` has {got} bytes, `models.lock` pins {want}")]

@@ -40,7 +40,7 @@ pub use gguf::{FromValue, Gguf, Numbers, Strings, TensorInfo, Value};
 pub use grammar::{Begun, Callable, Constraint, End, Mask, Matcher, Vocabulary};
 pub use logits::{Ask, Logits};
 pub use needs::Needs;
-pub use registry::{Hashed, Lock, ModelDigest, ModelName, Pin};
+pub use registry::{Hashed, Lock, ModelDigest, ModelName, Pin, QuickDigest, Sum, Sums};
 pub use sampler::{Sampler, Sampling};
 pub use session::{Session, Tally};
 pub use snapshot::{Miss, StateKey};

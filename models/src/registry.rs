@@ -1,15 +1,20 @@
 //! Which models may be loaded: the pins of `models.lock`, and the only way to what is made of a model's bytes, [`Pin::read`].
 //! No file is opened here: the lock's text and a reader of the model are handed in; the lock's signature is the caller's business.
 
+mod digest;
+mod hashed;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Read;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+pub use self::digest::{ModelDigest, QuickDigest, Sum};
+use self::hashed::Hashing;
+pub use self::hashed::{Hashed, Sums};
 use crate::ModelError;
-use crate::watch::{Progress, Watch, tell};
+use crate::watch::Watch;
 
 /// What a lock and a model may be. Reaching one is an error that names it.
 struct Limits {
@@ -79,106 +84,30 @@ impl fmt::Display for ModelName {
     }
 }
 
-/// SHA-256 of a model file; written as 64 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ModelDigest([u8; 32]);
-
-impl ModelDigest {
-    /// The digest of these bytes.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// The digest and the length of what a reader gives, of which `total` bytes are expected.
-    ///
-    /// # Errors
-    /// [`ModelError::Read`]; [`ModelError::Interrupted`].
-    pub fn read(
-        reader: &mut dyn Read,
-        total: u64,
-        watch: &mut dyn Watch,
-    ) -> Result<(Self, u64), ModelError> {
-        let mut bytes = Hashed::new(reader, LIMITS.model);
-        bytes.drain(total, watch)?;
-        let length = bytes.done;
-        Ok((bytes.digest(), length))
-    }
-
-    /// Reads 64 lower-case hex digits.
-    ///
-    /// # Errors
-    /// [`ModelError::Digest`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, ModelError> {
-        let wrong = || ModelError::Digest {
-            text: text.escape_debug().to_string(),
-        };
-        let mut out = [0; 32];
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        if pairs.len() != out.len() || !rest.is_empty() {
-            return Err(wrong());
-        }
-        for (byte, [high, low]) in out.iter_mut().zip(pairs) {
-            *byte = nibble(*high)
-                .zip(nibble(*low))
-                .map(|(h, l)| h << 4 | l)
-                .ok_or_else(wrong)?;
-        }
-        Ok(Self(out))
-    }
-
-    /// The 32 bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
-}
-
-impl fmt::Display for ModelDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for ModelDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl TryFrom<String> for ModelDigest {
-    type Error = ModelError;
-    fn try_from(text: String) -> Result<Self, ModelError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<ModelDigest> for String {
-    fn from(digest: ModelDigest) -> Self {
-        digest.to_string()
-    }
-}
-
 /// One model that may be loaded: its name, and exactly which bytes bear it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     name: ModelName,
     sha256: ModelDigest,
+    /// What is checked at a start, in place of SHA-256. None in locks of earlier versions, and where somebody gave the SHA-256 alone.
+    blake3: Option<QuickDigest>,
     bytes: u64,
     source: Option<String>,
 }
 
 impl Pin {
-    /// A pin for bytes with this digest and length; `source` is a note on where they came from, one line.
+    /// A pin for bytes of which both digests were taken.
+    ///
+    /// # Errors
+    /// As [`Pin::new`].
+    pub fn of(name: ModelName, sums: &Sums) -> Result<Self, ModelError> {
+        Ok(Self {
+            blake3: Some(sums.blake3),
+            ..Self::new(name, sums.sha256, sums.bytes, None)?
+        })
+    }
+
+    /// A pin for bytes of which this digest and length are known; `source` is a note on where they came from, one line.
     ///
     /// # Errors
     /// [`ModelError::Lock`] when the length or the note is beyond what a lock may hold.
@@ -202,6 +131,7 @@ impl Pin {
         Ok(Self {
             name,
             sha256,
+            blake3: None,
             bytes,
             source,
         })
@@ -245,14 +175,24 @@ impl Pin {
         make: impl FnOnce(&mut Hashed<'_>, &mut dyn Watch) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
         let most = self.bytes.saturating_add(1); // one more than pinned tells a file that is too long
-        let mut bytes = Hashed::new(reader, most);
+        let mut hash = Hashing::like(self.checked());
+        let mut bytes = Hashed::new(reader, &mut hash, most);
         let made = make(&mut bytes, watch);
         if matches!(made, Err(ModelError::Interrupted)) {
             return made;
         }
         bytes.drain(self.bytes, watch)?;
-        self.judge(bytes.done, bytes.digest())?;
+        self.judge_length(bytes.done())?;
+        self.judge(hash.finish(), self.checked())?;
         made
+    }
+
+    /// What the bytes are held against when they are read to be used.
+    fn checked(&self) -> Sum {
+        match self.blake3 {
+            Some(blake3) => Sum::Blake3(blake3),
+            None => Sum::Sha256(self.sha256),
+        }
     }
 
     /// The pinned length as this machine counts memory.
@@ -263,76 +203,41 @@ impl Pin {
         })
     }
 
-    /// Reads a model to its end, to know whether it is the pinned one.
+    /// Reads a model to its end, to know whether it is the pinned one by each digest that is pinned.
     ///
     /// # Errors
     /// As [`Pin::read`]; [`ModelError::Interrupted`].
     pub fn verify(&self, reader: &mut dyn Read, watch: &mut dyn Watch) -> Result<(), ModelError> {
-        self.read(reader, watch, |_, _| Ok(()))
-    }
-
-    fn judge(&self, length: u64, got: ModelDigest) -> Result<(), ModelError> {
-        if length != self.bytes {
-            return Err(ModelError::WrongLength {
-                name: self.name.clone(),
-                got: length,
-                want: self.bytes,
-            });
-        }
-        if got != self.sha256 {
-            return Err(ModelError::WrongHash {
-                name: self.name.clone(),
-                got,
-                want: self.sha256,
-            });
-        }
-        Ok(())
-    }
-}
-
-/// The bytes of a model on their way in: what is read is hashed. Made only here, so that none can pass by unhashed.
-pub struct Hashed<'r> {
-    reader: io::Take<&'r mut dyn Read>,
-    hash: Sha256,
-    done: u64,
-}
-
-impl<'r> Hashed<'r> {
-    fn new(reader: &'r mut dyn Read, most: u64) -> Self {
-        Self {
-            reader: reader.take(most),
-            hash: Sha256::new(),
-            done: 0,
+        let most = self.bytes.saturating_add(1);
+        let found = Sums::read_most(reader, most, self.bytes, watch)?;
+        self.judge_length(found.bytes)?;
+        self.judge(Sum::Sha256(found.sha256), Sum::Sha256(self.sha256))?;
+        match self.blake3 {
+            Some(blake3) => self.judge(Sum::Blake3(found.blake3), Sum::Blake3(blake3)),
+            None => Ok(()),
         }
     }
 
-    /// Reads what is left and keeps nothing, telling the watcher after each part.
-    fn drain(&mut self, total: u64, watch: &mut dyn Watch) -> Result<(), ModelError> {
-        let mut chunk = vec![0; LIMITS.chunk];
-        loop {
-            match self.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(ModelError::Read { source }),
-            }
-            let done = self.done;
-            tell(watch, Progress::Load { done, total })?;
+    fn judge_length(&self, got: u64) -> Result<(), ModelError> {
+        if got == self.bytes {
+            return Ok(());
         }
+        Err(ModelError::WrongLength {
+            name: self.name.clone(),
+            got,
+            want: self.bytes,
+        })
     }
 
-    /// The digest of all that was read.
-    fn digest(self) -> ModelDigest {
-        ModelDigest(self.hash.finalize().into())
-    }
-}
-
-impl Read for Hashed<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let got = self.reader.read(into)?;
-        self.hash.update(into.get(..got).unwrap_or_default());
-        self.done = self.done.saturating_add(got as u64);
-        Ok(got)
+    fn judge(&self, got: Sum, want: Sum) -> Result<(), ModelError> {
+        if got == want {
+            return Ok(());
+        }
+        Err(ModelError::WrongHash {
+            name: self.name.clone(),
+            got,
+            want,
+        })
     }
 }
 
@@ -342,6 +247,7 @@ impl Read for Hashed<'_> {
 /// [[model]]
 /// name = "qwen2.5-0.5b"
 /// sha256 = "74a4…"
+/// blake3 = "9c1b…"
 /// bytes = 491400064
 /// source = "Qwen/Qwen2.5-0.5B-Instruct-GGUF@main qwen2.5-0.5b-instruct-q4_k_m.gguf"
 /// default = true
@@ -364,6 +270,8 @@ struct Page {
 struct Entry {
     name: ModelName,
     sha256: ModelDigest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blake3: Option<QuickDigest>,
     bytes: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<String>,
@@ -410,7 +318,10 @@ impl Lock {
             }
             self.default = Some(entry.name.clone());
         }
-        let pin = Pin::new(entry.name, entry.sha256, entry.bytes, entry.source)?;
+        let pin = Pin {
+            blake3: entry.blake3,
+            ..Pin::new(entry.name, entry.sha256, entry.bytes, entry.source)?
+        };
         self.pins.insert(name, pin);
         Ok(())
     }
@@ -428,6 +339,7 @@ impl Lock {
         Entry {
             name: pin.name.clone(),
             sha256: pin.sha256,
+            blake3: pin.blake3,
             bytes: pin.bytes,
             source: pin.source.clone(),
             default: self.default.as_ref() == Some(&pin.name),

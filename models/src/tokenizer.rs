@@ -7,6 +7,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::ModelError;
 use crate::gguf::Gguf;
+use crate::meanwhile::meanwhile;
 
 mod bytelevel;
 mod parts;
@@ -20,10 +21,15 @@ use sentencepiece::SentencePiece;
 pub struct Tokenizer {
     literals: Literals,
     model: Model,
-    pieces: Vec<Piece>,
+    spelling: Spelling,
     control: HashMap<String, u32>,
-    ends: Vec<u32>,
     bos: Option<u32>,
+}
+
+/// What each token stands for. Known before there is anything that splits text.
+pub(crate) struct Spelling {
+    pieces: Vec<Piece>,
+    ends: Vec<u32>,
 }
 
 enum Model {
@@ -54,30 +60,36 @@ impl Tokenizer {
         Self::from_parts(Parts::read(gguf)?)
     }
 
+    /// The same, while `aside` makes something of what the tokens stand for.
+    pub(crate) fn beside<T: Send>(
+        gguf: &Gguf<'_>,
+        aside: impl FnMut(&Spelling) -> T + Send,
+    ) -> Result<(Self, T), ModelError> {
+        Self::from_parts_beside(Parts::read(gguf)?, aside)
+    }
+
     fn from_parts(parts: Parts) -> Result<Self, ModelError> {
-        let (model, pieces) = match parts.family {
-            parts::Family::ByteLevel => {
-                let pieces = parts.pieces(bytelevel::bytes);
-                (Model::ByteLevel(Box::new(ByteLevel::new(&parts)?)), pieces)
-            }
-            parts::Family::SentencePiece => {
-                let pieces = parts.pieces(sentencepiece::bytes);
-                (Model::SentencePiece(SentencePiece::new(&parts)), pieces)
-            }
-        };
-        let literals = Literals::new(&parts)?;
+        Self::from_parts_beside(parts, |_| ()).map(|(tokenizer, ())| tokenizer)
+    }
+
+    fn from_parts_beside<T: Send>(
+        mut parts: Parts,
+        mut aside: impl FnMut(&Spelling) -> T + Send,
+    ) -> Result<(Self, T), ModelError> {
+        let spelling = Spelling::of(&mut parts);
+        let (made, model) = meanwhile(|| aside(&spelling), || Model::new(&mut parts));
         let control = parts
             .of_kind(Kind::Control)
             .map(|(id, text)| (text.to_owned(), id))
             .collect();
-        Ok(Self {
-            literals,
-            model,
-            pieces,
+        let tokenizer = Self {
+            model: model?,
+            literals: Literals::new(&parts)?,
+            spelling,
             control,
-            ends: parts.ends,
             bos: parts.bos,
-        })
+        };
+        Ok((tokenizer, made))
     }
 
     /// The tokens of a text that begins here: after a control token, or at the start of everything.
@@ -133,12 +145,13 @@ impl Tokenizer {
     /// Whether this token is a control token.
     #[must_use]
     pub fn is_control(&self, id: u32) -> bool {
-        matches!(self.piece(id), Some(Piece::Control(_)))
+        matches!(self.spelling.piece(id), Some(Piece::Control(_)))
     }
 
     /// How a control token is written; empty for every other token.
+    #[cfg(test)]
     pub(crate) fn control_text(&self, id: u32) -> &str {
-        match self.piece(id) {
+        match self.spelling.piece(id) {
             Some(Piece::Control(text)) => text,
             _ => "",
         }
@@ -147,7 +160,7 @@ impl Tokenizer {
     /// The bytes that a token stands for; none for control tokens and for ids outside the vocabulary. May cut a character in two.
     #[must_use]
     pub fn token_bytes(&self, id: u32) -> &[u8] {
-        match self.piece(id) {
+        match self.spelling.piece(id) {
             Some(Piece::Text(bytes)) => bytes,
             _ => &[],
         }
@@ -165,19 +178,56 @@ impl Tokenizer {
     /// How many tokens there are; ids are below this.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.pieces.len()
+        self.spelling.pieces.len()
     }
 
     /// The tokens with which the model says that a turn or the text is over, the file's end-of-text token first; never empty.
     #[must_use]
     pub fn ends(&self) -> &[u32] {
-        &self.ends
+        &self.spelling.ends
     }
 
     /// The token that every prompt begins with, if the model wants one.
     #[must_use]
     pub fn bos(&self) -> Option<u32> {
         self.bos
+    }
+}
+
+impl Model {
+    fn new(parts: &mut Parts) -> Result<Self, ModelError> {
+        Ok(match parts.family {
+            parts::Family::ByteLevel => Self::ByteLevel(Box::new(ByteLevel::new(parts)?)),
+            parts::Family::SentencePiece => Self::SentencePiece(SentencePiece::new(parts)),
+        })
+    }
+}
+
+impl Spelling {
+    fn of(parts: &mut Parts) -> Self {
+        let pieces = match parts.family {
+            parts::Family::ByteLevel => parts.pieces(bytelevel::bytes),
+            parts::Family::SentencePiece => parts.pieces(sentencepiece::bytes),
+        };
+        Self {
+            pieces,
+            ends: std::mem::take(&mut parts.ends),
+        }
+    }
+
+    /// As [`Tokenizer::ends`].
+    pub(crate) fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The bytes of each token, by its number; those of a control token come after a mark that no text holds.
+    pub(crate) fn words(&self, mark: u8) -> Vec<Vec<u8>> {
+        let word = |piece: &Piece| match piece {
+            Piece::Text(bytes) => bytes.clone(),
+            Piece::Control(text) => [&[mark], text.as_bytes()].concat(),
+            Piece::Nothing => Vec::new(),
+        };
+        self.pieces.iter().map(word).collect()
     }
 
     fn piece(&self, id: u32) -> Option<&Piece> {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::{AttestError, Purpose, Roots, unseal, version_of};
 use cloister_models::{
-    DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Unwatched,
-    Watch, available_memory,
+    DeviceChoice, Engine, Lock, ModelDigest, ModelError, ModelName, Pin, Progress, Sum, Sums,
+    Unwatched, Watch, available_memory,
 };
 use thiserror::Error;
 
@@ -25,12 +25,8 @@ pub(crate) enum LoadError {
     Unknown { name: String, home: String },
     #[error("`--sha256` goes with a file; the hash of `{name}` is pinned in `models.lock`")]
     Twice { name: String },
-    #[error("`{file}` has SHA-256 {got}, not {want}")]
-    WrongHash {
-        file: String,
-        got: ModelDigest,
-        want: ModelDigest,
-    },
+    #[error("`{file}` has {got}, not {want}")]
+    WrongHash { file: String, got: Sum, want: Sum },
     #[error("`{path}`: {source}")]
     Seal { path: String, source: AttestError },
     #[error(transparent)]
@@ -72,14 +68,17 @@ pub(crate) struct Named<'a> {
 pub(crate) fn load(named: &Named<'_>) -> Result<Engine, LoadError> {
     let (pin, path) = found(named)?;
     let mut file = open(&path)?;
-    Engine::load(&pin, &mut file, DeviceChoice::Cpu, &mut Alone).map_err(|error| match error {
+    let loaded = Engine::load(&pin, &mut file, DeviceChoice::Cpu, &mut Alone);
+    let engine = loaded.map_err(|error| match error {
         ModelError::WrongHash { got, want, .. } if named.sha256.is_some() => LoadError::WrongHash {
             file: path.display().to_string(),
             got,
             want,
         },
         other => LoadError::Model(other),
-    })
+    })?;
+    engine.vocabulary().prepare()?; // so that no client waits for it
+    Ok(engine)
 }
 
 /// Nobody waits for the model, but it must fit.
@@ -163,11 +162,11 @@ fn read_lock(home: &Path) -> Result<Lock, LoadError> {
 fn pin_of(path: &Path, sha256: Option<&str>) -> Result<Pin, LoadError> {
     let mut file = open(path)?;
     let length = file.metadata().map_err(failed(path))?.len();
-    let (sha256, bytes) = match sha256 {
-        Some(sha256) => (ModelDigest::parse(sha256)?, length),
-        None => ModelDigest::read(&mut file, length, &mut Unwatched)?,
-    };
-    Ok(Pin::new(name_of(path)?, sha256, bytes, None)?)
+    let name = name_of(path)?;
+    Ok(match sha256 {
+        Some(sha256) => Pin::new(name, ModelDigest::parse(sha256)?, length, None)?,
+        None => Pin::of(name, &Sums::read(&mut file, length, &mut Unwatched)?)?,
+    })
 }
 
 /// Opens a plain file to read, and nothing else. Opening does not wait, so a pipe cannot hold us.
@@ -219,11 +218,19 @@ mod tests {
         AdminKey::from_random(Zeroizing::new([number; 32]))
     }
 
-    /// A home that trusts admin 1, whose lock of one model is signed by `signer`.
+    /// A home that trusts admin 1, whose lock of one model is signed by `signer`. The lock is as an earlier version wrote it.
     fn home(signer: &AdminKey, model: &[u8]) -> tempfile::TempDir {
+        let pin = Pin::new(name(), ModelDigest::of(model), model.len() as u64, None);
+        home_with(signer, model, pin.unwrap())
+    }
+
+    fn name() -> ModelName {
+        ModelName::parse("m").unwrap()
+    }
+
+    fn home_with(signer: &AdminKey, model: &[u8], pin: Pin) -> tempfile::TempDir {
         let home = tempfile::tempdir().unwrap();
-        let digest = ModelDigest::of(model);
-        let lock = format!("[[model]]\nname = \"m\"\nsha256 = \"{digest}\"\nbytes = 7\n");
+        let lock = Lock::default().pin(pin).print().unwrap();
         let roots = Roots::new(admin(1).public()).to_json().unwrap();
         let put = |name: &str, bytes: &[u8]| {
             let path = home.path().join(name);
@@ -249,22 +256,25 @@ mod tests {
 
     #[test]
     fn a_pinned_model_is_read_only_if_its_bytes_are_the_pinned_ones() {
+        let today = Pin::of(name(), &Sums::of(b"weights")).unwrap();
         let home = home(&admin(1), b"weights");
-        let file = home.path().join("models/m.gguf");
-        let refused = load(&named("m", None, home.path())).err();
-        assert!(
-            matches!(refused, Some(LoadError::Model(ModelError::Magic { .. }))),
-            "{refused:?}" // the pinned bytes, which are no model
-        );
-        fs::write(&file, "weightz").unwrap();
-        let refused = load(&named("m", None, home.path())).err();
-        assert!(
-            matches!(
-                refused,
-                Some(LoadError::Model(ModelError::WrongHash { .. }))
-            ),
-            "{refused:?}"
-        );
+        for home in [&home, &home_with(&admin(1), b"weights", today)] {
+            let file = home.path().join("models/m.gguf");
+            let refused = load(&named("m", None, home.path())).err();
+            assert!(
+                matches!(refused, Some(LoadError::Model(ModelError::Magic { .. }))),
+                "{refused:?}" // the pinned bytes, which are no model
+            );
+            fs::write(&file, "weightz").unwrap();
+            let refused = load(&named("m", None, home.path())).err();
+            assert!(
+                matches!(
+                    refused,
+                    Some(LoadError::Model(ModelError::WrongHash { .. }))
+                ),
+                "{refused:?}"
+            );
+        }
         let refused = load(&named("n", None, home.path())).err();
         assert!(
             matches!(refused, Some(LoadError::Unknown { .. })),

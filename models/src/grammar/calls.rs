@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use llguidance::api::TopLevelGrammar;
 use serde_json::{Value, json};
 
-use super::{Constraint, escaped, refused, within};
+use super::{Constraint, Width, escaped, refused, within};
 use crate::ModelError;
 
 /// A function that may be called.
@@ -70,6 +70,7 @@ impl Constraint {
         within(lark.len())?;
         Ok(Self {
             grammar: TopLevelGrammar::from_lark(lark),
+            width: Width::Wide,
             end: String::new(),
         })
     }

@@ -6,7 +6,7 @@ use expect_test::expect;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Unwatched;
+use crate::{Progress, Unwatched};
 
 fn name(text: &str) -> ModelName {
     ModelName::parse(text).unwrap()
@@ -84,6 +84,95 @@ fn a_lock_that_says_more_or_less_is_refused() {
     }
 }
 
+/// A pin of these bytes with both digests.
+fn quick(text: &str, bytes: &[u8]) -> Pin {
+    Pin::of(name(text), &Sums::of(bytes)).unwrap()
+}
+
+#[test]
+fn both_digests_stand_in_the_lock_and_one_of_an_earlier_version_has_the_one() {
+    let lock = Lock::default()
+        .pin(quick("new", b"abc"))
+        .pin(pin("old", b"abc"));
+    let text = lock.print().unwrap();
+    // FIPS 180-2, appendix B.1; the test vectors of BLAKE3's `b3sum` for the same three bytes.
+    expect![[r#"
+        [[model]]
+        name = "new"
+        sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        blake3 = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"
+        bytes = 3
+        default = true
+
+        [[model]]
+        name = "old"
+        sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        bytes = 3
+    "#]]
+    .assert_eq(&text);
+    assert_eq!(Lock::parse(&text).unwrap(), lock);
+    for fault in ["6437B3AC", "", "6437b3ac00"] {
+        assert!(Lock::parse(&text.replace("6437b3ac", fault)).is_err());
+    }
+}
+
+/// The pin of an earlier version, and that of today.
+fn both(text: &str, bytes: &[u8]) -> [Pin; 2] {
+    [pin(text, bytes), quick(text, bytes)]
+}
+
+#[test]
+fn a_changed_byte_is_refused_by_whichever_digest_is_pinned() {
+    let right = vec![7; 3 * LIMITS.chunk + 5];
+    for at in [0, LIMITS.chunk, right.len() - 1] {
+        let mut changed = right.clone();
+        changed[at] ^= 1;
+        for (pin, kind) in both("m", &right).into_iter().zip(["SHA-256", "BLAKE3"]) {
+            let refused = pin
+                .read(&mut &changed[..], &mut Unwatched, all)
+                .unwrap_err();
+            assert!(matches!(refused, ModelError::WrongHash { .. }));
+            let told = format!("model `m` has {kind} ");
+            assert!(refused.to_string().starts_with(&told), "{refused}");
+            assert!(pin.verify(&mut &changed[..], &mut Unwatched).is_err());
+        }
+        // Nothing else keeps them from being read.
+        for pin in both("m", &changed) {
+            let read = pin.read(&mut &changed[..], &mut Unwatched, all);
+            assert!(read.unwrap() == changed);
+        }
+    }
+}
+
+#[test]
+fn a_digest_that_is_not_of_these_bytes_is_found() {
+    let (right, other) = (Sums::of(b"weights"), Sums::of(b"weightz"));
+    let pinned = |sha256, blake3| {
+        let sums = Sums {
+            sha256,
+            blake3,
+            ..right
+        };
+        Pin::of(name("m"), &sums).unwrap()
+    };
+    let read = |pin: &Pin| pin.read(&mut &b"weights"[..], &mut Unwatched, all);
+    let verified = |pin: &Pin| pin.verify(&mut &b"weights"[..], &mut Unwatched);
+    let wrong = pinned(right.sha256, other.blake3);
+    assert!(matches!(read(&wrong), Err(ModelError::WrongHash { .. })));
+    assert!(matches!(
+        verified(&wrong),
+        Err(ModelError::WrongHash { .. })
+    ));
+    // A start asks the quick one alone and trusts who signed both; `verify` trusts neither.
+    let wrong = pinned(other.sha256, right.blake3);
+    assert!(read(&wrong).is_ok());
+    assert!(matches!(
+        verified(&wrong),
+        Err(ModelError::WrongHash { .. })
+    ));
+    assert!(verified(&pinned(right.sha256, right.blake3)).is_ok());
+}
+
 /// All that a reader of the pinned bytes is given.
 fn all(bytes: &mut Hashed<'_>, _: &mut dyn Watch) -> Result<Vec<u8>, ModelError> {
     let mut seen = Vec::new();
@@ -94,34 +183,36 @@ fn all(bytes: &mut Hashed<'_>, _: &mut dyn Watch) -> Result<Vec<u8>, ModelError>
 
 #[test]
 fn the_bytes_that_were_hashed_are_the_bytes_that_are_loaded() {
-    let pin = pin("m", b"weights");
-    assert_eq!(
-        pin.read(&mut &b"weights"[..], &mut Unwatched, all).unwrap(),
-        b"weights"
-    );
-    // Whatever was made of other bytes, and however much of them was looked at, nobody gets it.
-    for looked_at in 0..=8 {
-        for other in [&b"Weights"[..], b"weightz"] {
-            let made = pin.read(&mut { other }, &mut Unwatched, |bytes, _| {
-                let mut seen = Vec::new();
-                bytes.take(looked_at).read_to_end(&mut seen).unwrap();
-                Ok(seen)
-            });
-            assert!(matches!(made, Err(ModelError::WrongHash { .. })));
+    for pin in both("m", b"weights") {
+        assert_eq!(
+            pin.read(&mut &b"weights"[..], &mut Unwatched, all).unwrap(),
+            b"weights"
+        );
+        // Whatever was made of other bytes, and however much of them was looked at, nobody gets it.
+        for looked_at in 0..=8 {
+            for other in [&b"Weights"[..], b"weightz"] {
+                let made = pin.read(&mut { other }, &mut Unwatched, |bytes, _| {
+                    let mut seen = Vec::new();
+                    bytes.take(looked_at).read_to_end(&mut seen).unwrap();
+                    Ok(seen)
+                });
+                assert!(matches!(made, Err(ModelError::WrongHash { .. })));
+            }
         }
     }
 }
 
 #[test]
 fn a_fault_counts_only_in_the_pinned_bytes() {
-    let pin = pin("m", b"weights");
     let faulty = |_: &mut Hashed<'_>, _: &mut dyn Watch| Err::<(), _>(ModelError::NothingRead);
-    let right = pin.read(&mut &b"weights"[..], &mut Unwatched, faulty);
-    assert!(matches!(right, Err(ModelError::NothingRead)));
-    let wrong = pin.read(&mut &b"Weights"[..], &mut Unwatched, faulty);
-    assert!(matches!(wrong, Err(ModelError::WrongHash { .. })));
-    let cut = pin.read(&mut &b"weight"[..], &mut Unwatched, faulty);
-    assert!(matches!(cut, Err(ModelError::WrongLength { .. })));
+    for pin in both("m", b"weights") {
+        let right = pin.read(&mut &b"weights"[..], &mut Unwatched, faulty);
+        assert!(matches!(right, Err(ModelError::NothingRead)));
+        let wrong = pin.read(&mut &b"Weights"[..], &mut Unwatched, faulty);
+        assert!(matches!(wrong, Err(ModelError::WrongHash { .. })));
+        let cut = pin.read(&mut &b"weight"[..], &mut Unwatched, faulty);
+        assert!(matches!(cut, Err(ModelError::WrongLength { .. })));
+    }
 }
 
 #[test]
@@ -173,8 +264,9 @@ fn a_reader_is_hashed_as_it_is_read() {
         ControlFlow::Continue(())
     };
     let total = bytes.len() as u64;
-    let (digest, length) = ModelDigest::read(&mut &bytes[..], total, &mut watch).unwrap();
-    assert_eq!((digest, length), (ModelDigest::of(&bytes), total));
+    let sums = Sums::read(&mut &bytes[..], total, &mut watch).unwrap();
+    assert_eq!(sums, Sums::of(&bytes));
+    assert_eq!((sums.sha256, sums.bytes), (ModelDigest::of(&bytes), total));
     assert_eq!(
         seen,
         [1 << 20, 2 << 20, 3_000_000].map(|done| Progress::Load { done, total })
@@ -186,18 +278,24 @@ fn a_reader_is_hashed_as_it_is_read() {
 
 #[test]
 fn a_file_that_is_longer_or_shorter_is_refused() {
-    let pin = pin("m", b"weights");
-    for mut wrong in [&b"weight"[..], b"weightss", b""] {
+    for pin in both("m", b"weights") {
+        for mut wrong in [&b"weight"[..], b"weightss", b""] {
+            assert!(matches!(
+                pin.read(&mut wrong, &mut Unwatched, all),
+                Err(ModelError::WrongLength { .. })
+            ));
+        }
+        let mut endless = std::io::repeat(0); // read no further than one byte beyond the pin
         assert!(matches!(
-            pin.read(&mut wrong, &mut Unwatched, all),
-            Err(ModelError::WrongLength { .. })
+            pin.read(&mut endless, &mut Unwatched, all),
+            Err(ModelError::WrongLength { got: 8, .. })
+        ));
+        let verified = pin.verify(&mut std::io::repeat(0), &mut Unwatched);
+        assert!(matches!(
+            verified,
+            Err(ModelError::WrongLength { got: 8, .. })
         ));
     }
-    let mut endless = std::io::repeat(0); // read no further than one byte beyond the pin
-    assert!(matches!(
-        pin.read(&mut endless, &mut Unwatched, all),
-        Err(ModelError::WrongLength { got: 8, .. })
-    ));
 }
 
 proptest! {
@@ -212,7 +310,9 @@ proptest! {
     fn any_lock_reads_back(names in prop::collection::btree_set("[a-z0-9_-][a-z0-9._-]{0,20}", 0..6), source in "[ -~]{0,40}") {
         let lock = names.iter().fold(Lock::default(), |lock, text| {
             let source = Some(source.clone());
-            lock.pin(Pin::new(name(text), ModelDigest::of(text.as_bytes()), 1, source).unwrap())
+            let pin = Pin::new(name(text), ModelDigest::of(text.as_bytes()), 1, source).unwrap();
+            let blake3 = text.contains('-').then(|| Sums::of(text.as_bytes()).blake3);
+            lock.pin(Pin { blake3, ..pin })
         });
         prop_assert_eq!(Lock::parse(&lock.print().unwrap()).unwrap(), lock);
     }

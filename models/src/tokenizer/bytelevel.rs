@@ -2,9 +2,6 @@
 //!
 //! The expressions are llama.cpp's (`llama-vocab.cpp`, by `tokenizer.ggml.pre`), which are those the models were trained with.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel as Bytes;
@@ -68,7 +65,8 @@ pub(super) struct ByteLevel {
 }
 
 impl ByteLevel {
-    pub(super) fn new(parts: &Parts) -> Result<Self, ModelError> {
+    /// Takes the merges out of the parts: nothing else needs them.
+    pub(super) fn new(parts: &mut Parts) -> Result<Self, ModelError> {
         let Rules {
             splits,
             whole_pieces,
@@ -78,8 +76,9 @@ impl ByteLevel {
             .map(|(id, text)| (text.to_owned(), id))
             .collect();
         check(&vocab, &parts.merges)?;
+        let merges = std::mem::take(&mut parts.merges);
         let model = BPE::builder()
-            .vocab_and_merges(vocab, parts.merges.clone())
+            .vocab_and_merges(vocab, merges)
             .ignore_merges(whole_pieces == WholePieces::Taken)
             .build()
             .map_err(|e| wrong(e.to_string()))?;
@@ -114,11 +113,9 @@ fn splitter(splits: &[&str]) -> Result<Sequence, ModelError> {
 /// merge joins two tokens to a third, which the builder relies on.
 fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
     let needed = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
-    let known = |letter: &char| vocab.contains_key(letter.encode_utf8(&mut [0; 4]) as &str);
-    if let Some((_, byte)) = LETTERS
-        .iter()
-        .find(|(letter, byte)| needed(**byte) && !known(letter))
-    {
+    let known = |letter: char| vocab.contains_key(letter.encode_utf8(&mut [0; 4]) as &str);
+    let missing = |(letter, byte): &(char, u8)| needed(*byte) && !known(*letter);
+    if let Some((_, byte)) = letters().find(missing) {
         return Err(wrong(format!("no token stands for the byte {byte}")));
     }
     let mut joined = String::new();
@@ -139,28 +136,40 @@ fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// GPT-2's spelling of bytes: printable ones stand for themselves, the others for letters from U+0100 on.
-static LETTERS: LazyLock<HashMap<char, u8>> = LazyLock::new(|| {
-    let printable = |b: u8| matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    let plain = (0..=255)
-        .filter(|b| printable(*b))
-        .map(|b| (char::from(b), b));
-    let others = (0..=255).filter(|b| !printable(*b));
-    let moved = ('\u{100}'..).zip(others);
-    plain.chain(moved).collect()
-});
+/// GPT-2's spelling of bytes: printable ones stand for themselves, the others, in order, for letters from U+0100 on.
+fn byte(letter: char) -> Option<u8> {
+    let byte = match u32::from(letter) {
+        plain @ (0x21..=0x7E | 0xA1..=0xAC | 0xAE..=0xFF) => plain,
+        moved @ 0x100..=0x120 => moved - 0x100,
+        moved @ 0x121..=0x142 => moved - 0x121 + 0x7F,
+        0x143 => 0xAD,
+        _ => return None,
+    };
+    u8::try_from(byte).ok()
+}
+
+/// The letters that bytes are written as, each with its byte.
+pub(super) fn letters() -> impl Iterator<Item = (char, u8)> {
+    ('\0'..='\u{143}').filter_map(|letter| Some((letter, byte(letter)?)))
+}
 
 /// The bytes that a token of this family is written for.
 pub(super) fn bytes(text: &str) -> Vec<u8> {
-    let spelled: Option<Vec<u8>> = text
-        .chars()
-        .map(|letter| LETTERS.get(&letter).copied())
-        .collect();
+    let spelled: Option<Vec<u8>> = text.chars().map(byte).collect();
     spelled.unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
-/// The letters that bytes are written as.
 #[cfg(test)]
-pub(super) fn letters() -> impl Iterator<Item = char> {
-    LETTERS.keys().copied()
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_has_one_letter() {
+        let mut bytes: Vec<u8> = letters().map(|(_, byte)| byte).collect();
+        bytes.sort_unstable();
+        assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
+        // As in GPT-2's `bytes_to_unicode`: space, line feed, the soft hyphen.
+        let spelled = ['\u{120}', '\u{10A}', '\u{143}'].map(byte);
+        assert_eq!(spelled, [Some(b' '), Some(b'\n'), Some(0xAD)]);
+    }
 }

@@ -313,17 +313,16 @@ fn owned(bytes: &[u8]) -> Result<String, ModelError> {
             LIMITS.token
         )));
     }
-    text(bytes, "a token")
+    text(bytes, "a token").map(str::to_owned)
 }
 
-fn text(bytes: &[u8], what: &str) -> Result<String, ModelError> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(wrong(format!(
+fn text<'b>(bytes: &'b [u8], what: &str) -> Result<&'b str, ModelError> {
+    std::str::from_utf8(bytes).map_err(|_| {
+        wrong(format!(
             "{what} is not UTF-8: `{}`",
             shown(&String::from_utf8_lossy(bytes))
-        ))),
-    }
+        ))
+    })
 }
 
 fn kind((number, text): (i32, &String)) -> Result<Kind, ModelError> {
@@ -353,7 +352,7 @@ fn merge(bytes: &[u8]) -> Result<(String, String), ModelError> {
     let parts = space.and_then(|at| Some((text.get(..at)?, text.get(at.saturating_add(1)..)?)));
     let (left, right) = parts
         .filter(|(_, right)| !right.is_empty())
-        .ok_or_else(|| wrong(format!("the merge `{}` has not two parts", shown(&text))))?;
+        .ok_or_else(|| wrong(format!("the merge `{}` has not two parts", shown(text))))?;
     Ok((left.to_owned(), right.to_owned()))
 }
 

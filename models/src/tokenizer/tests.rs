@@ -12,7 +12,7 @@ const MARKER: &str = "<|im_end|>";
 
 /// All bytes, two merges, a control token and a user-defined one.
 fn bytelevel(merges: &[(&str, &str)]) -> Result<Tokenizer, ModelError> {
-    let letters: Vec<String> = letters().map(String::from).collect();
+    let letters: Vec<String> = letters().map(|(letter, _)| letter.to_string()).collect();
     let mut tokens: Vec<(&str, Kind)> = letters
         .iter()
         .map(|letter| (letter.as_str(), Kind::Normal))

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use cloister_attest::Purpose;
-use cloister_models::{Gguf, Lock, ModelDigest, ModelName, Pin};
+use cloister_models::{Gguf, Lock, ModelName, Pin, Sums};
 use serde_json::json;
 
 use super::Desk;
@@ -73,12 +73,7 @@ fn import(file: &Path, name: &str, home: &Home, desk: &Desk) -> Result<(), Failu
     }
     let bytes = read(file, desk)?;
     Gguf::parse(&bytes)?;
-    let pin = Pin::new(
-        name.clone(),
-        ModelDigest::of(&bytes),
-        u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        None,
-    )?;
+    let pin = Pin::of(name.clone(), &Sums::of(&bytes))?;
     let place = home.models().join(format!("{}.gguf", name.as_str()));
     write(&place, &bytes, desk)?;
     let sha256 = pin.sha256().to_string();
@@ -148,12 +143,7 @@ fn pin_in_place(name: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
     let name = ModelName::parse(name)?;
     let bytes = read(&home.models().join(format!("{}.gguf", name.as_str())), desk)?;
     Gguf::parse(&bytes)?;
-    let pin = Pin::new(
-        name,
-        ModelDigest::of(&bytes),
-        u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        None,
-    )?;
+    let pin = Pin::of(name, &Sums::of(&bytes))?;
     desk.screen.say(
         "pinned",
         format!("{} sha256 {}", pin.name().as_str(), pin.sha256()),

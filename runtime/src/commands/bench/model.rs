@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use cloister_models::{
-    Backend, DeviceChoice, Engine, Facts, ModelDigest, ModelName, Pin, processors,
-};
+use cloister_models::{Backend, DeviceChoice, Engine, Facts, ModelName, Pin, Sums, processors};
 
 use super::super::Desk;
 use crate::cli::{self, BenchEngine};
@@ -80,13 +78,8 @@ fn pin_of(file: &Path, desk: &Desk) -> Result<Pin, Failure> {
     let mut reader = disk::open(file)?;
     let total = reader.metadata().map(|m| m.len()).unwrap_or_default();
     let mut stage = desk.screen.stage("hashing");
-    let (sha256, bytes) = ModelDigest::read(&mut reader, total, &mut stage)?;
-    Ok(Pin::new(
-        ModelName::parse("measured")?,
-        sha256,
-        bytes,
-        None,
-    )?)
+    let sums = Sums::read(&mut reader, total, &mut stage)?;
+    Ok(Pin::of(ModelName::parse("measured")?, &sums)?)
 }
 
 /// As llama.cpp describes a model: `qwen2 1.5B Q4_K - Medium`.
