@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A second verifier, written from SPEC.md and sharing no code with the first, to keep it honest. Slow: a few hundred entries a second.
 
-usage: check.py LEDGER ROOTS.json [CHALLENGE]     LEDGER a folder, CHALLENGE in hex
+usage: check.py LEDGER ROOTS.json [CHALLENGE [ANSWER]]     LEDGER a folder, CHALLENGE in hex, ANSWER the file with which the device answered it
 Prints one line of JSON: the verdict, for a tampered ledger the first bad entry, file and byte, and what was good before. Exits with the
 codes of SPEC.md section 11. Python's standard library is all that it needs.
 """
@@ -132,14 +132,17 @@ BODIES = {
     "refusal": {"what": text, "rule": text, "reason": text},
     "interrupted": {"stage": text, "reason": text},
     "note": {"about": text, "text": text},
+    "anchor": {"attest": BYTES, "sig": SIGNATURE},
     "rotate": {"epoch": number, "next": KEY},
     "session-end": {"outcome": text, "entries": number},
 }
 ENTRY = {"v": number, "seq": number, "prev": DIGEST, "ts": number, "session": SESSION, "att": one_of(*KINDS), "kind": one_of(*BODIES), "sig": SIGNATURE}
 ROOTS = {
     "v": number, "admin": KEY, "accept": listed(one_of(*KINDS[1:])),
-    "keys": listed({"device": text, "name": BYTES, "public": BYTES, "kind": one_of(*KINDS[1:]), "pcrs": listed(number), "how": one_of("pinned-in-person")}),
+    "keys": listed({"device": text, "name": BYTES, "public": BYTES, "kind": one_of(*KINDS[1:]), "pcrs": listed(number), "how": one_of("pinned-in-person"), "counter?": number}),
 }
+
+ANSWER = {"ak": BYTES, "attest": BYTES, "challenge": BYTES, "proto": one_of("cloister-counter/v1"), "sig": SIGNATURE}
 
 # Ed25519, strict (RFC 8032; section 1).
 
@@ -242,14 +245,43 @@ def attestation_key(ak):
     return x, y
 
 
-def check_quote(quote, qualifying):
-    """Checks 1 to 5; gives the key's name and its counts of resets and restarts."""
-    ak, attest, signature = (bytes.fromhex(quote[name]) for name in ("ak", "attest", "sig"))
+def check_attest(ak, attest, signature):
     key, (r, s) = attestation_key(ak), (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
     need(0 < r < N and 0 < s < N, "a signature out of range")
     w, z = pow(s, -1, N), int.from_bytes(sha256(attest), "big")
     point = p256_add(times(p256_add, None, z * w % N, G), times(p256_add, None, r * w % N, key))
-    need(point and point[0] % N == r, "the quote's signature does not hold")
+    need(point and point[0] % N == r, "the TPM's signature does not hold")
+
+
+def read_anchor(body, qualifying):
+    """Section 14; gives the counter's name and value. The signature is `check_attest`'s."""
+    fields = Fields(bytes.fromhex(body["attest"]))
+    need((fields.int(4), fields.int(2)) == (0xFF544347, 0x8014), "no certificate of a counter")
+    fields.sized()
+    extra, _, name, offset, value = fields.sized(), fields.take(25), fields.sized(), fields.int(2), fields.sized()
+    fields.end()
+    need(extra == qualifying and offset == 0 and len(value) == 8, "no whole counter, or over something else")
+    return name, int.from_bytes(value, "big")
+
+
+def counter_name(index):
+    return b"\x00\x0b" + sha256(index.to_bytes(4, "big") + bytes.fromhex("000b2204001400000008"))
+
+
+def read_answer(data, challenge):
+    """Section 14: the name of the key that answered, the counter's name and its value."""
+    answer = parse(data)
+    need(fits(ANSWER, answer) and canonical(answer) == data and answer["challenge"] == challenge, "no answer to the challenge")
+    ak = bytes.fromhex(answer["ak"])
+    counter, value = read_anchor(answer, sha256(b"counter-challenge/v1\0", bytes.fromhex(challenge)))
+    check_attest(ak, bytes.fromhex(answer["attest"]), bytes.fromhex(answer["sig"]))
+    return key_name(ak), counter, value
+
+
+def check_quote(quote, qualifying):
+    """Checks 1 to 5; gives the key's name and its counts of resets and restarts."""
+    ak, attest, signature = (bytes.fromhex(quote[name]) for name in ("ak", "attest", "sig"))
+    check_attest(ak, attest, signature)
     fields = Fields(attest)
     need((fields.int(4), fields.int(2)) == (0xFF544347, 0x8018), "no quote of a TPM")
     fields.sized()
@@ -266,6 +298,10 @@ def check_quote(quote, qualifying):
     return b"\x00\x0b" + sha256(ak), resets
 
 
+def key_name(ak):
+    return b"\x00\x0b" + sha256(ak)
+
+
 def read_roots(data):
     roots = parse(data)
     need(fits(ROOTS, roots) and roots["v"] == 1, "no roots of version 1")
@@ -274,6 +310,7 @@ def read_roots(data):
         public, pcrs = bytes.fromhex(key["public"]), key["pcrs"]
         attestation_key(public)
         need(bytes.fromhex(key["name"]) == b"\x00\x0b" + sha256(public), "a name that is not its key's")
+        need(0x0180C100 <= key.get("counter", 0x0180C100) <= 0x0180C1FF, "a counter that is none of ours")
         need(pcrs and pcrs == sorted(set(pcrs)) and pcrs[-1] < 24, "PCRs that are not ascending below 24")
     return roots
 
@@ -288,7 +325,8 @@ class Ledger:
         self.unended, self.torn, self.resets, self.peaks = [], {}, {}, []
         self.sessions = self.attested = 0
         self.anchored, self.fresh, self.doubts = False, False, []
-        self.public, self.epoch, self.epoch_size, self.epoch_since, self.proto = None, 0, 0, 0, ""
+        self.anchors, self.ak, self.last_anchor, self.ends_anchored, self.said = {}, None, None, False, False
+        self.public, self.epoch, self.epoch_size, self.epoch_since = None, 0, 0, 0
 
     def line(self, line):
         entry = parse(line)
@@ -320,11 +358,14 @@ class Ledger:
         key = bytes.fromhex(start["session_pub"][8:])
         name = sha256(b"cloister-session-id/v1\0", key)[:8].hex()
         need(entry["session"] == start["session_id"] == name, "a session under another name")
-        need(start["proto"] >= self.proto, "a session bound by less than the one before")
-        self.proto = start["proto"]
+        need(start["proto"] == f"cloister-session/v{self.version}", "a statement of another version")
         self.new_epoch(0, start["session_pub"], entry["ts"])
         need(start["ledger"] == {"head": entry["prev"], "size": entry["seq"]}, "a statement about another ledger")
         need(entry["ts"] <= start["not_after"] and entry["body"]["evidence"]["kind"] == entry["att"], "a start that contradicts itself")
+        self.cut_short()
+        self.ak, self.last_anchor, self.ends_anchored, self.said = None, None, False, False
+        if entry["att"] != "none":
+            self.ak = bytes.fromhex(entry["body"]["evidence"]["quote"]["ak"])
         self.start, self.att, self.count, self.open, self.unsaid = start, entry["att"], 0, [], []
 
     def new_epoch(self, number, key, since):
@@ -332,7 +373,7 @@ class Ledger:
 
     def check_epoch(self, entry):
         """Section 13."""
-        if self.proto == "cloister-session/v1":
+        if self.version == 1:
             return need(entry["kind"] != "rotate", "a second key")
         over = self.epoch_size >= 255 or entry["ts"] - self.epoch_since >= 600_000
         need(not over or entry["kind"] == "rotate", "a key that signs for too long")
@@ -363,6 +404,7 @@ class Ledger:
             self.open, self.unsaid = ([one for one in of if one[1] != closed] for of in (self.open, self.unsaid))
         elif kind == "interrupted":
             self.unsaid = []
+        self.check_anchors(entry)
         need(kind != "session-end" or body["entries"] == self.count, "a session of another length")
 
     def grow(self, node):
@@ -377,6 +419,39 @@ class Ledger:
         for left in reversed(self.peaks[:-1]):
             node = sha256(b"\1", left, node)
         return "sha256:" + node.hex()
+
+    def cut_short(self):
+        if self.ak is not None and (name := key_name(self.ak)) in self.anchors:
+            self.anchors[name][1] += 1
+        self.ak = None
+
+    def check_anchors(self, entry):
+        """Section 14: that the counter rises, and how often."""
+        kind, name = entry["kind"], self.ak and key_name(self.ak)
+        if kind == "anchor":
+            note = f"cloister-ledger/v1/{self.log[7:]}\n{self.size}\n{base64.b64encode(bytes.fromhex(self.head[7:])).decode()}\n"
+            counter, value = read_anchor(entry["body"], sha256(b"audit-anchor/v1\0", note.encode()))
+            need(self.ak is not None, "an anchor without a TPM")
+            before, loose = self.anchors.get(name, [value - 1, 0])
+            need(before < value <= before + loose + 1, "a counter that did not rise by one")
+            if value != before + 1:
+                self.doubts.append("a counter that was raised without an anchor")
+            self.anchors[name] = [value, 0]
+            self.last_anchor, self.ends_anchored = (self.size, entry["ts"]), True
+            check_attest(self.ak, bytes.fromhex(entry["body"]["attest"]), bytes.fromhex(entry["body"]["sig"]))
+            index = next((key.get("counter") for key in self.roots["keys"] if bytes.fromhex(key["name"]) == name), None)
+            need(index is None or counter == counter_name(index), "another counter")
+        elif kind not in ("rotate", "recovery"):
+            late = self.last_anchor is None or self.size - self.last_anchor[0] > 1024 or entry["ts"] - self.last_anchor[1] > 900_000
+            fault = not self.ends_anchored if kind == "session-end" else late
+            if fault and not self.said and name in self.anchors:
+                self.said = True
+                self.doubts.append("a session that is not anchored throughout")
+            if kind == "session-end" and not self.ends_anchored:
+                self.cut_short()
+            self.ak = None if kind == "session-end" else self.ak
+            if kind != "session-end":
+                self.ends_anchored = False
 
     def check_readings(self, body):
         need(("read" in body) == (self.version > 1), "what was read, in the wrong version")
@@ -407,6 +482,24 @@ class Ledger:
         if proof["kind"] not in self.roots["accept"]:
             return self.doubts.append("a kind that the roots do not accept")
         self.attested += 1
+
+    def answered(self, name, counter, value):
+        """Section 14; gives whether entries are missing that no crash explains."""
+        index = next((key.get("counter") for key in self.roots["keys"] if bytes.fromhex(key["name"]) == name), None)
+        if index is None:
+            self.doubts.append("a key that is not enrolled with a counter")
+            return False
+        need(counter == counter_name(index), "another counter")
+        self.cut_short()
+        if name not in self.anchors:
+            self.doubts.append("a ledger without an anchor of the device that answered")
+            return False
+        self.fresh = True
+        last, loose = self.anchors[name]
+        need(value >= last, "a counter that was lower than now")
+        if last < value <= last + loose:
+            self.doubts.append("a session that was cut short")
+        return value > last + loose
 
     def pass_checkpoint(self, note):
         need(note["version"] == self.version, "a checkpoint of another version")
@@ -443,7 +536,7 @@ def check_others(ledger, others):
     return None
 
 
-def check(folder, roots, challenge):
+def check(folder, roots, challenge, answer=None):
     ledger, note = Ledger(roots, challenge), None
     files = {path.name: path.read_bytes() if path.is_file() and not path.is_symlink() else None for path in folder.iterdir()}
     entries, checkpoint = files.pop("entries.jsonl", b""), files.pop("checkpoint", None)
@@ -456,6 +549,10 @@ def check(folder, roots, challenge):
     def tampered(file, seq=None, byte=0):
         return verdict("tampered", seq=seq, file=file, byte=byte)
 
+    try:
+        answer = read_answer(answer, challenge) if answer is not None else None
+    except Fault:
+        return tampered("answer")
     try:
         note = read_checkpoint(checkpoint) if checkpoint is not None else None
     except Fault:
@@ -482,8 +579,19 @@ def check(folder, roots, challenge):
         return tampered("entries.jsonl", ledger.size, ledger.byte)
     if rest:
         ledger.doubts.append("a torn last line")
-    if not ledger.size or not ledger.ended or not ledger.anchored or challenge and not ledger.fresh:
+    if not ledger.size or not ledger.ended or not ledger.anchored:
         ledger.doubts.append("an end that nobody vouches for")
+    for key in roots["keys"]:
+        name = bytes.fromhex(key["name"])
+        if "counter" in key and name in ledger.resets and name not in ledger.anchors:
+            ledger.doubts.append("a device that is not anchored")
+    try:
+        if answer is not None and ledger.answered(*answer):
+            return tampered("entries.jsonl", ledger.size, ledger.byte)
+    except Fault:
+        return tampered("answer")
+    if challenge and not ledger.fresh:
+        ledger.doubts.append("a challenge that nobody answered")
     foreign = check_others(ledger, files)
     if foreign is not None:
         return tampered(foreign)
@@ -491,13 +599,14 @@ def check(folder, roots, challenge):
 
 
 def main():
-    folder, roots, *challenge = sys.argv[1:]
+    folder, roots, *asked = sys.argv[1:]
+    challenge, answer = [*asked, None, None][:2]
     try:
         trusted = read_roots(Path(roots).read_bytes())
     except (OSError, Fault) as error:
         print(f"check: no trust roots: {error}", file=sys.stderr)
         return 3
-    found = check(Path(folder), trusted, challenge[0] if challenge else None)
+    found = check(Path(folder), trusted, challenge, Path(answer).read_bytes() if answer else None)
     print(json.dumps(found))
     return {"sound": 0, "tampered": 1, "unanchored": 2}[found["verdict"]]
 

@@ -15,7 +15,7 @@ use crate::checkpoint::{Said, Sum};
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
 use crate::entry::{Entry, OLDEST, Unchecked, VERSION, line_hash};
-use crate::evidence::{Attestation, LedgerHead, Protocol, SessionId, UnixMillis};
+use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 use crate::tree::Tree;
 
@@ -52,8 +52,6 @@ pub(crate) struct Chain {
     log: Option<Digest>,
     /// Version of the last session's entries; 0 before the first.
     version: u64,
-    /// What the newest session so far is bound by; a later one is bound by no less.
-    protocol: Protocol,
     current: Option<Current>,
     /// Sessions without an end that no recovery has named yet.
     unended: Vec<Unended>,
@@ -161,17 +159,13 @@ impl Chain {
     fn start(&mut self, entry: &Entry, start: &SessionStart) -> Result<SessionPublic, String> {
         let statement = &start.statement;
         check_start(entry, start, self.at())?;
-        if statement.protocol() < self.protocol {
-            return Err("the session is bound by less than the ones before it".to_owned());
-        }
         self.version = entry.v;
         self.unended.extend(self.unended_now());
         self.awaits_recovery = !self.unended.is_empty();
-        self.protocol = statement.protocol();
         self.anchors.start(entry, start);
         self.current = Some(Current {
             id: entry.session,
-            epoch: Epoch::first(statement.protocol(), *statement.public(), entry),
+            epoch: Epoch::first(*statement.public(), entry),
             att: entry.att,
             not_after: statement.not_after(),
             first: entry.seq,
@@ -259,6 +253,11 @@ impl Chain {
         self.anchors.standing(key)
     }
 
+    /// Refuses a value of the counter that cannot be the next anchor's.
+    pub(crate) fn expect_anchor(&self, value: u64) -> Result<(), String> {
+        self.anchors.missing(value).map(drop)
+    }
+
     /// Whether an anchor is due before an entry is written at `now`.
     pub(crate) fn anchor_due(&self, now: UnixMillis) -> bool {
         self.anchors.last().is_none_or(|(seq, ts)| {
@@ -328,6 +327,13 @@ pub(crate) fn check_start(
     }
     if statement.ledger() != at {
         return Err("the statement was made for another place in the ledger".to_owned());
+    }
+    if statement.version() != entry.v {
+        return Err(format!(
+            "version {} of the entry format, and a statement of version {}",
+            entry.v,
+            statement.version()
+        ));
     }
     if start.evidence.attestation() != entry.att {
         return Err(format!(

@@ -201,11 +201,10 @@ pub struct Binding {
     pub device: String,
 }
 
-/// What a session is bound by, beyond what every session is. A ledger goes from the first to the second and never back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Protocol {
+/// What a session is bound by: the version of its entries, as its statement names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Protocol {
     /// One key signs from the session's start to its end.
-    #[default]
     #[serde(rename = "cloister-session/v1")]
     OneKey,
     /// The key changes, and each is wiped as it hands over.
@@ -321,8 +320,12 @@ impl Statement {
         ]
     }
 
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.proto
+    /// The version that the session's entries have.
+    pub(crate) fn version(&self) -> u64 {
+        match self.proto {
+            Protocol::OneKey => 1,
+            Protocol::Epochs => 2,
+        }
     }
 
     /// What a reader can say of a statement by itself.

@@ -166,8 +166,8 @@ impl<S: Storage> Ledger<S> {
     /// Records where the TPM's counter stands: `certify` raises it and has it certified over what it is given.
     ///
     /// # Errors
-    /// What `certify` returns, which leaves the ledger usable; [`AttestError::Evidence`] when the certificate is not over this place
-    /// in this ledger, by the session's attestation key, or the counter did not rise by one; else as [`Ledger::record`].
+    /// What `certify` returns, and [`AttestError::Evidence`] when the certificate is not over this place in this ledger, by the session's
+    /// attestation key, or the counter did not rise by one: both leave the ledger usable; else as [`Ledger::record`].
     pub fn anchor<E: From<AttestError>>(
         &mut self,
         now: UnixMillis,
@@ -178,18 +178,18 @@ impl<S: Storage> Ledger<S> {
         let qualifying = anchor::over_ledger(&log, self.chain.at());
         let anchor = certify(&qualifying)?;
         self.fits(&anchor, &qualifying)
-            .map_err(|why| AttestError::Evidence(why.to_owned()))?;
+            .map_err(AttestError::Evidence)?;
         Ok(self.append(Body::Anchor(anchor), now)?)
     }
 
-    fn fits(&self, anchor: &Anchor, qualifying: &Digest) -> Result<(), &'static str> {
+    fn fits(&self, anchor: &Anchor, qualifying: &Digest) -> Result<(), String> {
         let Body::SessionStart(start) = &self.start.body else {
-            return Err("the session has no start");
+            return Err("the session has no start".to_owned());
         };
         let quote = start.evidence.quote();
         let quote = quote.ok_or("the session is not attested")?;
-        anchor.read(qualifying)?;
-        anchor.signed_by(quote.ak_public())
+        self.chain.expect_anchor(anchor.read(qualifying)?.value)?;
+        Ok(anchor.signed_by(quote.ak_public())?)
     }
 
     /// Ends the session and signs a checkpoint over the whole ledger. The session's key is wiped.

@@ -61,21 +61,30 @@ class Run:
 
 
 class Tpm:
-    """A simulator on its own loopback ports, its state in a folder that goes with it."""
+    """A simulator on its own loopback ports, its state in a folder that goes with it: a new one, or a copy of `state`."""
 
-    def __init__(self):
+    def __init__(self, state=None):
         self.state = tempfile.mkdtemp()
+        if state:
+            shutil.copytree(state, self.state, dirs_exist_ok=True)
         self.port = free_pair()
         self.tcti = f"swtpm:host=127.0.0.1,port={self.port}"
+        self.turn_on()
+        atexit.register(self.stop)
+
+    def turn_on(self):
         self.process = subprocess.Popen(
             ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}", "--server", f"type=tcp,port={self.port}",
              "--ctrl", f"type=tcp,port={self.port + 1}", "--flags", "not-need-init,startup-clear"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        atexit.register(self.stop)
 
-    def stop(self):
+    def turn_off(self):
+        """What it has counted stays in its state."""
         self.process.terminate()
         self.process.wait()
+
+    def stop(self):
+        self.turn_off()
         shutil.rmtree(self.state, ignore_errors=True)
 
 
@@ -100,8 +109,8 @@ class Home:
     def run(self, folder, prompt=REQUEST, unattended=("--unattended",), wrap=()):
         return self.call("--json", "run", "--manifest", "manifest.json", *unattended, prompt, cwd=folder, wrap=wrap)
 
-    def verify(self):
-        command = [str(VERIFY), str(self.ledger), "--roots", str(self.path / "keys/roots.json")]
+    def verify(self, *options):
+        command = [str(VERIFY), str(self.ledger), "--roots", str(self.path / "keys/roots.json"), *map(str, options)]
         return Run(subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=60, check=False))
 
     def at_terminal(self, folder, *args, bars=False):

@@ -30,14 +30,14 @@ def load():
 CHECK = load()
 
 
-def ours(ledger, roots):
-    run = subprocess.run([VERIFY, "--json", "--roots", roots, ledger], capture_output=True, text=True)
+def ours(ledger, roots, *options):
+    run = subprocess.run([VERIFY, "--json", "--roots", roots, ledger, *options], capture_output=True, text=True)
     found = json.loads(run.stdout)
     return {name: found.get(name) for name in SAID}
 
 
-def other(ledger, roots):
-    found = CHECK.check(ledger, CHECK.read_roots(Path(roots).read_bytes()), None)
+def other(ledger, roots, challenge=None, answer=None):
+    found = CHECK.check(ledger, CHECK.read_roots(Path(roots).read_bytes()), challenge, answer)
     return {name: found.get(name) for name in SAID}
 
 

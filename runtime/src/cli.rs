@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use cloister_attest::Challenge;
 
 use crate::commands::bench::Counts;
 
@@ -251,6 +252,15 @@ pub(crate) enum Attest {
     Status,
     /// Pin this machine's attestation key, in person
     Enroll,
+    /// Answer an auditor's challenge: how often the TPM has counted, so that an old or shortened ledger shows
+    Evidence {
+        /// What the auditor drew by lot, 1 to 64 bytes
+        #[arg(long, value_name = "HEX")]
+        challenge: Challenge,
+        /// Where the answer goes
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
 }
 
 /// Names and defaults are those of llama-bench and llama-perplexity where they have them.

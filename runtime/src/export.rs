@@ -88,6 +88,7 @@ impl Row<'_> {
             "discard" => "a result is about to be thrown away",
             "refusal" => "something was refused",
             "interrupted" => "a session was broken off",
+            "anchor" => "the TPM's counter was raised over the ledger",
             "rotate" => "the session's key handed over to the next",
             "session-end" => "a session ends",
             _ => "a note",

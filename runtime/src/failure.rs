@@ -119,9 +119,10 @@ impl From<cloister_attest::AttestError> for Failure {
             return Failure::new(Kind::Refused, said).hint(error.hint());
         }
         let kind = match &error {
-            AttestError::Tampered { .. } | AttestError::Seal { .. } | AttestError::Evidence(_) => {
-                Kind::Integrity
-            }
+            AttestError::Tampered { .. }
+            | AttestError::RolledBack { .. }
+            | AttestError::Seal { .. }
+            | AttestError::Evidence(_) => Kind::Integrity,
             _ => Kind::Failed,
         };
         Failure::new(kind, &error).hint(error.hint())

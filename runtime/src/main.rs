@@ -1,5 +1,6 @@
 //! `cloister`: reads the command line and the settings, opens the home, hands over. `anyhow` lives here and nowhere else.
 
+mod anchoring;
 mod answer;
 mod cli;
 mod clock;

@@ -6,6 +6,7 @@ use cloister_attest::{Attestation, EnrolledKey, Evidence, PcrSelection, Roots, S
 use cloister_attest_tpm::{DEFAULT_TCTI, Tpm};
 use cloister_policies::AttestationKind;
 
+use crate::anchoring::Anchoring;
 use crate::failure::{Failure, Kind};
 
 /// What vouches for a session, fixed before it begins.
@@ -17,6 +18,10 @@ pub(crate) enum Trust {
         tpm: Tpm,
         kind: Attestation,
         pcrs: PcrSelection,
+        /// Name of its attestation key.
+        key: Vec<u8>,
+        /// NV index of the home's counter; a key enrolled by an older version has none.
+        counter: Option<u32>,
     },
 }
 
@@ -53,27 +58,40 @@ impl Trust {
         }
     }
 
-    /// Have the TPM quote over the statement.
-    pub(crate) fn vouch(&mut self, statement: &Statement) -> Result<Evidence, Failure> {
-        let integrity = |e: &dyn std::fmt::Display| {
-            Failure::new(Kind::Integrity, format!("the TPM did not quote: {e}"))
-        };
+    /// Have the TPM quote over the statement; what it gives besides will anchor the session.
+    pub(crate) fn vouch(self, statement: &Statement) -> Result<(Evidence, Anchoring), Failure> {
         match self {
-            Trust::None(reason) => Ok(Evidence::None {
-                reason: reason.clone(),
-            }),
-            Trust::Tpm { tpm, kind, pcrs } => {
-                let qualifying = statement.qualifying().map_err(|e| integrity(&e))?;
+            Trust::None(reason) => Ok((Evidence::None { reason }, Anchoring::Absent)),
+            Trust::Tpm {
+                mut tpm,
+                kind,
+                pcrs,
+                key,
+                counter,
+            } => {
+                let qualifying = statement.qualifying().map_err(|e| unsaid(&e))?;
                 let quote = tpm
-                    .quote(&qualifying, pcrs)
-                    .map_err(|e| integrity(&e).hint(e.hint()))?;
-                Ok(match kind {
+                    .quote(&qualifying, &pcrs)
+                    .map_err(|e| unsaid(&e).hint(e.hint()))?;
+                let evidence = match kind {
                     Attestation::Tpm2Hardware => Evidence::Tpm2Hardware { quote },
                     _ => Evidence::Tpm2Software { quote },
-                })
+                };
+                let anchoring = match counter {
+                    None => Anchoring::Absent,
+                    Some(index) => Anchoring::By {
+                        counter: tpm.into_counter(index).map_err(|e| unsaid(&e))?,
+                        key,
+                    },
+                };
+                Ok((evidence, anchoring))
             }
         }
     }
+}
+
+fn unsaid(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Kind::Integrity, format!("the TPM did not quote: {error}"))
 }
 
 /// Open the TPM that was named, or the machine's own where it has one.
@@ -87,25 +105,60 @@ pub(crate) fn open(tcti: Option<&str>) -> Result<Tpm, String> {
     Tpm::open(tcti).map_err(|e| e.to_string())
 }
 
-/// Read the TPM's attestation key as it would be enrolled.
-pub(crate) fn key_of(tpm: &mut Tpm, device: &str) -> Result<EnrolledKey, Failure> {
+/// An attestation key as it would be enrolled.
+pub(crate) struct Enrolment {
+    pub(crate) key: EnrolledKey,
+    /// Why the home has no counter, if it has none.
+    pub(crate) uncounted: Option<String>,
+}
+
+/// What is missing of an enrolment without a counter, for a person.
+pub(crate) fn told(uncounted: Option<String>) -> String {
+    uncounted.map_or_else(String::new, |why| {
+        format!(", without a counter to anchor the ledger: {why}")
+    })
+}
+
+/// Read the TPM's attestation key as it would be enrolled in `roots`, with the counter that it has there or a new one.
+pub(crate) fn enrolment(mut tpm: Tpm, device: &str, roots: &Roots) -> Result<Enrolment, Failure> {
     let kind = tpm.kind().map_err(|e| Failure::failed(&e).hint(e.hint()))?;
     let key = tpm
         .attestation_key()
         .map_err(|e| Failure::failed(&e).hint(e.hint()))?;
-    EnrolledKey::pinned_in_person(
+    let known = roots.keys().iter().find(|k| k.name() == key.name());
+    let pinned = EnrolledKey::pinned_in_person(
         device.to_owned(),
         key.public_area().to_vec(),
         kind,
         PcrSelection::boot(),
     )
-    .map_err(Failure::failed)
+    .map_err(Failure::failed)?;
+    let index = match known.and_then(EnrolledKey::counter) {
+        Some(index) => Ok(index),
+        None => tpm.new_counter(),
+    };
+    match index {
+        Ok(index) => Ok(Enrolment {
+            key: pinned.anchored_by(index).map_err(Failure::failed)?,
+            uncounted: None,
+        }),
+        Err(error) => Ok(Enrolment {
+            key: pinned,
+            uncounted: Some(error.to_string()),
+        }),
+    }
 }
 
 fn enrolled(mut tpm: Tpm, roots: &Roots) -> Result<Trust, String> {
     let kind = tpm.kind().map_err(|e| e.to_string())?;
     let key = tpm.attestation_key().map_err(|e| e.to_string())?;
     let known = roots.keys().iter().find(|k| k.name() == key.name());
-    let pcrs = known.map(|k| k.pcrs().clone()).ok_or("the TPM's attestation key is not enrolled in `keys/roots.json`: `cloister attest enroll` pins it")?;
-    Ok(Trust::Tpm { tpm, kind, pcrs })
+    let known = known.ok_or("the TPM's attestation key is not enrolled in `keys/roots.json`: `cloister attest enroll` pins it")?;
+    Ok(Trust::Tpm {
+        tpm,
+        kind,
+        pcrs: known.pcrs().clone(),
+        key: key.name().to_vec(),
+        counter: known.counter(),
+    })
 }

@@ -76,7 +76,7 @@ impl Anchors {
     /// Where a key's anchors stand, a session that has not ended counted as cut short.
     pub(super) fn standing(&self, key: &[u8]) -> Option<Standing> {
         let mut ended = self.clone();
-        ended.finish();
+        ended.cut_short();
         ended.by_key.remove(key)
     }
 
@@ -87,7 +87,7 @@ impl Anchors {
 
     /// A session begins, whether or not the one before has ended.
     pub(super) fn start(&mut self, entry: &Entry, start: &SessionStart) {
-        self.finish();
+        self.cut_short();
         let name = |quote: &quote::Quote| quote::attestation_key_name(quote.ak_public()).ok();
         self.session = start.evidence.quote().and_then(name).map(|key| InSession {
             key,
@@ -118,7 +118,7 @@ impl Anchors {
             Body::Rotate(_) | Body::Recovery(_) => Ok(Noticed::default()),
             Body::SessionEnd(_) => {
                 let unanchored = self.unanchored(|session| !session.anchored);
-                self.finish();
+                self.end();
                 Ok(Noticed {
                     unanchored,
                     ..Noticed::default()
@@ -137,13 +137,19 @@ impl Anchors {
         }
     }
 
-    fn rise(&mut self, entry: &Entry, value: u64) -> Result<u64, String> {
-        let session = self
-            .session
-            .as_mut()
-            .ok_or("an anchor in a session that is not attested")?;
+    /// How many values are missing between the key's last anchor and one of the session at hand that certifies `value`.
+    pub(super) fn missing(&self, value: u64) -> Result<u64, String> {
+        let session = self.session.as_ref();
+        let session = session.ok_or("an anchor in a session that is not attested")?;
         let before = self.by_key.get(&session.key);
-        let missing = before.map_or(Ok(0), |standing| standing.missing(value))?;
+        before.map_or(Ok(0), |standing| standing.missing(value))
+    }
+
+    fn rise(&mut self, entry: &Entry, value: u64) -> Result<u64, String> {
+        let missing = self.missing(value)?;
+        let Some(session) = &mut self.session else {
+            return Ok(missing);
+        };
         let standing = Standing { value, loose: 0 };
         self.by_key.insert(session.key.clone(), standing);
         session.last = (entry.seq, entry.ts);
@@ -162,9 +168,18 @@ impl Anchors {
         first
     }
 
-    fn finish(&mut self) {
-        let loose = self.session.take().filter(|session| !session.anchored);
-        if let Some(standing) = loose.and_then(|session| self.by_key.get_mut(&session.key)) {
+    /// The session ends. What raised the counter after its last anchor, if anything did, left no anchor.
+    fn end(&mut self) {
+        match &self.session {
+            Some(session) if session.anchored => self.session = None,
+            _ => self.cut_short(),
+        }
+    }
+
+    /// The session is over without an end, or without an anchor at its end.
+    fn cut_short(&mut self) {
+        let session = self.session.take();
+        if let Some(standing) = session.and_then(|session| self.by_key.get_mut(&session.key)) {
             standing.loose = standing.loose.saturating_add(1);
         }
     }

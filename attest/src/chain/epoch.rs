@@ -3,13 +3,17 @@
 use crate::LIMITS;
 use crate::entry::Entry;
 use crate::entry::body::Rotate;
-use crate::evidence::{Protocol, UnixMillis};
+use crate::evidence::UnixMillis;
 use crate::keys::SessionPublic;
+
+/// Version of the entries of sessions that one key signs from start to end.
+const ONE_KEY: u64 = 1;
 
 /// The stretch of a session that one key signs. Its last entry is a `rotate`, or the last of the session.
 #[derive(Debug, Clone)]
 pub(crate) struct Epoch {
-    protocol: Protocol,
+    /// Version of the session's entries.
+    version: u64,
     number: u64,
     public: SessionPublic,
     /// Number of its first entry.
@@ -19,9 +23,9 @@ pub(crate) struct Epoch {
 
 impl Epoch {
     /// The epoch that begins with the session's first entry, under the key that the statement names.
-    pub(crate) fn first(protocol: Protocol, public: SessionPublic, entry: &Entry) -> Self {
+    pub(crate) fn first(public: SessionPublic, entry: &Entry) -> Self {
         Self {
-            protocol,
+            version: entry.v,
             number: 0,
             public,
             first: entry.seq,
@@ -39,17 +43,16 @@ impl Epoch {
         self.number
     }
 
-    /// Whether nothing but the hand-over may be written as entry `seq` at `ts`. Sessions of the first protocol have one key throughout.
+    /// Whether nothing but the hand-over may be written as entry `seq` at `ts`. Sessions of version 1 have one key throughout.
     pub(crate) fn over(&self, seq: u64, ts: UnixMillis) -> bool {
         let place = seq.saturating_sub(self.first).saturating_add(1);
         let age = ts.get().saturating_sub(self.since.get());
-        self.protocol != Protocol::OneKey
-            && (place >= LIMITS.epoch_entries || age >= LIMITS.epoch_millis)
+        self.version != ONE_KEY && (place >= LIMITS.epoch_entries || age >= LIMITS.epoch_millis)
     }
 
     /// The epoch that follows, as `entry` hands over to it.
     pub(crate) fn hand_over(&self, rotate: &Rotate, entry: &Entry) -> Result<Self, String> {
-        if self.protocol == Protocol::OneKey {
+        if self.version == ONE_KEY {
             return Err("a key is handed over in a session that has one key only".to_owned());
         }
         let number = self.number.saturating_add(1);

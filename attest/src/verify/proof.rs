@@ -223,7 +223,7 @@ impl Walk<'_> {
             id: entry.session,
             att: entry.att,
             version: entry.v,
-            epoch: Epoch::first(statement.protocol(), public, entry),
+            epoch: Epoch::first(public, entry),
         })
     }
 }

@@ -176,11 +176,19 @@ fn epochs_are_one_contiguous_row() {
 #[test]
 fn a_session_of_one_key_follows_none_of_epochs() {
     let tpm = FakeTpm::new(5);
-    let report = back_to_one_key(&tpm).verify(&roots(&tpm));
-    assert_eq!(bad_seq(&report), Some(3));
-    assert!(report.to_string().contains("bound by less"), "{report}");
+    for (v, why) in [
+        (1, "version 1 of the entry format after version 2"),
+        (
+            2,
+            "version 2 of the entry format, and a statement of version 1",
+        ),
+    ] {
+        let report = back_to_one_key(&tpm, v).verify(&roots(&tpm));
+        assert_eq!(bad_seq(&report), Some(3));
+        assert!(report.to_string().contains(why), "{report}");
+    }
     // By itself such a session is sound, and has no second key.
-    let mut alone = one_key(&tpm, Digest::ZERO, 0);
+    let mut alone = one_key(&tpm, Digest::ZERO, 0, 1);
     let folder = |line: &[u8]| Folder {
         entries: line.to_vec(),
         checkpoint: None,
@@ -211,17 +219,17 @@ pub(crate) fn skipped(folder: &Folder) -> Folder {
     rewrite(folder, 2, skip, |seq| seed_of(1, u64::from(seq > 2)))
 }
 
-/// A session with epochs, and after it one of version 1.
-pub(crate) fn back_to_one_key(tpm: &FakeTpm) -> Folder {
+/// A session with epochs, and after it one whose statement is of version 1, in entries of version `v`.
+pub(crate) fn back_to_one_key(tpm: &FakeTpm, v: u64) -> Folder {
     let before = session(tpm, 1, 1);
     let mut lines = before.lines();
     let head = hash(&lines[2]);
-    lines.push(one_key(tpm, head, 3));
+    lines.push(one_key(tpm, head, 3, v));
     before.with_lines(&lines)
 }
 
 /// A `session-start` as version 1 wrote it, quoted and signed.
-fn one_key(tpm: &FakeTpm, head: Digest, size: u64) -> Vec<u8> {
+fn one_key(tpm: &FakeTpm, head: Digest, size: u64, v: u64) -> Vec<u8> {
     let mut start = parsed(&session(tpm, 1, 1).lines()[0]);
     let statement = &mut start["body"]["statement"];
     statement["proto"] = "cloister-session/v1".into();
@@ -231,6 +239,7 @@ fn one_key(tpm: &FakeTpm, head: Digest, size: u64) -> Vec<u8> {
     start["body"]["evidence"]["quote"] = serde_json::to_value(tpm.quote(&qualifying)).unwrap();
     start["prev"] = head.to_string().into();
     start["seq"] = size.into();
+    start["v"] = v.into();
     signed(start, &seed_of(1, 0))
 }
 

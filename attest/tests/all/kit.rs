@@ -1,174 +1,18 @@
-//! A TPM made of a P-256 key, and small ledgers written with it. Deterministic, so that what it writes can be kept as test data.
+//! Small ledgers, written with a TPM that is none. Deterministic, so that what it writes can be kept as test data.
+
+mod tpm;
 
 use std::collections::BTreeMap;
 
 use cloister_attest::*;
-use p256::ecdsa::signature::hazmat::PrehashSigner;
-use p256::ecdsa::{Signature, SigningKey};
 use zeroize::Zeroizing;
+
+pub(crate) use tpm::{AK_ATTRIBUTES, COUNTER, Certificate, FakeTpm, Forge};
 
 /// Long after every entry in these tests.
 pub(crate) const NOT_AFTER: u64 = 2_000_000_000_000;
 pub(crate) const START: u64 = 1_800_000_000_000;
 pub(crate) const DEVICE: &str = "desk-7";
-
-/// What goes into a quote; each field can be forged.
-#[derive(Clone)]
-pub(crate) struct Forge {
-    pub(crate) magic: u32,
-    pub(crate) kind: u16,
-    pub(crate) extra: Vec<u8>,
-    pub(crate) resets: u32,
-    pub(crate) bank: u16,
-    pub(crate) banks: u32,
-    pub(crate) bitmap: Vec<u8>,
-    pub(crate) pcr_digest: Vec<u8>,
-    pub(crate) trailing: Vec<u8>,
-    pub(crate) pcrs: Vec<PcrValue>,
-    pub(crate) public: Vec<u8>,
-}
-
-pub(crate) struct FakeTpm {
-    key: SigningKey,
-    pub(crate) resets: u32,
-}
-
-pub(crate) const AK_ATTRIBUTES: u32 = 0x0005_0472;
-
-impl FakeTpm {
-    pub(crate) fn new(seed: u8) -> Self {
-        Self {
-            key: SigningKey::from_slice(&[seed; 32]).unwrap(),
-            resets: 3,
-        }
-    }
-
-    pub(crate) fn public(&self) -> Vec<u8> {
-        self.public_with(AK_ATTRIBUTES, 0x0018, 0x000b, 3)
-    }
-
-    pub(crate) fn public_with(
-        &self,
-        attributes: u32,
-        scheme: u16,
-        hash: u16,
-        curve: u16,
-    ) -> Vec<u8> {
-        let point = self.key.verifying_key().to_sec1_bytes();
-        let uncompressed = if point.len() == 65 {
-            point.to_vec()
-        } else {
-            self.key
-                .verifying_key()
-                .to_sec1_point(false)
-                .as_bytes()
-                .to_vec()
-        };
-        let mut out = Vec::new();
-        out.extend(0x0023_u16.to_be_bytes());
-        out.extend(0x000b_u16.to_be_bytes());
-        out.extend(attributes.to_be_bytes());
-        out.extend(0_u16.to_be_bytes());
-        for field in [0x0010, scheme, hash, curve, 0x0010] {
-            out.extend(u16::to_be_bytes(field));
-        }
-        for half in uncompressed[1..].chunks(32) {
-            out.extend(32_u16.to_be_bytes());
-            out.extend(half);
-        }
-        out
-    }
-
-    pub(crate) fn forge(&self, qualifying: &Digest, indices: &[u8]) -> Forge {
-        let pcrs: Vec<PcrValue> = indices
-            .iter()
-            .map(|index| PcrValue {
-                index: *index,
-                sha256: Digest::of([*index]),
-            })
-            .collect();
-        let values: Vec<&[u8]> = pcrs
-            .iter()
-            .map(|pcr| pcr.sha256.as_bytes().as_slice())
-            .collect();
-        let mut bitmap = vec![0_u8; 3];
-        for index in indices {
-            bitmap[usize::from(index / 8)] |= 1 << (index % 8);
-        }
-        Forge {
-            magic: 0xff54_4347,
-            kind: 0x8018,
-            extra: qualifying.as_bytes().to_vec(),
-            resets: self.resets,
-            bank: 0x000b,
-            banks: 1,
-            bitmap,
-            pcr_digest: Digest::of_parts(&values).as_bytes().to_vec(),
-            trailing: Vec::new(),
-            pcrs,
-            public: self.public(),
-        }
-    }
-
-    /// Signs what was forged, with the real key.
-    pub(crate) fn sign(&self, forge: Forge) -> Quote {
-        let attest = forge.attest();
-        self.sign_raw(&forge, attest)
-    }
-
-    /// Signs `attest`, whatever it is.
-    pub(crate) fn sign_raw(&self, forge: &Forge, attest: Vec<u8>) -> Quote {
-        let signature: Signature = self
-            .key
-            .sign_prehash(Digest::of(&attest).as_bytes())
-            .unwrap();
-        let (r, s) = signature.split_bytes();
-        Quote::new(
-            forge.public.clone(),
-            attest,
-            r.into(),
-            s.into(),
-            forge.pcrs.clone(),
-        )
-    }
-
-    pub(crate) fn quote(&self, qualifying: &Digest) -> Quote {
-        self.sign(self.forge(qualifying, &[0, 2, 4, 7]))
-    }
-
-    pub(crate) fn enrolled(&self, kind: Attestation) -> EnrolledKey {
-        EnrolledKey::pinned_in_person(DEVICE.to_owned(), self.public(), kind, PcrSelection::boot())
-            .unwrap()
-    }
-}
-
-impl Forge {
-    pub(crate) fn attest(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.extend(self.magic.to_be_bytes());
-        out.extend(self.kind.to_be_bytes());
-        out.extend(34_u16.to_be_bytes());
-        out.extend([0x00, 0x0b]);
-        out.extend([7; 32]);
-        out.extend(u16::try_from(self.extra.len()).unwrap().to_be_bytes());
-        out.extend(&self.extra);
-        out.extend(123_456_u64.to_be_bytes());
-        out.extend(self.resets.to_be_bytes());
-        out.extend(0_u32.to_be_bytes());
-        out.push(1);
-        out.extend(1_u64.to_be_bytes());
-        out.extend(self.banks.to_be_bytes());
-        for _ in 0..self.banks {
-            out.extend(self.bank.to_be_bytes());
-            out.push(u8::try_from(self.bitmap.len()).unwrap());
-            out.extend(&self.bitmap);
-        }
-        out.extend(u16::try_from(self.pcr_digest.len()).unwrap().to_be_bytes());
-        out.extend(&self.pcr_digest);
-        out.extend(&self.trailing);
-        out
-    }
-}
 
 pub(crate) fn admin() -> AdminKey {
     AdminKey::from_random(Zeroizing::new([9; 32]))
@@ -495,14 +339,54 @@ pub(crate) fn sign_line(mut value: serde_json::Value, seed: u8) -> Vec<u8> {
     let signature = key
         .sign(&[b"cloister-entry/v1\0".as_slice(), &unsigned].concat())
         .to_bytes();
-    value["sig"] = signature
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into();
+    value["sig"] = hex(&signature).into();
     [
         serde_json_canonicalizer::to_vec(&value).unwrap(),
         b"\n".to_vec(),
     ]
     .concat()
+}
+
+/// What an anchor certifies, made here as SPEC.md sections 8 and 14 say.
+pub(crate) fn over_ledger(log: &Digest, at: LedgerHead) -> Digest {
+    use base64ct::Encoding;
+    let head = base64ct::Base64::encode_string(at.head.as_bytes());
+    let note = format!("cloister-ledger/v1/{}\n{}\n{head}\n", log.hex(), at.size);
+    Digest::of_parts(&[b"audit-anchor/v1\0", note.as_bytes()])
+}
+
+/// One more line for a folder, of the last session, signed by `seed`'s key.
+pub(crate) fn sign_body<B: serde::Serialize>(
+    folder: &Folder,
+    kind: &str,
+    body: &B,
+    ts: u64,
+    seed: u8,
+) -> Vec<u8> {
+    let lines = folder.lines();
+    let last = lines.last().unwrap();
+    let mut value: serde_json::Value = serde_json::from_slice(last).unwrap();
+    value["prev"] = hash(last).to_string().into();
+    value["seq"] = lines.len().into();
+    value["ts"] = ts.into();
+    value["kind"] = kind.into();
+    value["body"] = serde_json::to_value(body).unwrap();
+    sign_line(value, seed)
+}
+
+/// An answer to a challenge as it stands in its file, whatever it certifies.
+pub(crate) fn raw_answer(
+    tpm: &FakeTpm,
+    challenge: &Challenge,
+    certificate: &Certificate,
+) -> Vec<u8> {
+    let mut answer = serde_json::to_value(tpm.certify_forged(certificate)).unwrap();
+    answer["ak"] = hex(&tpm.public()).into();
+    answer["challenge"] = challenge.to_string().into();
+    answer["proto"] = "cloister-counter/v1".into();
+    serde_json_canonicalizer::to_vec(&answer).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

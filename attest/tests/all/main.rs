@@ -8,6 +8,7 @@
     reason = "a test's helpers fail as tests do"
 )]
 
+mod anchors;
 mod compare;
 mod corpora;
 mod epochs;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::*;
 
+use crate::anchors;
 use crate::epochs;
 use crate::forge::checkpoint_of_version_1;
 use crate::kit::{
@@ -24,6 +25,9 @@ fn testdata() -> PathBuf {
 /// A ledger as version 1 wrote it.
 const VERSION_1: &str = "ok_version_1";
 
+/// Seed of the TPM that has a counter.
+const COUNTING: u8 = 8;
+
 fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let whole = Folder::of(&kit::ledger(tpm));
     let mut all = edited(&whole);
@@ -34,6 +38,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(misread(&whole));
     all.extend(versions(tpm, &whole));
     all.extend(keyed(tpm));
+    all.extend(anchored(&FakeTpm::new(COUNTING)));
     all.insert("ok_three_sessions", whole);
     all
 }
@@ -259,13 +264,24 @@ fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
     ])
 }
 
+/// Sessions by another TPM, whose counter is enrolled too: section 14.
+fn anchored(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
+    BTreeMap::from([
+        ("bad_anchor_rewound", anchors::rewound(tpm)),
+        ("ok_anchored", anchors::two_sessions(tpm)),
+        ("unanchored_lost_increment", anchors::lost_increment(tpm)),
+        ("unanchored_no_last_anchor", anchors::unanchored_end(tpm)),
+    ])
+}
+
 /// Who signs when: section 13.
 fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let epochs = epochs::session(tpm, 4, 599_999);
     BTreeMap::from([
-        ("bad_back_to_one_key", epochs::back_to_one_key(tpm)),
+        ("bad_back_to_one_key", epochs::back_to_one_key(tpm, 1)),
         ("bad_epoch_skipped", epochs::skipped(&epochs)),
         ("bad_key_signs_too_long", epochs::too_long(&epochs)),
+        ("bad_statement_version", epochs::back_to_one_key(tpm, 2)),
         ("ok_epochs", epochs),
     ])
 }
@@ -281,7 +297,8 @@ fn a_checkpoint_of_version_1_is_known_where_it_belongs() {
 #[test]
 fn each_folder_is_judged_as_its_name_says() {
     let tpm = FakeTpm::new(5);
-    let (roots, cases) = (kit::roots(&tpm), cases(&tpm));
+    let counting = anchors::enrolled(&FakeTpm::new(COUNTING));
+    let (roots, cases) = (kit::roots(&tpm).enrolling(counting), cases(&tpm));
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         for item in std::fs::read_dir(testdata()).unwrap() {
             let path = item.unwrap().path();

@@ -48,6 +48,7 @@ const HARDWARE: [&[u8; 4]; 21] = [
 
 /// A TPM, opened.
 pub struct Tpm {
+    tcti: String,
     context: Context,
 }
 
@@ -91,7 +92,30 @@ impl Tpm {
             tcti: tcti.to_owned(),
         })?;
         let context = Context::new(name).map_err(TpmError::doing("open the TPM"))?;
-        Ok(Self { context })
+        Ok(Self {
+            tcti: tcti.to_owned(),
+            context,
+        })
+    }
+
+    /// Makes a counter for one more home, at an index that is given.
+    ///
+    /// # Errors
+    /// As [`Counter::define`].
+    pub fn new_counter(self) -> Result<u32, TpmError> {
+        let Self { tcti, context } = self;
+        drop(context); // a simulator talks to one at a time
+        Counter::define(&tcti)
+    }
+
+    /// The home's counter at `index`.
+    ///
+    /// # Errors
+    /// As [`Counter::open`].
+    pub fn into_counter(self, index: u32) -> Result<Counter, TpmError> {
+        let Self { tcti, context } = self;
+        drop(context);
+        Counter::open(&tcti, index)
     }
 
     /// Whether this is a TPM of its own or one in software, by who says to have made it.

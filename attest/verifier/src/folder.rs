@@ -84,6 +84,12 @@ pub(crate) fn sniff(path: &Path) -> io::Result<Kind> {
     Ok(Kind::Evidence(start))
 }
 
+/// A device's answer to a challenge.
+pub(crate) fn answer(path: &Path) -> Result<Vec<u8>> {
+    let unreadable = || format!("`{}` cannot be read", path.display());
+    start_of(File::open(path).with_context(unreadable)?).with_context(unreadable)
+}
+
 fn start_of(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes)?;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use cloister_attest::{Challenge, Report, Roots, plain, verify, verify_evidence, verify_proof};
+use cloister_attest::{
+    Challenge, Report, Roots, plain, verify, verify_answer, verify_evidence, verify_proof,
+};
 
 /// No trust roots, or none that can be read.
 const NO_ROOTS: u8 = 3;
@@ -28,7 +30,10 @@ struct Arguments {
     /// What you trust: `roots.json`, from a place that the machine under audit cannot write to
     #[arg(long, value_name = "ROOTS.json")]
     roots: PathBuf,
-    /// The last session must have answered this challenge of yours
+    /// What the device answered to the challenge: `cloister attest evidence`
+    #[arg(long, value_name = "FILE", requires = "challenge")]
+    evidence: Option<PathBuf>,
+    /// The device must have answered this challenge of yours, by --evidence or in its last session
     #[arg(long, value_name = "HEX")]
     challenge: Option<Challenge>,
     /// One JSON document on standard output
@@ -77,6 +82,11 @@ fn read_roots(path: &Path) -> Result<Roots> {
 fn check(arguments: &Arguments, roots: &Roots) -> Result<Report> {
     let (path, challenge) = (arguments.path.as_path(), arguments.challenge.as_ref());
     let unreadable = || format!("`{}` cannot be read", path.display());
+    if let (Some(answer), Some(challenge)) = (&arguments.evidence, challenge) {
+        let answer = folder::answer(answer)?;
+        let files = folder::open(path)?;
+        return verify_answer(files, roots, challenge, &answer).with_context(unreadable);
+    }
     if path.is_dir() {
         return verify(folder::open(path)?, roots, challenge).with_context(unreadable);
     }

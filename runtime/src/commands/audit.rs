@@ -247,6 +247,7 @@ fn told(entry: &Value) -> String {
             said("rule")
         ),
         "discard" => format!("about to throw away `{}`{}", said("id"), place(&body)),
+        "anchor" => "the TPM's counter was raised over the ledger".to_owned(),
         "rotate" => "the session's key hands over to the next".to_owned(),
         "session-end" => format!("session ends: {}", said("outcome")),
         other => format!("{other} {body}"),

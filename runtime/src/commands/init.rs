@@ -159,15 +159,19 @@ fn is_part(path: &Path) -> bool {
 fn enrol(desk: &Desk, roots: Roots) -> Result<(Roots, String), Failure> {
     match trust::open(desk.tcti.as_deref()) {
         Err(reason) => Ok((roots, format!("none: {reason}"))),
-        Ok(mut tpm) => {
-            let key = trust::key_of(&mut tpm, &device_name())?;
+        Ok(tpm) => {
+            let trust::Enrolment { key, uncounted } =
+                trust::enrolment(tpm, &device_name(), &roots)?;
             let kind = key.kind();
             let roots = if kind == Attestation::Tpm2Software {
                 roots.accepting_software()
             } else {
                 roots
             };
-            Ok((roots.enrolling(key), format!("{kind}, pinned in person")))
+            Ok((
+                roots.enrolling(key),
+                format!("{kind}, pinned in person{}", trust::told(uncounted)),
+            ))
         }
     }
 }

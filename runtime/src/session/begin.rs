@@ -76,7 +76,6 @@ struct Terms {
     session: Session,
     negotiated: Negotiated,
     unattended: Option<Rule>,
-    trust: Trust,
 }
 
 /// A session that has begun, and the model it will use.
@@ -92,7 +91,7 @@ impl Begun {
         desk: &Desk,
         report: &mut Report,
     ) -> Result<Begun, Failure> {
-        let mut terms = terms(job, &house, desk, report)?;
+        let (terms, trust) = terms(job, &house, desk, report)?;
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
         let engine = loaded(&house, &pin, job.device, desk, report)?;
@@ -105,7 +104,7 @@ impl Begun {
             &terms.session.reserved,
         )?;
         let quarantine = Quarantine::open(&house.home.quarantine())?;
-        let ledger = first_entry(&mut terms, &house, &engine, report)?;
+        let journal = first_entry(&terms, trust, &house, &engine, report)?;
         let Terms {
             manifest,
             folder,
@@ -116,7 +115,7 @@ impl Begun {
         let mut opened = Opened {
             quarantine: Arc::new(quarantine),
             survey: Arc::new(survey),
-            journal: Journal::new(ledger),
+            journal,
             grants: negotiated.grants,
             folder,
             session,
@@ -146,7 +145,13 @@ impl Begun {
     }
 }
 
-fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Result<Terms, Failure> {
+/// What is known, and what will vouch for it.
+fn terms(
+    job: &Job<'_>,
+    house: &House,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(Terms, Trust), Failure> {
     let bytes = disk::read_bounded(job.manifest, MANIFEST_BYTES)?;
     let folder = folder_of(job.manifest)?;
     let manifest = Manifest::parse(&bytes, &folder)?;
@@ -189,15 +194,15 @@ fn terms(job: &Job<'_>, house: &House, desk: &Desk, report: &mut Report) -> Resu
     let negotiated = house
         .bundle
         .negotiate(&manifest, &session, clock::for_policy());
-    Ok(Terms {
+    let terms = Terms {
         manifest_digest: Digest::of(&bytes),
         manifest,
         folder,
         session,
         negotiated,
         unattended,
-        trust,
-    })
+    };
+    Ok((terms, trust))
 }
 
 /// Loading a model takes a while: a session that would begin after its own end has nothing to begin with.
@@ -268,11 +273,12 @@ struct SessionOf<'a> {
 }
 
 fn first_entry(
-    terms: &mut Terms,
+    terms: &Terms,
+    trust: Trust,
     house: &House,
     engine: &Engine,
     report: &mut Report,
-) -> Result<Ledger<LedgerFolder>, Failure> {
+) -> Result<Journal, Failure> {
     let who = SessionOf {
         agent: terms.manifest.agent(),
         version: terms.manifest.version(),
@@ -283,27 +289,27 @@ fn first_entry(
     };
     let user = account();
     let unattended = terms.unattended.as_ref().map(|r| r.rule.clone());
-    let (ledger, session) = write_first(
+    let (journal, session) = write_first(
         house,
         &who,
-        &mut terms.trust,
+        trust,
         &confine::told(&terms.session.confinement),
         user,
         unattended,
     )?;
     report.session = session;
-    Ok(ledger)
+    Ok(journal)
 }
 
 /// Bind the session's key, born here, to everything it stands for, and write the first entry.
 fn write_first(
     house: &House,
     who: &SessionOf<'_>,
-    trust: &mut Trust,
+    trust: Trust,
     confinement: &str,
     user: String,
     unattended: Option<String>,
-) -> Result<(Ledger<LedgerFolder>, String), Failure> {
+) -> Result<(Journal, String), Failure> {
     let mut folder = LedgerFolder::open(&house.home.ledger(), &house.home.scratch())?;
     let files = folder.files()?;
     let borrowed = Files {
@@ -329,7 +335,8 @@ fn write_first(
     };
     let statement = Statement::new(key.public(), resumed.head(), binding);
     let session = statement.session().to_string();
-    let evidence = trust.vouch(&statement)?;
+    let (evidence, mut anchoring) = trust.vouch(&statement)?;
+    anchoring.compare(&resumed)?;
     let start = SessionStart {
         statement,
         evidence,
@@ -340,7 +347,8 @@ fn write_first(
         confinement: confinement.to_owned(),
         unattended,
     };
-    Ok((resumed.begin(key, start, clock::for_ledger())?, session))
+    let ledger = resumed.begin(key, start, clock::for_ledger())?;
+    Ok((Journal::open(ledger, anchoring)?, session))
 }
 
 /// A cage for looking at what waits in `quarantine`: it reaches that and nothing else, for it is granted nothing.
@@ -379,7 +387,7 @@ pub(crate) fn looking_cage(
 
 /// Begin the short session of a command on quarantine: no manifest, no model at work; the grants were judged when the effects were made.
 pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<Journal, Failure> {
-    let mut trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
+    let trust = Trust::find(desk.tcti.as_deref(), &house.home.roots()?);
     report.attestation = trust.attestation().name().to_owned();
     let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let accepted = house
@@ -399,9 +407,8 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
     };
     let user = account();
     let confinement = confine::told(&confine::found(&house.cage));
-    let (ledger, session) = write_first(house, &who, &mut trust, &confinement, user, None)?;
+    let (mut journal, session) = write_first(house, &who, trust, &confinement, user, None)?;
     report.session = session;
-    let mut journal = Journal::new(ledger);
     house.prune(&mut journal, desk)?;
     Ok(journal)
 }

@@ -1,7 +1,8 @@
 //! The ledger of a session in progress and the stage that it is in: what is recorded as it goes, why it stopped, how it ended.
 
-use cloister_attest::{Body, Ledger, Recorded};
+use cloister_attest::{Body, Ledger, Recorded, UnixMillis};
 
+use crate::anchoring::{self, Anchoring};
 use crate::clock;
 use crate::disk::LedgerFolder;
 use crate::entries;
@@ -14,13 +15,23 @@ pub(super) const RELEASE: &str = "release";
 pub(crate) struct Journal {
     ledger: Ledger<LedgerFolder>,
     stage: &'static str,
+    anchoring: Anchoring,
 }
 
 impl Journal {
-    pub(super) fn new(ledger: Ledger<LedgerFolder>) -> Journal {
-        Journal {
+    /// The journal of a session that has just begun, anchored where it has a counter.
+    pub(super) fn open(
+        ledger: Ledger<LedgerFolder>,
+        anchoring: Anchoring,
+    ) -> Result<Journal, Failure> {
+        let mut journal = Journal {
             ledger,
             stage: "begin",
+            anchoring,
+        };
+        match journal.keep_anchored(clock::for_ledger()) {
+            Ok(()) => Ok(journal),
+            Err(failure) => journal.close(Err(failure)),
         }
     }
 
@@ -31,13 +42,43 @@ impl Journal {
 
     /// Record something on which nothing depends.
     pub(super) fn note(&mut self, body: Body) -> Result<(), Failure> {
-        self.ledger.note(body, clock::for_ledger())?;
-        Ok(())
+        self.record(body, ()).map(drop)
     }
 
     /// Record, and only then hand on what depends on it.
     pub(super) fn record<T>(&mut self, body: Body, carried: T) -> Result<Recorded<T>, Failure> {
-        Ok(self.ledger.record(body, clock::for_ledger(), carried)?)
+        let now = clock::for_ledger();
+        self.keep_anchored(now)?;
+        Ok(self.ledger.record(body, now, carried)?)
+    }
+
+    /// Anchor the ledger before what cannot be undone. Without the counter that it began with, a session goes no further.
+    pub(super) fn anchor_now(&mut self) -> Result<(), Failure> {
+        match self.anchoring {
+            Anchoring::Absent => Ok(()),
+            Anchoring::Lost => Err(anchoring::lost(&"it failed before")),
+            Anchoring::By { .. } => self.anchor(clock::for_ledger()),
+        }
+    }
+
+    /// Anchor the ledger if that is due.
+    fn keep_anchored(&mut self, now: UnixMillis) -> Result<(), Failure> {
+        match self.anchoring {
+            Anchoring::By { .. } if !self.ledger.anchor_due(now) => Ok(()),
+            _ => self.anchor_now(),
+        }
+    }
+
+    fn anchor(&mut self, now: UnixMillis) -> Result<(), Failure> {
+        let Journal {
+            ledger, anchoring, ..
+        } = self;
+        let anchored = ledger.anchor(now, |qualifying| anchoring.certify(qualifying));
+        if anchored.is_err() {
+            // The counter may have been raised for nothing, which is told from a cut ledger once in a session, not twice.
+            self.anchoring = Anchoring::Lost;
+        }
+        anchored.map(drop)
     }
 
     /// End the session with a checkpoint, having said why it stopped where it did; the story's own failure comes first.
@@ -45,13 +86,21 @@ impl Journal {
         let outcome = match &told {
             Ok(_) => "done",
             Err(failure) => {
-                // Where the ledger itself failed there is nothing left to say it with.
-                drop(self.note(stopped(self.stage, failure)));
+                let (said, now) = (stopped(self.stage, failure), clock::for_ledger());
+                // Where the TPM or the ledger itself failed there is nothing left to say it with.
+                drop(self.keep_anchored(now));
+                drop(self.ledger.note(said, now));
                 failure.kind().word()
             }
         };
-        let closed = self.ledger.end(outcome.to_owned(), clock::for_ledger());
+        let now = clock::for_ledger();
+        let anchored = match self.anchoring {
+            Anchoring::By { .. } => self.anchor(now),
+            Anchoring::Absent | Anchoring::Lost => Ok(()),
+        };
+        let closed = self.ledger.end(outcome.to_owned(), now);
         let value = told?;
+        anchored?;
         closed?;
         Ok(value)
     }

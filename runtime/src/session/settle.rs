@@ -49,6 +49,7 @@ fn let_go(
     journal: &mut Journal,
     report: &mut Report,
 ) -> Result<Vec<Released>, Failure> {
+    journal.anchor_now()?;
     journal.enter(RELEASE);
     let hash = granted.effects().hash();
     let recorded = journal.record(entries::release(hash), granted)?;
