@@ -15,7 +15,7 @@ pub(crate) enum Trust {
     None(String),
     /// A TPM whose attestation key is enrolled in the trust roots.
     Tpm {
-        tpm: Tpm,
+        tpm: Box<Tpm>,
         kind: Attestation,
         pcrs: PcrSelection,
         /// Name of its attestation key.
@@ -155,7 +155,7 @@ fn enrolled(mut tpm: Tpm, roots: &Roots) -> Result<Trust, String> {
     let known = roots.keys().iter().find(|k| k.name() == key.name());
     let known = known.ok_or("the TPM's attestation key is not enrolled in `keys/roots.json`: `cloister attest enroll` pins it")?;
     Ok(Trust::Tpm {
-        tpm,
+        tpm: Box::new(tpm),
         kind,
         pcrs: known.pcrs().clone(),
         key: key.name().to_vec(),
