@@ -108,6 +108,7 @@ class Export(Case):
     def test_no_canary_leaves(self):
         """Planted in a request, which the ledger keeps as text."""
         self.assertEqual(len(set(CANARIES)), 200)
+        self.home = self.home.twin(self.folder / "twin")
         for start in range(0, len(CANARIES), 20):
             words = "What is the weather for " + ", ".join(CANARIES[start:start + 20]) + "?"
             self.home.run(self.invoices, words)
@@ -127,7 +128,7 @@ class Compare(Case):
     def setUp(self):
         super().setUp()
         home, self.invoices, *_ = told(attested=True)
-        self.home = home.copy(self.folder / "home")
+        self.home = home.twin(self.folder / "home")
         self.kept = self.folder / "kept"
         shutil.copytree(self.home.ledger, self.kept)
         self.entries = len(self.home.entries())
@@ -152,7 +153,7 @@ class Compare(Case):
             self.assertEqual(self.compare(later, self.kept, INTEGRITY), shorter)
 
     def test_a_fork_is_named_by_its_first_entry(self):
-        other = self.home.copy(self.folder / "other")
+        other = self.home.twin(self.folder / "other")
         for home in (self.home, other):
             home.run(self.invoices, "What is the weather?")
         for home in (self.home, other):
@@ -219,7 +220,7 @@ class Proof(Case):
     def setUp(self):
         super().setUp()
         home, self.invoices, *_ = told(attested=True)
-        self.home = home.copy(self.folder / "home")
+        self.home = home.twin(self.folder / "home")
         self.kept = self.folder / "kept"
         shutil.copy(self.home.ledger / "checkpoint", self.kept)
 
@@ -275,7 +276,7 @@ class Proof(Case):
         run = self.home.call("audit", "proof", str(len(self.leaves())))
         self.assert_code(run, FAILED)
         self.assertIn("does not count it", run.err)
-        other = self.home.copy(self.folder / "other")
+        other = self.home.twin(self.folder / "other")
         for home in (self.home, other):
             home.run(self.invoices, "What is the weather?")
         run = self.home.call("audit", "proof", other.ledger / "checkpoint")
