@@ -12,7 +12,7 @@ import unittest
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, VERIFY, Case, Run, flip
+from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, VERIFY, Case, Run, flip, set_policy
 from test_story import told
 
 FORMATS = ("jsonl", "ocsf", "cef", "rfc5424")
@@ -70,6 +70,17 @@ class Export(Case):
         form = re.compile(r'<1(10|09|08)>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z [!-~]+ cloister - [a-z-]+ \[cloister@32473( [a-z]+="[^"\\\]]*")+\] \ufeff.*')
         for row in self.export("rfc5424").out.splitlines():
             self.assertRegex(row, form)
+
+    def test_what_the_policy_lists_does_not_leave(self):
+        self.assertIn("q4-summary.xlsx", self.export("jsonl").out)
+        set_policy(self.home, self.folder, redact={"patterns": {"quarter": "q[1-4]-[a-z]+"}, "names": ["Invoice-Helper"]})
+        run = self.export("jsonl")
+        self.assertNotIn("q4-summary", run.out)
+        self.assertIn("[quarter].xlsx", run.out)
+        self.assertNotIn("invoice-helper", run.out)
+        page = self.home.call("audit", "report", "--session", json.loads(self.lines[0])["session"])
+        self.assertNotIn("q4-summary", page.out)
+        self.assertIn("[quarter].xlsx", page.out)
 
     def test_a_session_is_a_page_that_says_who_agreed_to_what(self):
         session = json.loads(self.lines[0])["session"]
