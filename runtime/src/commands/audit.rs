@@ -1,17 +1,20 @@
 //! `cloister audit`: the ledger, checked with the same code that an auditor runs elsewhere, and told as a story.
 
 use std::io::{BufReader, IsTerminal};
+use std::path::Path;
 
 use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
 use super::{Desk, compare};
 use crate::cli;
-use crate::counted::counted_in;
+use crate::counted::{counted, counted_in};
 use crate::disk;
 use crate::export::{Format, Rules, page, rows};
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::report::Report as RunReport;
+use crate::session::replay::replay;
 use crate::verified::{NO_SESSION, Verified};
 
 /// The verifier's exit code where there is nothing to trust.
@@ -31,6 +34,7 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
         }
         cli::Audit::Proof { of } => proof(home, desk, of),
         cli::Audit::Report { session } => tell(home, desk, session),
+        cli::Audit::Replay { session, manifest } => again(session, manifest, home, desk),
         cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
     }
 }
@@ -116,6 +120,19 @@ fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
         desk.row(page.trim_end());
         Ok(())
     })
+}
+
+fn again(session: &str, manifest: &Path, home: &Home, desk: &Desk) -> Result<u8, Failure> {
+    let mut report = RunReport::begun();
+    let same = replay(session, manifest, home, desk, &mut report);
+    report.failed_or_done(&same);
+    desk.document(&json!(report));
+    let same = same?;
+    desk.answer(format!(
+        "{} of session {session} came out the same",
+        counted(same, "record")
+    ));
+    Ok(0)
 }
 
 /// What proves an entry, or that the ledger goes on from an earlier checkpoint: bytes for another program, as they are in the ledger.
