@@ -1,7 +1,11 @@
 """`cloister audit replay`: a session of long ago done again, and the first thing that differs."""
+import functools
 import json
 import shutil
+import struct
+import unittest
 
+import strace
 from home import DONE, FAILED, INTEGRITY, RENAME, Case, invoices, letters, plain_home, set_policy, snapshot
 from test_story import told
 
@@ -37,6 +41,18 @@ class Replay(Case):
         self.assertEqual(self.home.call("quarantine", "list").out, plain_home().call("quarantine", "list").out)
         self.assertEqual(list((self.home.path / "run").glob("replay*")), [])
         self.assert_sound(self.home)
+
+    @unittest.skipUnless(strace.AVAILABLE, "strace is not installed")
+    def test_tools_have_the_time_and_the_chance_of_then(self):
+        log = self.folder / "strace"
+        wrap = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", "trace=write,sendto,sendmsg", "-s", "4096", "-xx", "-o", str(log)]
+        run = self.home.call("audit", "replay", self.session, "--manifest", self.again / "manifest.json", wrap=wrap)
+        self.assert_code(run, DONE)
+        seed = functools.reduce(lambda seed, byte: (seed * 31 + byte) % 2**64, self.session.encode(), 0)
+        told = log.read_text(encoding="ascii").replace("\\x", "")
+        times = [entry["ts"] for entry in self.home.entries() if entry["kind"] == "call-intent"]
+        self.assertEqual(len(times), 4)
+        self.assertEqual([struct.pack("<QQ", ts, seed).hex() in told for ts in times], [True, True, False, False])
 
     def test_other_inputs_are_noticed_where_they_are_read(self):
         names = sorted(self.again.glob("*.xlsx"))
