@@ -123,6 +123,7 @@ impl Begun {
             manifest,
             house,
             plan: Plan::default(),
+            record: None,
         };
         for skipped in opened.survey.skipped() {
             desk.screen
@@ -420,7 +421,7 @@ fn account() -> String {
     named.unwrap_or_else(|| format!("user number {}", rustix::process::getuid().as_raw()))
 }
 
-fn this_binary() -> Result<Digest, Failure> {
+pub(super) fn this_binary() -> Result<Digest, Failure> {
     let path = PathBuf::from("/proc/self/exe");
     disk::read(&path).map(|bytes| Digest::of(&bytes))
 }
