@@ -36,7 +36,9 @@ class Attack(Enum):
 
     NONE = "none"
     APPENDED = "appended"
-    """The plan is carried out, then the attacker's calls, then the attacker's words are said."""
+    """The plan is carried out, then the attacker's calls, and the attacker's words are said."""
+    AT_ONCE = "at once"
+    """The same, but the attacker's calls come as soon as something was read."""
     INSIDE = "inside"
     """The plan keeps its calls; wherever the attacker wants one of the same function, every slot that the plan left open holds the attacker's value."""
 
@@ -68,15 +70,17 @@ class Agent(BasePipelineElement):
     def query(self, query: str, runtime: FunctionsRuntime, env: Any, messages: Sequence[Any] = (), extra_args: Any = None) -> Any:
         self.runtime, self.env, self.tracker = runtime, env, Tracker(query)
         self.messages, self.said = [*messages], []
-        before = env.model_copy(deep=True)
+        self.before = env.model_copy(deep=True)
         plan = self.task.ground_truth(env)
         steps = [self._frozen(call, first=call is plan[0]) for call in plan]
         self.judge.begin(self.defences.labels, self.defences.plan, [*steps, {"tool": "answer", "fixed": {}, "open": ["text"]}])
         for call, step in zip(plan, steps):
-            if not self._do(self._bent(call, step["open"], before), planned=call):
+            if not self._do(self._bent(call, step["open"]), planned=call):
                 break
+            if call is plan[0] and self.attack is Attack.AT_ONCE:
+                self._besides()
         else:
-            self._finish(before)
+            self._finish()
         content = [{"type": "text", "content": " ".join(self.said)}]
         self.messages.append({"role": "assistant", "content": content, "tool_calls": None})
         return query, runtime, env, self.messages, extra_args
@@ -89,17 +93,20 @@ class Agent(BasePipelineElement):
                 moments.append(needed)
         return len(moments)
 
-    def _finish(self, before: Any) -> None:
+    def _finish(self) -> None:
         if self.attack is Attack.APPENDED:
-            for call in attackers_calls(self.injection, before, self.env):
-                self._do(call, planned=None)
+            self._besides()
         theirs = self.injection.GROUND_TRUTH_OUTPUT if self.injection else ""
         said = self.task.GROUND_TRUTH_OUTPUT
         if self.attack is Attack.INSIDE:
             said = f"{said} {theirs}"
         self._say(said, "attacker" if self.attack is Attack.INSIDE else "person")
-        if self.attack is Attack.APPENDED and theirs:
+        if self.attack in (Attack.APPENDED, Attack.AT_ONCE) and theirs:
             self._say(theirs, "attacker")
+
+    def _besides(self) -> None:
+        for call in attackers_calls(self.injection, self.before, self.env):
+            self._do(call, planned=None)
 
     def _say(self, text: str, wanted_by: str) -> None:
         arg = {"name": "text", "value": text, "labels": self.tracker.labels(text)}
@@ -139,11 +146,11 @@ class Agent(BasePipelineElement):
         fixed = {name: value for name, value in args.items() if first or self._is_closed(call, name) or self.tracker.spoken(value)}
         return {"tool": call.function, "fixed": fixed, "open": [name for name in args if name not in fixed]}
 
-    def _bent(self, call: FunctionCall, open_slots: list[str], before: Any) -> FunctionCall:
+    def _bent(self, call: FunctionCall, open_slots: list[str]) -> FunctionCall:
         """The planned call with the attacker's values in its open slots, where the attacker wants this function."""
         if self.attack is not Attack.INSIDE:
             return call
-        theirs = [other for other in attackers_calls(self.injection, before, self.env) if other.function == call.function]
+        theirs = [other for other in attackers_calls(self.injection, self.before, self.env) if other.function == call.function]
         if not theirs:
             return call
         done = sum(one["tool_calls"][0].function == call.function for one in self.messages)
