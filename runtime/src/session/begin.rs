@@ -8,7 +8,7 @@ use cloister_attest::{
 };
 use cloister_models::{DeviceChoice, Engine, Pin};
 use cloister_policies::{
-    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
+    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Plan, Rule, Session,
 };
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
 use zeroize::Zeroizing;
@@ -122,6 +122,7 @@ impl Begun {
             asking,
             manifest,
             house,
+            plan: Plan::default(),
             record: None,
         };
         for skipped in opened.survey.skipped() {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloister_attest::Digest;
-use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
+use cloister_policies::{
+    Call, Decision, Grants, Label, Manifest, Permit, Plan, ReleaseTerms, Session,
+};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
     Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
@@ -44,6 +46,8 @@ pub(crate) struct Opened {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
     pub(crate) journal: Journal,
+    /// What may still run. Nothing, until a plan is frozen.
+    pub(crate) plan: Plan,
     /// What is repeated, in a replay.
     pub(super) record: Option<Record>,
 }
@@ -100,7 +104,7 @@ impl Opened {
             .filter(|_| !draft.open.is_empty())
     }
 
-    /// Write the frozen plan down: its calls, files and places, before any document is opened.
+    /// Freeze the plan and write it down: its calls, files and places, before any document is opened.
     pub(crate) fn record_plan(
         &mut self,
         steps: &[Step],
@@ -113,6 +117,7 @@ impl Opened {
                 .as_bytes(),
         );
         self.journal.note(entries::plan(hash, &reports))?;
+        self.plan = Plan::freeze(steps.iter().map(Step::freeze));
         report.plan = Some(PlanReport {
             hash: hash.to_string(),
             steps: reports,
@@ -239,6 +244,17 @@ impl Opened {
         )?)
     }
 
+    /// Whatever was judged, nothing but the frozen plan's next call goes on.
+    fn planned(&mut self, permit: Permit) -> Result<Permit, Failure> {
+        match self.plan.admit(permit) {
+            Ok(permit) => Ok(permit),
+            Err(refusal) => {
+                self.journal.note(entries::refusal(&refusal))?;
+                Err(refused(&refusal))
+            }
+        }
+    }
+
     /// Record, then run. The outcome is recorded whatever it is.
     pub(crate) fn perform(
         &mut self,
@@ -249,6 +265,7 @@ impl Opened {
         self.journal.enter("tool");
         desk.screen.interrupt().check()?;
         let Judged { step, permit } = judged;
+        let permit = self.planned(permit)?;
         let (terms, rule, reason) = (
             permit.release().clone(),
             permit.rule().to_owned(),
