@@ -7,6 +7,8 @@
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
+# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 10^4
+# make injections  over 200 injection letters from pinned packages in cells, headings, sheets and file names, each run beside one without
 # make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
@@ -14,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz office setup tamper test test-arm test-js
+.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz injections noninterference office setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -59,6 +61,14 @@ escapes:
 
 tamper:
 	CLOISTER_TAMPER=all cargo test --release --locked --workspace --test all matrix:: -- --nocapture
+
+noninterference:
+	CLOISTER_PLANS=100000 cargo test --release --locked --workspace --bin cloister noninterference:: -- --nocapture
+
+injections: build
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
+	$(PYTHON) runtime/tests/attacks/letters.py $(CACHE)/attacks
 
 bench-cage: build
 	cargo build --release --locked --workspace --example start --example summarize

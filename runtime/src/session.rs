@@ -4,6 +4,8 @@ mod begin;
 mod journal;
 mod judged;
 pub(crate) mod later;
+#[cfg(test)]
+mod noninterference;
 mod opened;
 mod settle;
 pub(crate) mod undo;
@@ -32,7 +34,7 @@ use crate::words::Words;
 
 use begin::Begun;
 pub(crate) use begin::{House, MANIFEST_BYTES};
-use judged::{Step, frozen};
+use judged::{Step, describer, frozen};
 use opened::Opened;
 
 /// What an answer in words begins with: it may claim anything, also to have read a file.
@@ -97,7 +99,7 @@ fn story(
     let reach = Reach::new(&folder, &grants, known);
     plan::refuse_outright(&words, &reach)?;
     opened.journal.enter("plan");
-    let offers = opened.offers();
+    let offers = plan::offers::all(&opened.house.catalog);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
     let examples = opened.examples(&possible);
     let names: Vec<&str> = survey
@@ -137,7 +139,7 @@ fn carry_out(
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let steps = frozen(draft, opened.describer(draft));
+    let steps = frozen(draft, describer(&opened.house.catalog, draft));
     opened.record_plan(&steps, report)?;
     let mut permits = opened.judge_plan(&steps, words, desk, report)?;
     if job.until == Until::Judged {
@@ -192,11 +194,7 @@ fn filled(
         .into_iter()
         .next_back()
         .ok_or_else(|| Failure::failed("a plan without steps"))?;
-    Ok(Step {
-        args,
-        open: Vec::new(),
-        ..last
-    })
+    Ok(last.filled(&draft.signature, args))
 }
 
 fn in_words(
