@@ -218,6 +218,17 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "SESSION")]
         session: String,
     },
+    /// Do again what a session did up to what it would have changed, and say where it differs
+    ///
+    /// It stands in the ledger as a session of its own; nothing is released. Binary, model, policy, tools and manifest must be those of the session. Exit
+    /// codes: 0 the same plan, decisions, calls, results and bytes; 4 what the session stood on is another, or the first entry that differs.
+    Replay {
+        /// As `audit show` names it
+        session: String,
+        /// The manifest that it had, in the folder that it had or in a copy of that
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+    },
     /// Whether a ledger goes on from an earlier copy or checkpoint of it, or the first entry where they part
     ///
     /// Each is a ledger's folder, its `entries.jsonl`, or a checkpoint. Exit codes: 0 LATER has all that EARLIER has; 4 they part, LATER is shorter,

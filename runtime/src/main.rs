@@ -25,6 +25,7 @@ mod seen;
 mod session;
 mod slots;
 mod trust;
+mod verified;
 mod words;
 
 use std::io::Write;

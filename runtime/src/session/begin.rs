@@ -122,6 +122,7 @@ impl Begun {
             asking,
             manifest,
             house,
+            record: None,
         };
         for skipped in opened.survey.skipped() {
             desk.screen
@@ -419,7 +420,7 @@ fn account() -> String {
     named.unwrap_or_else(|| format!("user number {}", rustix::process::getuid().as_raw()))
 }
 
-fn this_binary() -> Result<Digest, Failure> {
+pub(super) fn this_binary() -> Result<Digest, Failure> {
     let path = PathBuf::from("/proc/self/exe");
     disk::read(&path).map(|bytes| Digest::of(&bytes))
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::journal::Journal;
 use super::judged::{Judged, Permits, Step};
+use super::replay::Record;
 use super::settle;
 use super::{House, millis, refused};
 use crate::clock;
@@ -40,7 +41,12 @@ pub(crate) struct Opened {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
     pub(crate) journal: Journal,
+    /// What is repeated, in a replay.
+    pub(super) record: Option<Record>,
 }
+
+/// What stands for a step where the effects are looked at.
+const LOOKING: &str = "look";
 
 /// What a call gave back, still carrying where it came from.
 pub(crate) struct Performed {
@@ -204,7 +210,9 @@ impl Opened {
         let intent = entries::intent(&permit, component);
         let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
-        let outcome = self.cage(report).run(recorded);
+        let at = recorded.receipt().at().get();
+        let moment = self.moment(&step.id, at, &report.session);
+        let outcome = self.cage(moment).run(recorded);
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
         self.journal.note(entries::outcome(
             &step.id,
@@ -239,15 +247,7 @@ impl Opened {
         })
     }
 
-    fn cage(&self, report: &Report) -> Cage {
-        // The tools' clock and random numbers are the session's, so that a call can be replayed.
-        let seed = report.session.bytes().fold(0_u64, |seed, b| {
-            seed.wrapping_mul(31).wrapping_add(u64::from(b))
-        });
-        let moment = Moment {
-            unix_millis: clock::millis(),
-            seed,
-        };
+    fn cage(&self, moment: Moment) -> Cage {
         Cage::new(
             Arc::clone(&self.house.cage),
             Arc::clone(&self.house.catalog),
@@ -256,6 +256,15 @@ impl Opened {
             Limits::STANDARD,
             moment,
         )
+    }
+
+    /// Say what would change, and leave it at that.
+    pub(super) fn say_effects(&mut self, done: Performed) -> Result<(), Failure> {
+        let effects = Effects::gather(done.effects)?;
+        if effects.is_empty() {
+            return Ok(());
+        }
+        self.journal.note(entries::effects(&effects))
     }
 
     /// Show what would change, ask once, release or keep.
@@ -278,7 +287,7 @@ impl Opened {
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
-        let cage = self.cage(report);
+        let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
         let ask = |effects: &Effects| {
             let pages =
                 Look::new(&cage, effects, days).pages(&done.step.args, &why, &self.manifest);
