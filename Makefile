@@ -7,7 +7,7 @@
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
-# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 10^4
+# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 2,000
 # make injections  over 200 injection letters from pinned packages in cells, headings, sheets and file names, each run beside one without
 # make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each

@@ -1,13 +1,13 @@
 """Letters that give orders, in cells, headings, sheet names and file names: a run over them does what a run without them does.
 More of them, from packages, each beside a run without: `make injections`."""
 from home import DONE, Case, plain_home
-from poisoned import OPEN, OURS, Folder, formulas, picked, told
+from poisoned import OPEN, OURS, SEEN, Folder, formulas, picked, told
 
 # What stands in the slots that no letter may fill.
 REPORT = "reports/summarize.xlsx"
 FILES = ["deliveries.xlsx", *(f"list-{n:02}.xlsx" for n in range(len(OURS)))]
 CALLS = [("$1", "sheet.describe", {"files": FILES}),
-         ("$2", "sheet.summarize", {"files": ["deliveries.xlsx"], "worksheet": "Deliveries", "direction": None, "limit": None,
+         ("$2", "sheet.summarize", {"files": SEEN, "worksheet": "Deliveries", "direction": None, "limit": None,
                                     "totals-row": None, "chart": None, "save": REPORT})]
 
 

@@ -98,7 +98,7 @@ def compared(home, place, batch, request):
 
 def main(cache):
     found = letters(packages(Path(cache)))
-    print(", ".join(f"{len(texts)} of {source}" for source, texts in found.items()))
+    print(", ".join(f"{len(texts)} of {source}" for source, texts in found.items()), flush=True)
     assert sum(len(texts) for source, texts in found.items() if source not in ("ours", "shared/eval")) >= LEAST, "too few letters"
     home = make_home(scratch() / "home")
     everything = [text for texts in found.values() for text in texts]
