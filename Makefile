@@ -9,6 +9,8 @@
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
 # make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 2,000
 # make injections  over 200 injection letters from pinned packages in cells, headings, sheets and file names, each run beside one without
+# make bench-ledger   what an entry of the ledger costs, beside a write and fdatasync of as many bytes; entries verified a second
+# make crash    each system call of a session fails or kills it, in turn (some 700 faults, half an hour), where make test tries a dozen
 # make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
@@ -16,7 +18,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz injections noninterference office setup tamper test test-arm test-js
+.PHONY: bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference office setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -75,6 +77,16 @@ bench-cage: build
 	$(BIN)/examples/start
 	@mkdir -p $(TARGET)/bench-cage
 	$(BIN)/examples/summarize $(TARGET)/guests/wasm32-wasip2/release/sheet.wasm $(TARGET)/bench-cage cargo test --release $(GUESTS) --package sheet --lib --
+
+bench-ledger:
+	cargo build --release --locked --workspace --example costs
+	$(BIN)/examples/costs $(TARGET)/bench-ledger
+
+# That what is acknowledged is kept, whatever fails.
+crash: build
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister CLOISTER_CRASH=all; \
+	cd examples/tests && $(PYTHON) -m unittest --verbose test_crash
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }

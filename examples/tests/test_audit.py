@@ -163,6 +163,18 @@ class Compare(Case):
         for later in (self.home.ledger, self.home.ledger / "checkpoint"):
             self.assertEqual(self.compare(later, self.kept, INTEGRITY), shorter)
 
+    def test_what_a_witness_keeps_is_said_and_drawn(self):
+        checkpoint = self.home.call("audit", "checkpoint")
+        self.assert_code(checkpoint, SOUND)
+        self.assertEqual(checkpoint.out, (self.kept / "checkpoint").read_text(encoding="utf-8"))
+        drawn = self.home.call("audit", "checkpoint", "--qr")
+        self.assertRegex(drawn.out, "^[ ▀▄█\n]+$")
+        self.assertLessEqual(max(map(len, drawn.out.splitlines())), 80)
+        flip(self.home.ledger / "entries.jsonl", 100)
+        refused = self.home.call("audit", "checkpoint")
+        self.assert_code(refused, TAMPERED)
+        self.assertEqual(refused.out, "")
+
     def test_a_fork_is_named_by_its_first_entry(self):
         other = self.home.twin(self.folder / "other")
         for home in (self.home, other):

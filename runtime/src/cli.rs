@@ -210,6 +210,14 @@ pub(crate) enum Audit {
         #[arg(value_name = "SEQ|CHECKPOINT")]
         of: Claim,
     },
+    /// The signed checkpoint of the ledger, on standard output: 300 bytes that another machine keeps, and that `audit compare` and `audit proof` take later
+    ///
+    /// The ledger is verified first; exit codes as those of `export`.
+    Checkpoint {
+        /// As a QR code for a camera, where no stick may cross
+        #[arg(long)]
+        qr: bool,
+    },
     /// One session as a page for people, on standard output: HTML without scripts, which prints
     ///
     /// The ledger is verified first; exit codes as those of `export`.

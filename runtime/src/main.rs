@@ -19,6 +19,7 @@ mod interrupt;
 mod look;
 mod mind;
 mod plan;
+mod qr;
 mod report;
 mod screen;
 mod seen;

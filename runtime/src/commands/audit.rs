@@ -13,6 +13,7 @@ use crate::disk;
 use crate::export::{Format, Rules, page, rows};
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::qr;
 use crate::report::Report as RunReport;
 use crate::session::replay::replay;
 use crate::verified::{NO_SESSION, Verified};
@@ -33,6 +34,8 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
             export(home, desk, *format, reach)
         }
         cli::Audit::Proof { of } => proof(home, desk, of),
+        cli::Audit::Checkpoint { qr: true } => checkpoint(home, desk, qr::drawn),
+        cli::Audit::Checkpoint { qr: false } => checkpoint(home, desk, |text| Ok(text.to_owned())),
         cli::Audit::Report { session } => tell(home, desk, session),
         cli::Audit::Replay { session, manifest } => again(session, manifest, home, desk),
         cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
@@ -118,6 +121,21 @@ fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
                 .hint("`cloister audit show` names them".to_owned())
         })?;
         desk.row(page.trim_end());
+        Ok(())
+    })
+}
+
+/// What a witness keeps of the ledger, in the form that crosses the gap.
+fn checkpoint(
+    home: &Home,
+    desk: &Desk,
+    form: impl Fn(&str) -> Result<String, Failure>,
+) -> Result<u8, Failure> {
+    handed_on(home, desk, Reach::WholeOnly, |_, checkpoint, _| {
+        let text = checkpoint.map(String::from_utf8_lossy).ok_or_else(|| {
+            Failure::failed("no session has ended yet, so there is no checkpoint")
+        })?;
+        desk.row(form(&text)?.trim_end_matches('\n'));
         Ok(())
     })
 }
