@@ -8,6 +8,8 @@
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
 # make agentdojo   AgentDojo's four suites, from PyPI, replayed through labels, policy and frozen plans, and with each off (see runtime/tests/attacks/README.md)
+# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 2,000
+# make injections  over 200 injection letters from pinned packages in cells, headings, sheets and file names, each run beside one without
 # make bench-ledger   what an entry of the ledger costs, beside a write and fdatasync of as many bytes; entries verified a second
 # make crash    each system call of a session fails or kills it, in turn (some 700 faults, half an hour), where make test tries a dozen
 # make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
@@ -17,7 +19,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz office setup tamper test test-arm test-js
+.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference office setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -73,6 +75,14 @@ agentdojo: setup
 	  cp $(ATTACKS)/requirements.txt $(CACHE)/agentdojo/requirements.txt; }
 	cargo build --release --locked --workspace --example judge
 	$(CACHE)/agentdojo/bin/python $(ATTACKS)/replay.py $(BIN)/examples/judge
+
+noninterference:
+	CLOISTER_PLANS=100000 cargo test --release --locked --workspace --bin cloister noninterference:: -- --nocapture
+
+injections: build
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
+	$(PYTHON) runtime/tests/attacks/letters.py $(CACHE)/attacks
 
 bench-cage: build
 	cargo build --release --locked --workspace --example start --example summarize

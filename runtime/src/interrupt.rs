@@ -23,6 +23,12 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
+    /// One that nobody raises.
+    #[cfg(test)]
+    pub(crate) fn never() -> Interrupt {
+        Interrupt(Arc::default())
+    }
+
     pub(crate) fn raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

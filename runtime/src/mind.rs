@@ -16,6 +16,8 @@ use crate::slots::{Decide, Slot};
 const LONGEST_ANSWER: usize = 220;
 /// File names shown to the planner; more are counted.
 const NAMES_SHOWN: usize = 24;
+/// What ends a value in the call as the model writes it.
+const QUOTE: &str = "\"";
 
 /// A conversation with the model about one request.
 pub(crate) struct Mind<'e> {
@@ -124,8 +126,8 @@ impl Decide for Mind<'_> {
         self.key(&slot.name);
         self.flush();
         self.session.align(&self.tokens, &mut self.stage)?;
-        let texts: Vec<String> = slot.alternatives.iter().map(|a| a.shown.clone()).collect();
-        let constraint = Constraint::one_of(&texts, End::With("\"".to_owned()))?;
+        let texts: Vec<String> = slot.alternatives.iter().map(|a| quoted(&a.shown)).collect();
+        let constraint = Constraint::one_of(&texts, End::With(QUOTE.to_owned()))?;
         let decoded = self.session.choose(&constraint, &mut self.stage)?;
         self.tokens.extend(&decoded.tokens);
         let chosen = texts.iter().position(|t| *t == decoded.text);
@@ -139,9 +141,14 @@ impl Decide for Mind<'_> {
 
     fn settled(&mut self, slot: &str, shown: &str) {
         self.key(slot);
-        self.pending.push_str(shown);
-        self.pending.push('"');
+        self.pending.push_str(&quoted(shown));
+        self.pending.push_str(QUOTE);
     }
+}
+
+/// What may stand between two quotation marks: a heading with one of its own does not end there, nor make the choice impossible.
+fn quoted(shown: &str) -> String {
+    shown.replace(QUOTE, "''")
 }
 
 /// A worked example: a request and the call that answers it, as the model would write it.
@@ -222,3 +229,8 @@ impl From<ModelError> for Failure {
         Failure::new(kind, &error).hint(error.hint())
     }
 }
+
+#[cfg(test)]
+mod made;
+#[cfg(test)]
+mod tests;

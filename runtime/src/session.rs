@@ -4,6 +4,8 @@ mod begin;
 mod journal;
 mod judged;
 pub(crate) mod later;
+#[cfg(test)]
+mod noninterference;
 mod opened;
 pub(crate) mod replay;
 mod settle;
@@ -34,7 +36,7 @@ use crate::words::Words;
 use begin::Begun;
 pub(crate) use begin::{House, MANIFEST_BYTES};
 use journal::Journal;
-use judged::{Step, frozen};
+use judged::{Step, describer, frozen};
 use opened::Opened;
 
 /// What an answer in words begins with: it may claim anything, also to have read a file.
@@ -101,7 +103,7 @@ fn story(
     let reach = Reach::new(&folder, &grants, known);
     plan::refuse_outright(&words, &reach)?;
     opened.journal.enter("plan");
-    let offers = opened.offers();
+    let offers = plan::offers::all(&opened.house.catalog);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
     let examples = opened.examples(&possible);
     let names: Vec<&str> = survey
@@ -141,7 +143,7 @@ fn carry_out(
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let steps = frozen(draft, opened.describer(draft));
+    let steps = frozen(draft, describer(&opened.house.catalog, draft));
     opened.record_plan(&steps, report)?;
     let mut permits = opened.judge_plan(&steps, words, desk, report)?;
     if job.until == Until::Judged {
@@ -199,11 +201,7 @@ fn filled(
         .into_iter()
         .next_back()
         .ok_or_else(|| Failure::failed("a plan without steps"))?;
-    Ok(Step {
-        args,
-        open: Vec::new(),
-        ..last
-    })
+    Ok(last.filled(&draft.signature, args))
 }
 
 fn in_words(

@@ -1,7 +1,7 @@
 //! Which functions could serve a request at all: those whose every handle has something granted to point at. A function with no possible
 //! argument is not offered, so it cannot be chosen.
 
-use cloister_tools::{Handle, Signature, Type};
+use cloister_tools::{Catalog, Handle, Signature, Type};
 
 use super::reach::{Known, Reach};
 use super::{fill, mood, places};
@@ -154,6 +154,18 @@ impl Offer {
             .iter()
             .any(|p| fill::handle(&p.ty) == Some(handle))
     }
+}
+
+/// Every function of every tool.
+pub(crate) fn all(catalog: &Catalog) -> Vec<Offer> {
+    let each = catalog.packages().flat_map(|p| {
+        p.signatures().iter().map(|s| Offer {
+            signature: s.clone(),
+            accepts: p.accepts().to_vec(),
+            writes: p.writes().to_vec(),
+        })
+    });
+    each.collect()
 }
 
 /// The functions that could serve the request under the grants.

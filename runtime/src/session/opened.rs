@@ -1,22 +1,18 @@
 //! An open session: what each stage does, and its entry in the ledger. The order within a method is the promise; see ARCHITECTURE.md.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloister_attest::Digest;
-use cloister_policies::{
-    Call, Decision, Grants, Label, Manifest, Permit, Plan, ReleaseTerms, Session,
-};
+use cloister_policies::{Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
-    Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
-    Survey,
+    Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Survey,
 };
 use serde_json::Value;
 
 use super::journal::Journal;
-use super::judged::{self, Judged, Permits, Step};
+use super::judged::{Judged, Permits, Step};
 use super::replay::Record;
 use super::settle;
 use super::{House, millis, refused};
@@ -27,7 +23,6 @@ use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::look::{Look, Why};
 use crate::mind::Example;
-use crate::plan::Draft;
 use crate::plan::offers::Offer;
 use crate::report::{DecisionReport, PlanReport, RefusedReport, Report};
 use crate::words::Words;
@@ -66,18 +61,6 @@ pub(crate) struct Performed {
 }
 
 impl Opened {
-    pub(crate) fn offers(&self) -> Vec<Offer> {
-        let each = self.house.catalog.packages();
-        each.flat_map(|p| {
-            p.signatures().iter().map(|s| Offer {
-                signature: s.clone(),
-                accepts: p.accepts().to_vec(),
-                writes: p.writes().to_vec(),
-            })
-        })
-        .collect()
-    }
-
     /// Worked examples of the functions that could serve this request, as the model would write them.
     pub(crate) fn examples(&self, possible: &[&Offer]) -> Vec<Example> {
         let names: Vec<String> = possible.iter().map(|o| o.signature.name()).collect();
@@ -93,15 +76,6 @@ impl Opened {
                 reply: format!("{{\"tool\":\"{name}\"}}"),
             })
             .collect()
-    }
-
-    /// The function that says what a tool's files hold, where the draft has slots that depend on it.
-    pub(crate) fn describer(&self, draft: &Draft) -> Option<&Signature> {
-        let name = format!("{}.describe", draft.signature.tool());
-        self.house
-            .catalog
-            .signature(&name)
-            .filter(|_| !draft.open.is_empty())
     }
 
     /// Freeze the plan and write it down: its calls, files and places, before any document is opened.
@@ -202,44 +176,13 @@ impl Opened {
         })
     }
 
-    /// A call is parsed once, against its signature and the granted files. Words of the person are theirs; what contents filled is data.
+    /// A call is parsed once, against its signature and the granted files.
     fn door(&self, step: &Step, words: &Words) -> Result<Call, Failure> {
-        let signature = self.house.catalog.signature(&step.tool);
-        let sources = signature
-            .map(|s| judged::read(s, &step.args))
-            .unwrap_or_default();
-        let data = || {
-            sources
-                .iter()
-                .fold(Label::person(), |label, s| label.join(&Label::data(s)))
-        };
-        let label = |name: &str| {
-            let param = signature.and_then(|s| s.params().iter().find(|p| p.name == name));
-            let from_contents = param.is_some_and(|p| crate::plan::fill::needs_contents(&p.ty))
-                && step.open.is_empty();
-            let given = step
-                .args
-                .get(name)
-                .and_then(Value::as_str)
-                .is_none_or(|v| words.text().contains(v.rsplit('/').next().unwrap_or(v)));
-            if from_contents {
-                data()
-            } else if given {
-                Label::person()
-            } else {
-                Label::policy()
-            }
-        };
-        let labels: BTreeMap<String, Label> = step
-            .args
-            .keys()
-            .map(|name| (name.clone(), label(name)))
-            .collect();
         Ok(self.house.catalog.parse_call(
             &step.id,
             &step.tool,
             Value::Object(step.args.clone()),
-            &labels,
+            &step.labels(words),
             &self.survey,
         )?)
     }
