@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Draft;
 use super::offers::Offer;
-use super::reach::Reach;
+use super::reach::{Known, Reach};
 use super::{mood, places};
 use crate::failure::{Failure, Kind};
 use crate::slots::{Alternative, Decide, Slot};
@@ -285,10 +285,25 @@ fn groups(words: &Words, all: &[&str]) -> Vec<Alternative> {
 
 /// Where a function takes several files one by one, they are the named ones in their order.
 fn single(words: &Words, reach: &Reach<'_>, offer: &Offer, name: &str) -> Result<Value, Failure> {
+    let file = single_file(words, reach, offer, name);
+    file.map(|f| json!(f.name)).ok_or_else(|| unfilled(name))
+}
+
+fn single_file<'r>(
+    words: &Words,
+    reach: &'r Reach<'_>,
+    offer: &Offer,
+    name: &str,
+) -> Option<&'r Known> {
     let at = place(&offer.signature, name, |ty| is_single(ty, Handle::Input));
     let named = reach.named(words).into_iter().nth(at);
-    let file = named.or_else(|| offer.takes(reach).into_iter().nth(at));
-    file.map(|f| json!(f.name)).ok_or_else(|| unfilled(name))
+    named.or_else(|| offer.takes(reach).into_iter().nth(at))
+}
+
+/// A file's name without its folder and ending.
+fn stem(name: &str) -> &str {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    last.rsplit_once('.').map_or(last, |(stem, _)| stem)
 }
 
 /// The place of a parameter among those of its kind.
@@ -316,16 +331,23 @@ fn made(
     offer: &Offer,
     decide: &mut dyn Decide,
 ) -> Option<String> {
-    let plain = || unused(reach, &reach.only_writable_folder()?, offer);
+    let plain = || unused(words, reach, &reach.only_writable_folder()?, offer);
     let path = places::save(words, reach).or_else(plain)?;
     decide.settled("save", &path);
     Some(path)
 }
 
-/// A plain name that no file has yet, so that nothing is replaced that was not named.
-fn unused(reach: &Reach<'_>, folder: &str, offer: &Offer) -> Option<String> {
-    let stem = offer.signature.function();
-    let ending = offer.writes.first().map_or("xlsx", String::as_str);
+/// A plain name that no file has yet, so that nothing is replaced that was not named. Who names only another form of one file wants its
+/// name kept.
+fn unused(words: &Words, reach: &Reach<'_>, folder: &str, offer: &Offer) -> Option<String> {
+    let form = places::form(words).filter(|form| offer.writes.iter().any(|w| w == form));
+    let first = offer.writes.first().map_or("xlsx", String::as_str);
+    let ending = form.unwrap_or(first);
+    let params = offer.signature.params();
+    let single = params.iter().find(|p| is_single(&p.ty, Handle::Input));
+    let source = single.filter(|_| form.is_some());
+    let source = source.and_then(|p| single_file(words, reach, offer, &p.name));
+    let stem = source.map_or(offer.signature.function(), |file| stem(&file.name));
     let numbered = (2..100).map(|n| format!("{folder}/{stem}-{n}.{ending}"));
     let mut names = std::iter::once(format!("{folder}/{stem}.{ending}")).chain(numbered);
     names.find(|p| reach.file(p).is_none() && reach.place(p).is_some())

@@ -133,6 +133,63 @@ fn files_are_packed_where_the_request_says_so() {
 }
 
 #[test]
+fn a_file_gets_another_form() {
+    let to = |request: &str| {
+        let (tool, args) = call(request);
+        assert_eq!(tool, "sheet.convert", "{request}");
+        assert_eq!(args["file"], "rent.xlsx", "{request}");
+        args["save"].clone()
+    };
+    for (request, save) in [
+        ("Convert rent.xlsx to csv", "reports/rent.csv"),
+        (
+            "Please convert the workbook rent.xlsx to an OpenDocument spreadsheet.",
+            "reports/rent.ods",
+        ),
+        (
+            "Could you export rent.xlsx as a CSV file?",
+            "reports/rent.csv",
+        ),
+        ("Turn rent.xlsx into ods", "reports/rent.ods"),
+        ("Save rent.xlsx as payments.csv", "reports/payments.csv"),
+        ("Convert rent.xlsx to reports/old.ods", "reports/old.ods"),
+    ] {
+        assert_eq!(to(request), save, "{request}");
+    }
+    let files = ["rent.xlsx", "tides.csv", "notes.txt"];
+    for request in [
+        "Save the total depth of rent.xlsx as reports/depth.csv",
+        "Save rent.xlsx as reports/copy.xlsx",
+        "How do I convert rent.xlsx to csv?",
+        "Convert rent.xlsx to pdf",
+        "Convert notes.txt to csv",
+        "Convert rent.xlsx and tides.csv to ods",
+        "List the rows of rent.xlsx as csv",
+    ] {
+        let offered = offered(&files, request);
+        assert!(
+            !offered.contains(&"sheet.convert".to_owned()),
+            "{request}: {offered:?}"
+        );
+    }
+    assert!(offered(&files, "Convert rent.xlsx to pdf").is_empty());
+}
+
+#[test]
+fn a_form_that_is_named_is_the_ending_of_what_is_made() {
+    let save =
+        |request: &str| drafted(request, &[("tool", "sheet.summarize")]).0.args["save"].clone();
+    assert_eq!(
+        save("Save the total depth per station as csv"),
+        "reports/summarize.csv"
+    );
+    assert_eq!(
+        save("Save the total depth per station as an Excel workbook"),
+        "reports/summarize.xlsx"
+    );
+}
+
+#[test]
 fn a_totals_row_is_made_where_it_is_spoken_of() {
     let row = |request: &str| {
         let (draft, _) = drafted(request, &[("tool", "sheet.summarize")]);

@@ -24,10 +24,19 @@ pub(crate) struct Book {
 pub(crate) struct Worksheet {
     pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
+    /// Whether a person who opens the file sees it at once.
+    pub(crate) shown: Shown,
     /// Cells that held an error such as `#N/A`; they are empty here.
     pub(crate) errors: usize,
     /// The decimal mark of numbers that stand as text and could be read either way.
     pub(crate) mark: Mark,
+}
+
+/// Whether a worksheet is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Seen,
+    Hidden,
 }
 
 /// One row that is not blank: its number counts from 1, its cells have their columns from 0 and are in their order.

@@ -1,4 +1,4 @@
-//! Workbooks and tables: describe, summarize, take rows, compare, write a workbook with a chart. Reaches nothing but the handles it is given.
+//! Workbooks and tables: describe, summarize, take rows, compare, convert, write a workbook with a chart. Reaches nothing but the handles it is given.
 
 #[cfg(test)]
 mod bench;
@@ -6,6 +6,7 @@ mod book;
 mod cell;
 mod compare;
 mod condition;
+mod convert;
 #[cfg(test)]
 mod corpus;
 mod describe;
@@ -44,8 +45,8 @@ mod bindings {
 
 use bindings::cloister::tool::handles::{Input, Output};
 use bindings::exports::cloister::sheet::sheet::{
-    Chart, Column, Condition, Direction, Failure, Fault, Guest, Key, Measure, Order, Table,
-    TableInfo, TotalsRow, Worksheet,
+    Chart, Column, Condition, Conversion, Direction, Failure, Fault, Guest, Key, Measure, Order,
+    Table, TableInfo, TotalsRow, Worksheet,
 };
 use book::{Book, Budget};
 use limits::LIMITS;
@@ -128,6 +129,11 @@ impl Guest for Tool {
             save.as_ref(),
         )?;
         Ok(found.into_table())
+    }
+
+    fn convert(file: Input, save: Output) -> Result<Conversion, Failure> {
+        let book = book::open(&file.name(), &file, &mut Budget::whole())?;
+        convert::convert(book, &save)
     }
 
     fn compare(

@@ -3,6 +3,9 @@
 mod heading;
 mod kinds;
 mod totals;
+mod typed;
+
+pub(crate) use typed::typed;
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! CSV and its relatives: what separates the fields is found out, then every field is a text.
 
-use crate::book::{Budget, Unreadable, Worksheet, rows};
+use crate::book::{Budget, Shown, Unreadable, Worksheet, rows};
 use crate::cell::Cell;
 use csv::ReaderBuilder;
 use values::number::Mark;
@@ -64,6 +64,7 @@ pub(super) fn parse(
     Ok(Worksheet {
         name: stem.to_owned(),
         rows: rows(cells),
+        shown: Shown::Seen,
         errors: 0,
         mark,
     })
