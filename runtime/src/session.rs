@@ -5,6 +5,7 @@ mod journal;
 mod judged;
 pub(crate) mod later;
 mod opened;
+pub(crate) mod replay;
 mod settle;
 pub(crate) mod undo;
 
@@ -32,6 +33,7 @@ use crate::words::Words;
 
 use begin::Begun;
 pub(crate) use begin::{House, MANIFEST_BYTES};
+use journal::Journal;
 use judged::{Step, frozen};
 use opened::Opened;
 
@@ -54,6 +56,8 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Until {
     /// Plan and judge; run nothing.
     Judged,
+    /// Run, and say what would change; nobody is asked.
+    Effects,
     /// All the way.
     Released,
 }
@@ -163,6 +167,9 @@ fn carry_out(
     drop(mind); // and its progress bar, before anything is asked
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
+    if job.until == Until::Effects {
+        return opened.say_effects(done);
+    }
     report.answer = Some(answer::about(words, &args, &done.value));
     report.answer_from = Some("tool");
     opened.settle(done, desk, report)

@@ -8,7 +8,7 @@ use cloister_attest::{
 };
 use cloister_models::{DeviceChoice, Engine, Pin};
 use cloister_policies::{
-    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
+    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Plan, Rule, Session,
 };
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
 use zeroize::Zeroizing;
@@ -122,6 +122,8 @@ impl Begun {
             asking,
             manifest,
             house,
+            plan: Plan::default(),
+            record: None,
         };
         for skipped in opened.survey.skipped() {
             desk.screen
@@ -419,7 +421,7 @@ fn account() -> String {
     named.unwrap_or_else(|| format!("user number {}", rustix::process::getuid().as_raw()))
 }
 
-fn this_binary() -> Result<Digest, Failure> {
+pub(super) fn this_binary() -> Result<Digest, Failure> {
     let path = PathBuf::from("/proc/self/exe");
     disk::read(&path).map(|bytes| Digest::of(&bytes))
 }

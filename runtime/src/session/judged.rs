@@ -1,6 +1,6 @@
 //! Steps of a plan as they are frozen, and the permits that judging them gives.
 
-use cloister_policies::{Op, Permit};
+use cloister_policies::{Frozen, Op, Permit};
 use cloister_tools::{Signature, Type};
 use serde_json::{Map, Value, json};
 
@@ -29,6 +29,21 @@ pub(crate) struct Permits {
 }
 
 impl Step {
+    /// What no document changes from here on, and what waits for their contents.
+    pub(crate) fn freeze(&self) -> Frozen {
+        let fixed = self
+            .args
+            .iter()
+            .filter(|(name, _)| !self.open.contains(name));
+        Frozen {
+            tool: self.tool.clone(),
+            fixed: fixed
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            open: self.open.iter().cloned().collect(),
+        }
+    }
+
     pub(crate) fn report(&self) -> StepReport {
         StepReport {
             id: self.id.clone(),

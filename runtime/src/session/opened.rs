@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloister_attest::Digest;
-use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
+use cloister_policies::{
+    Call, Decision, Grants, Label, Manifest, Permit, Plan, ReleaseTerms, Session,
+};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
     Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
@@ -15,6 +17,7 @@ use serde_json::Value;
 
 use super::journal::Journal;
 use super::judged::{self, Judged, Permits, Step};
+use super::replay::Record;
 use super::settle;
 use super::{House, millis, refused};
 use crate::clock;
@@ -43,7 +46,14 @@ pub(crate) struct Opened {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
     pub(crate) journal: Journal,
+    /// What may still run. Nothing, until a plan is frozen.
+    pub(crate) plan: Plan,
+    /// What is repeated, in a replay.
+    pub(super) record: Option<Record>,
 }
+
+/// What stands for a step where the effects are looked at.
+const LOOKING: &str = "look";
 
 /// What a call gave back, still carrying where it came from.
 pub(crate) struct Performed {
@@ -94,7 +104,7 @@ impl Opened {
             .filter(|_| !draft.open.is_empty())
     }
 
-    /// Write the frozen plan down: its calls, files and places, before any document is opened.
+    /// Freeze the plan and write it down: its calls, files and places, before any document is opened.
     pub(crate) fn record_plan(
         &mut self,
         steps: &[Step],
@@ -107,6 +117,7 @@ impl Opened {
                 .as_bytes(),
         );
         self.journal.note(entries::plan(hash, &reports))?;
+        self.plan = Plan::freeze(steps.iter().map(Step::freeze));
         report.plan = Some(PlanReport {
             hash: hash.to_string(),
             steps: reports,
@@ -233,6 +244,17 @@ impl Opened {
         )?)
     }
 
+    /// Whatever was judged, nothing but the frozen plan's next call goes on.
+    fn planned(&mut self, permit: Permit) -> Result<Permit, Failure> {
+        match self.plan.admit(permit) {
+            Ok(permit) => Ok(permit),
+            Err(refusal) => {
+                self.journal.note(entries::refusal(&refusal))?;
+                Err(refused(&refusal))
+            }
+        }
+    }
+
     /// Record, then run. The outcome is recorded whatever it is.
     pub(crate) fn perform(
         &mut self,
@@ -243,6 +265,7 @@ impl Opened {
         self.journal.enter("tool");
         desk.screen.interrupt().check()?;
         let Judged { step, permit } = judged;
+        let permit = self.planned(permit)?;
         let (terms, rule, reason) = (
             permit.release().clone(),
             permit.rule().to_owned(),
@@ -259,7 +282,9 @@ impl Opened {
         let intent = entries::intent(&permit, component);
         let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
-        let outcome = self.cage(report).run(recorded);
+        let at = recorded.receipt().at().get();
+        let moment = self.moment(&step.id, at, &report.session);
+        let outcome = self.cage(moment).run(recorded);
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
         self.journal.note(entries::outcome(
             &step.id,
@@ -294,15 +319,7 @@ impl Opened {
         })
     }
 
-    fn cage(&self, report: &Report) -> Cage {
-        // The tools' clock and random numbers are the session's, so that a call can be replayed.
-        let seed = report.session.bytes().fold(0_u64, |seed, b| {
-            seed.wrapping_mul(31).wrapping_add(u64::from(b))
-        });
-        let moment = Moment {
-            unix_millis: clock::millis(),
-            seed,
-        };
+    fn cage(&self, moment: Moment) -> Cage {
         Cage::new(
             Arc::clone(&self.house.cage),
             Arc::clone(&self.house.catalog),
@@ -311,6 +328,15 @@ impl Opened {
             Limits::STANDARD,
             moment,
         )
+    }
+
+    /// Say what would change, and leave it at that.
+    pub(super) fn say_effects(&mut self, done: Performed) -> Result<(), Failure> {
+        let effects = Effects::gather(done.effects)?;
+        if effects.is_empty() {
+            return Ok(());
+        }
+        self.journal.note(entries::effects(&effects))
     }
 
     /// Show what would change, ask once, release or keep.
@@ -333,7 +359,7 @@ impl Opened {
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
-        let cage = self.cage(report);
+        let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
         let ask = |effects: &Effects| {
             let pages =
                 Look::new(&cage, effects, days).pages(&done.step.args, &why, &self.manifest);

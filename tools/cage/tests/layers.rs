@@ -117,6 +117,9 @@ fn attempts<'a>(folder: &Path, inherited: &File) -> Vec<Attempt<'a>> {
         Attempt("socket", String::new(), &[Seccomp, Rlimits]),
         Attempt("kill", me, &[Namespaces, EmptyRoot, Landlock, Seccomp]),
         Attempt("memory", (1_u64 << 30).to_string(), &[Rlimits]),
+        Attempt("shared memory", (1_u64 << 30).to_string(), &[Seccomp]),
+        Attempt("growing memory", (1_u64 << 30).to_string(), &[Seccomp]),
+        Attempt("addresses", (1_u64 << 40).to_string(), &[Rlimits]),
         Attempt(
             "descriptor",
             inherited.as_raw_fd().to_string(),

@@ -11,6 +11,11 @@ use crate::layer::{Layer, Layers};
 
 /// Seconds of processor time. The agent's clock ends a call long before; this ends one whose agent stands still.
 const CPU_SECONDS: u64 = 300;
+/// Bytes of addresses beside the memory that may be written: wasmtime reserves 4 GiB and guards for each of two linear memories. What is only
+/// reserved or read takes no memory, but for its page tables: one byte in 512, so 24 MiB.
+const ADDRESS_BYTES: u64 = 12 << 30;
+/// Bytes of the process's own stack, which no other limit counts. Linux's usual 8 MiB, whatever the agent was started with.
+const STACK_BYTES: u64 = 8 << 20;
 
 /// Put on these layers, and say which hold. What a system may refuse is left out then; what it may not ends here.
 ///
@@ -77,6 +82,8 @@ fn close_descriptors() -> io::Result<()> {
 fn rlimits(memory: u64) -> io::Result<()> {
     for (resource, limit) in [
         (Resource::RLIMIT_DATA, memory),
+        (Resource::RLIMIT_AS, memory.saturating_add(ADDRESS_BYTES)),
+        (Resource::RLIMIT_STACK, STACK_BYTES),
         (Resource::RLIMIT_CPU, CPU_SECONDS),
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_FSIZE, 0),

@@ -101,20 +101,22 @@ fn attempted(attempt: &str, target: &str) -> i64 {
                 [1, parameters.as_ptr() as i64, 0, 0, 0, 0],
             )
         }
-        "memory" => (
-            libc::SYS_mmap,
-            [
-                0,
-                number,
-                i64::from(libc::PROT_READ | libc::PROT_WRITE),
-                i64::from(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS),
-                -1,
-                0,
-            ],
-        ),
+        "memory" => mapped(number, WRITABLE, libc::MAP_PRIVATE),
+        "shared memory" => mapped(number, WRITABLE, libc::MAP_SHARED),
+        "growing memory" => mapped(number, WRITABLE, libc::MAP_PRIVATE | libc::MAP_GROWSDOWN),
+        "addresses" => mapped(number, libc::PROT_READ, libc::MAP_PRIVATE),
         "descriptor" => (libc::SYS_write, [number, c"x".as_ptr() as i64, 1, 0, 0, 0]),
         "fork" => (libc::SYS_clone, [i64::from(libc::SIGCHLD), 0, 0, 0, 0, 0]),
         _ => return i64::MIN,
     };
     call(number, arguments)
+}
+
+const WRITABLE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+
+/// `mmap` of so many bytes of no file.
+fn mapped(bytes: i64, protection: libc::c_int, flags: libc::c_int) -> (i64, Arguments) {
+    let flags = i64::from(flags | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+    let arguments = [0, bytes, i64::from(protection), flags, -1, 0];
+    (libc::SYS_mmap, arguments)
 }
