@@ -79,7 +79,7 @@ const POLITE: [&str; 8] = [
 
 /// A function asked for by its own word, which no other word would mean.
 /// A cue that begins with a dot is the ending of a path.
-const ONLY_WHEN_ASKED: [(&str, &[&str]); 10] = [
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 12] = [
     (
         "describe",
         &[
@@ -106,15 +106,19 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 10] = [
     ("diff", &["compar", "differ", "diff"]),
     ("compare", &["compar", "differ", "diff"]),
     ("convert", &["convert"]),
+    ("join", &["join", "merg", "match", "lookup", "look up"]),
+    ("append", &["append", "add"]),
 ];
 
 /// Verbs that ask for one function alone where they open an order.
-const ALONE: [(&str, &[&str]); 5] = [
+const ALONE: [(&str, &[&str]); 7] = [
     ("zip", &["zip", "compress"]),
     ("replace", &["replace"]),
     ("diff", &["compare", "diff"]),
     ("compare", &["compare", "diff"]),
     ("convert", &["convert"]),
+    ("join", &["join", "merge", "match"]),
+    ("append", &["append", "add"]),
 ];
 /// Verbs that do only where their object is a file, which then gets another ending: "save a.ods as b.xlsx".
 const ALONE_OF_A_FILE: [(&str, &[&str]); 1] = [(
@@ -130,7 +134,7 @@ const ALONE_OF_A_FILE: [(&str, &[&str]); 1] = [(
     ],
 )];
 /// Verbs that no other function could mean.
-const NOTHING_ELSE: [&str; 1] = ["convert"];
+const NOTHING_ELSE: [&str; 2] = ["convert", "append"];
 
 impl Offer {
     /// The readable files that this tool reads.
@@ -253,7 +257,8 @@ fn measured<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<
             .params()
             .iter()
             .any(|p| fill::needs_contents(&p.ty))
-            && !fill::has_measures(&o.signature);
+            || o.singles() > 1;
+        let takes_rows = takes_rows && !fill::has_measures(&o.signature);
         let beside = unnamed && o.has(Handle::Input) && o.takes(reach).len() < most;
         !takes_rows && !beside
     };
@@ -271,6 +276,7 @@ fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     asked
         && fill::sought(words, &offer.signature).is_some()
         && moves_fit(words, reach, offer)
+        && brought_fit(words, reach, offer)
         && offer
             .signature
             .params()
@@ -288,6 +294,15 @@ fn ends(words: &Words, cues: &[&str]) -> bool {
 fn moves_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     let moving = places::moves(words, reach).is_some();
     offer.has(Handle::Movable) == moving
+}
+
+/// A file that the signature calls by a preposition has to be brought in by one: "to ledger.xlsx" for `to`.
+fn brought_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
+    let mut params = offer.signature.params().iter();
+    params.all(|p| {
+        let brought = fill::is_single(&p.ty, Handle::Input) && places::brings(&p.name);
+        !brought || places::brought_by(words, reach, &p.name).is_some()
+    })
 }
 
 fn has_argument(

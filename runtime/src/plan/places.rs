@@ -51,6 +51,8 @@ const SAVED: [&str; 7] = [
 const REPLACES: [&str; 3] = ["replace", "overwrite", "update"];
 /// Verbs that may go over a file where a preposition says which: "save it as reports/q4.xlsx".
 const KEEPS: [&str; 4] = ["save", "write", "export", "store"];
+/// Words that bring in what a parameter is called by.
+const BRINGS: [(&str, &[&str]); 1] = [("to", &["to", "into", "onto", "below"])];
 /// Verbs whose object becomes something else: "convert it to reports/q4.xlsx".
 const TURNS: [&str; 1] = ["convert"];
 /// Forms of files that have a name beside their ending.
@@ -218,6 +220,31 @@ pub(crate) fn form(words: &Words) -> Option<&'static str> {
             .filter_map(|(at, word)| known(word).map(|ending| (at, ending)))
             .find(|(at, _)| brought(sentence, *at).is_some_and(|(_, how)| how != Brought::Made))
             .map(|(_, ending)| ending)
+    })
+}
+
+/// Whether a parameter's name is a preposition that may bring in its file.
+pub(crate) fn brings(parameter: &str) -> bool {
+    BRINGS.iter().any(|(name, _)| *name == parameter)
+}
+
+/// The readable file that an order brings in by the preposition that a parameter is called by.
+pub(crate) fn brought_by<'r>(
+    words: &Words,
+    reach: &'r Reach<'_>,
+    parameter: &str,
+) -> Option<&'r Known> {
+    let (_, prepositions) = BRINGS.iter().find(|(name, _)| *name == parameter)?;
+    orders(words).iter().find_map(|sentence| {
+        let all = sentence.words().all();
+        let paths = all.iter().enumerate().filter(|(_, w)| w.role == Role::Path);
+        let brought = paths.filter(|(at, _)| {
+            let mut before = all.iter().take(*at).rev();
+            let word = before.find(|w| !FILLERS.contains(&w.fold.as_str()));
+            word.is_some_and(|w| prepositions.contains(&w.fold.as_str()))
+        });
+        let mut files = brought.filter_map(|(_, w)| reach.file(&w.typed));
+        files.find(|file| file.readable)
     })
 }
 

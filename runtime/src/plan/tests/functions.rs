@@ -176,6 +176,72 @@ fn a_file_gets_another_form() {
 }
 
 #[test]
+fn rows_are_appended_to_the_file_that_a_preposition_brings_in() {
+    let (rows, to) = ("tides-2024-04.xlsx", "rent.xlsx");
+    for (request, save) in [
+        (
+            "Append the rows of tides-2024-04.xlsx to rent.xlsx",
+            "reports/rent.xlsx",
+        ),
+        (
+            "Please add to the workbook rent.xlsx the rows of tides-2024-04.xlsx",
+            "reports/rent.xlsx",
+        ),
+        (
+            "Append tides-2024-04.xlsx to rent.xlsx and save it as reports/all.xlsx",
+            "reports/all.xlsx",
+        ),
+        (
+            "Add the rows of tides-2024-04.xlsx to rent.xlsx, save it to all.xlsx",
+            "reports/all.xlsx",
+        ),
+    ] {
+        let (tool, args) = call(request);
+        assert_eq!(tool, "sheet.append", "{request}");
+        assert_eq!(
+            args,
+            json!({"rows": rows, "to": to, "save": save}),
+            "{request}"
+        );
+    }
+    let files = ["a.xlsx", "b.xlsx", "c.csv"];
+    for request in [
+        "Add up the amounts in a.xlsx and b.xlsx",
+        "Add the total per region of a.xlsx to b.xlsx",
+        "Which rows of a.xlsx would you append to b.xlsx?",
+        "Append a.xlsx to d.xlsx",
+        "Add a chart to a.xlsx",
+    ] {
+        let offered = offered(&files, request);
+        assert!(
+            !offered.contains(&"sheet.append".to_owned()),
+            "{request}: {offered:?}"
+        );
+    }
+}
+
+#[test]
+fn two_tables_are_joined_in_the_order_in_which_they_are_named() {
+    let (tool, args) =
+        call("Join rent.xlsx with tides-2024-04.xlsx on Station and save it as reports/both.xlsx");
+    assert_eq!(tool, "sheet.join");
+    assert_eq!(args["left"], "rent.xlsx");
+    assert_eq!(args["right"], "tides-2024-04.xlsx");
+    assert_eq!(args["inner"], Value::Null);
+    assert_eq!(args["save"], "reports/both.xlsx");
+    let (_, args) = call("Merge rent.xlsx and tides-2024-04.xlsx, only matching rows");
+    assert_eq!(args["inner"], "only-matches");
+    let files = ["a.xlsx", "b.xlsx"];
+    let measured = offered(
+        &files,
+        "Join a.xlsx with b.xlsx and give the total per town",
+    );
+    assert_eq!(measured, ["sheet.summarize"]);
+    let plain = offered(&files, "Rows of a.xlsx and b.xlsx");
+    assert!(!plain.contains(&"sheet.join".to_owned()), "{plain:?}");
+}
+
+#[test]
 fn a_form_that_is_named_is_the_ending_of_what_is_made() {
     let save =
         |request: &str| drafted(request, &[("tool", "sheet.summarize")]).0.args["save"].clone();

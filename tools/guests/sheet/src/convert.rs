@@ -1,7 +1,7 @@
 //! One file in another form: every worksheet, every cell where it stood, each value of the kind that it had.
 
 use crate::bindings::exports::cloister::sheet::sheet::{Conversion, Failure, Fault};
-use crate::book::{Book, Worksheet};
+use crate::book::{Book, Worksheet, ending};
 use crate::failure::{failure, listed};
 use crate::table::typed;
 use crate::write::{Form, Target, worksheets};
@@ -55,12 +55,6 @@ fn only(book: &Book) -> Result<&Worksheet, Failure> {
             Err(said(Fault::SeveralWorksheets, &what))
         }
     }
-}
-
-fn ending(file: &str) -> String {
-    file.rsplit_once('.')
-        .map(|(_, ending)| ending.to_lowercase())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ mod names;
 mod opendocument;
 mod workbook;
 
+pub(crate) use delimited::Guard;
+pub(crate) use opendocument::legal;
+
 use crate::bindings::exports::cloister::sheet::sheet::{Chart, Failure, Fault};
 use crate::book::{Shown, Worksheet};
 use crate::cell::Cell;
@@ -128,7 +131,7 @@ pub(crate) fn worksheets(all: &[&Worksheet], target: &impl Target) -> Result<Vec
     Ok(notes)
 }
 
-fn put(target: &impl Target, bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn put(target: &impl Target, bytes: &[u8]) -> Result<(), Failure> {
     for piece in bytes.chunks(LIMITS.write_bytes) {
         target.write(piece).ok_or_else(|| {
             let why = "could not be written: the host refused";

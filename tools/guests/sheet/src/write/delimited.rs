@@ -50,12 +50,12 @@ pub(super) fn copied(leaf: &Leaf<'_>, notes: &mut Vec<String>) -> Option<Vec<u8>
 
 /// A spreadsheet would compute a text that begins like a formula, so an apostrophe goes before it.
 #[derive(Default)]
-struct Guard {
+pub(crate) struct Guard {
     guarded: usize,
 }
 
 impl Guard {
-    fn field(&mut self, cell: &Cell) -> String {
+    pub(crate) fn field(&mut self, cell: &Cell) -> String {
         match cell {
             Cell::Text(text) => self.text(text),
             other => other.shown(),
@@ -70,7 +70,7 @@ impl Guard {
         text.to_owned()
     }
 
-    fn tell(self, notes: &mut Vec<String>) {
+    pub(crate) fn tell(self, notes: &mut Vec<String>) {
         if self.guarded > 0 {
             notes.push(format!(
                 "{} texts that begin like formulas got an apostrophe before them",

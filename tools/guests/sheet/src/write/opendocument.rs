@@ -90,6 +90,18 @@ pub(super) fn bytes(leaves: &[Leaf<'_>], notes: &mut Vec<String>) -> io::Result<
     Ok(archive.finish()?.into_inner())
 }
 
+/// A text without the characters that XML cannot hold.
+pub(crate) fn legal(text: &str) -> String {
+    let held = |c: char| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => c >= ' ',
+    };
+    text.chars()
+        .map(|c| if held(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
 struct Content<W: Write> {
     xml: Writer<W>,
     /// Texts of which XML cannot hold every character.
@@ -180,15 +192,11 @@ impl<W: Write> Content<W> {
 
     /// A paragraph a line. Blanks in a row are counted, since a reader takes several for one.
     fn text(&mut self, text: &str) -> io::Result<()> {
-        let fits = |c: char| !c.is_control() || ['\t', '\n', '\r'].contains(&c);
-        let odd = |c: char| !fits(c) || ['\u{fffe}', '\u{ffff}'].contains(&c);
-        if text.contains(odd) {
+        let plain = legal(text);
+        if plain != text {
             self.replaced = self.replaced.saturating_add(1);
         }
-        let text = text
-            .replace("\r\n", "\n")
-            .replace('\r', "\n")
-            .replace(odd, "\u{fffd}");
+        let text = plain.replace("\r\n", "\n").replace('\r', "\n");
         for line in text.split('\n') {
             self.start(BytesStart::new("text:p"))?;
             for (at, part) in line.split('\t').enumerate() {
