@@ -23,6 +23,12 @@ const IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/cloister-cage"));
 /// How long sealing may take. It takes some milliseconds; a machine that swaps takes longer.
 pub(crate) const SEALING: Duration = Duration::from_secs(20);
 
+/// How long a call goes on that is to end at once: long enough to cost nothing, short enough not to be noticed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What an end on request looks like among errors of the line; a socket pair has none of this kind.
+pub(crate) const CALLED_OFF: ErrorKind = ErrorKind::ConnectionAborted;
+
 /// The program, and what it could put on when it was tried.
 #[derive(Debug)]
 pub struct Program {
@@ -81,7 +87,7 @@ impl Program {
 impl Process {
     /// Wait until it has put everything on, and hear what that is.
     pub(crate) fn sealed(&mut self) -> Result<Layers, CageError> {
-        let payload = receive(&mut self.until(Instant::now() + SEALING));
+        let payload = receive(&mut self.until(Instant::now() + SEALING, &|| false));
         let payload = payload.map_err(|_| CageError::Process(self.end()))?;
         match Told::decode(&payload, &Limits::STANDARD) {
             Ok(Told::Sealed(layers)) => Ok(layers),
@@ -96,11 +102,13 @@ impl Process {
         Process { stream, child }
     }
 
-    /// To speak with it until then.
-    pub(crate) fn until(&self, deadline: Instant) -> Until<'_> {
+    /// To speak with it until then, or until it is to `stop`.
+    pub(crate) fn until<'a>(&'a self, deadline: Instant, stop: &'a dyn Fn() -> bool) -> Until<'a> {
         Until {
             stream: &self.stream,
             deadline,
+            stop,
+            look: Instant::now(),
         }
     }
 
@@ -154,29 +162,58 @@ fn told(code: Option<i32>) -> String {
 pub(crate) struct Until<'a> {
     stream: &'a UnixStream,
     deadline: Instant,
+    stop: &'a dyn Fn() -> bool,
+    /// When to ask again whether to stop.
+    look: Instant,
 }
 
 impl Until<'_> {
-    fn left(&self) -> std::io::Result<Option<Duration>> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+    /// How long to wait for the other end before looking up.
+    fn left(&mut self) -> std::io::Result<Option<Duration>> {
+        let now = Instant::now();
+        if now >= self.look {
+            if (self.stop)() {
+                return Err(CALLED_OFF.into());
+            }
+            self.look = now + LOOK;
+        }
+        let left = self.deadline.saturating_duration_since(now);
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into()); // as a time-out, nothing would mean for ever
         }
-        Ok(Some(left))
+        Ok(Some(left.min(LOOK)))
+    }
+
+    /// Do something with the line that waits no longer than `left`, again and again until it is done.
+    fn patiently(
+        &mut self,
+        mut act: impl FnMut(&UnixStream, Option<Duration>) -> std::io::Result<usize>,
+    ) -> std::io::Result<usize> {
+        loop {
+            let left = self.left()?;
+            match act(self.stream, left) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
     }
 }
 
 impl Read for Until<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
+        self.patiently(|mut stream, left| {
+            stream.set_read_timeout(left)?;
+            stream.read(buffer)
+        })
     }
 }
 
 impl Write for Until<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(bytes)
+        self.patiently(|mut stream, left| {
+            stream.set_write_timeout(left)?;
+            stream.write(bytes)
+        })
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
