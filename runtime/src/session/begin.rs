@@ -26,6 +26,7 @@ use crate::disk::{self, LedgerFolder};
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::plan::offers::Offer;
 use crate::report::{RefusedReport, Report};
 use crate::trust::Trust;
 
@@ -66,6 +67,17 @@ impl House {
             cage: Arc::new(confine::cage()?),
             device: Device::read()?,
         })
+    }
+}
+
+impl House {
+    /// Compile what could be called, while the model plans. What does not compile is reported by the call that needs it.
+    pub(super) fn warm(&self, possible: &[&Offer]) {
+        let tools = possible
+            .iter()
+            .map(|offer| offer.signature.tool().to_owned());
+        let (catalog, tools) = (Arc::clone(&self.catalog), tools.collect());
+        drop(std::thread::spawn(move || drop(catalog.warm(&tools))));
     }
 }
 
@@ -241,7 +253,7 @@ fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
     .hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
 }
 
-/// The model, hashed as it is read and packed: another file than the pinned one gives no engine. Meanwhile the tools compile.
+/// The model, hashed as it is read and packed: another file than the pinned one gives no engine.
 fn loaded(
     house: &House,
     pin: &Pin,
@@ -250,13 +262,9 @@ fn loaded(
     report: &mut Report,
 ) -> Result<Engine, Failure> {
     let started = std::time::Instant::now();
-    let catalog = Arc::clone(&house.catalog);
-    // A component that does not compile is reported by the call that needs it.
-    let warming = std::thread::spawn(move || drop(catalog.warm()));
     let engine = house
         .home
         .load(pin, device, &mut desk.screen.stage("loading"))?;
-    drop(warming);
     desk.screen.interrupt().check()?;
     report.timing_ms.load = super::millis(started);
     desk.screen.say(
