@@ -51,7 +51,7 @@ fn the_shipped_tools_have_these_functions() {
     let mut all = names(SHEET, "sheet");
     all.extend(names(TEXT, "text"));
     all.extend(names(FILES, "files"));
-    expect!["sheet.describe sheet.summarize sheet.rows sheet.compare text.find text.extract text.count text.read text.replace text.diff files.list files.duplicates files.zip files.move files.rename"]
+    expect!["sheet.describe sheet.summarize sheet.rows sheet.join sheet.append sheet.convert sheet.compare text.find text.extract text.count text.read text.replace text.diff files.list files.duplicates files.zip files.move files.rename"]
         .assert_eq(&all.join(" "));
 }
 
