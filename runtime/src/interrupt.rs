@@ -23,6 +23,17 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
+    /// One that no signal raises.
+    #[cfg(test)]
+    pub(crate) fn never() -> Interrupt {
+        Interrupt(Arc::new(AtomicBool::new(false)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn raised(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use cloister_attest::{
     AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis,
 };
-use cloister_models::{DeviceChoice, Engine, Pin};
+use cloister_models::Pin;
 use cloister_policies::{
     AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
 };
+use cloister_process::Layers;
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,7 @@ use crate::disk::{self, LedgerFolder};
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::mind::{Loaded, Sealed, Starting};
 use crate::report::{RefusedReport, Report};
 use crate::trust::Trust;
 
@@ -81,20 +83,22 @@ struct Terms {
 /// A session that has begun, and the model it will use.
 pub(crate) struct Begun {
     opened: Opened,
-    engine: Engine,
+    model: Loaded,
 }
 
 impl Begun {
     pub(crate) fn begin(
         job: &Job<'_>,
         house: House,
+        mind: Starting,
         desk: &Desk,
         report: &mut Report,
     ) -> Result<Begun, Failure> {
-        let (terms, trust) = terms(job, &house, desk, report)?;
+        let mind = mind.sealed()?;
+        let (terms, trust) = terms(job, &house, mind.layers(), desk, report)?;
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
-        let engine = loaded(&house, &pin, job.device, desk, report)?;
+        let model = loaded(&house, &pin, mind, desk, report)?;
         in_time(&terms.negotiated.grants)?;
         let asking = asking(job.mode, terms.unattended.as_ref(), &house.bundle);
         // What can fail is done before the first entry: from there on the ledger says how the session ended.
@@ -104,7 +108,7 @@ impl Begun {
             &terms.session.reserved,
         )?;
         let quarantine = Quarantine::open(&house.home.quarantine())?;
-        let journal = first_entry(&terms, trust, &house, &engine, report)?;
+        let journal = first_entry(&terms, trust, &house, &pin, report)?;
         let Terms {
             manifest,
             folder,
@@ -137,11 +141,11 @@ impl Begun {
             report.refused.push(RefusedReport::of(refusal));
             opened.journal.note(entries::refusal(refusal))?;
         }
-        Ok(Begun { opened, engine })
+        Ok(Begun { opened, model })
     }
 
-    pub(crate) fn into_parts(self) -> (Opened, Engine) {
-        (self.opened, self.engine)
+    pub(crate) fn into_parts(self) -> (Opened, Loaded) {
+        (self.opened, self.model)
     }
 }
 
@@ -149,6 +153,7 @@ impl Begun {
 fn terms(
     job: &Job<'_>,
     house: &House,
+    mind: Layers,
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(Terms, Trust), Failure> {
@@ -185,7 +190,7 @@ fn terms(
     };
     let session = Session {
         attestation: trust.kind(),
-        confinement: confine::found(&house.cage),
+        confinement: confine::found(&house.cage, Some(mind)),
         mode: job.mode,
         person: std::env::var("USER").ok(),
         reserved: vec![house.home.root().to_owned()],
@@ -230,21 +235,21 @@ fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
     .hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
 }
 
-/// The model, hashed as it is read and packed: another file than the pinned one gives no engine. Meanwhile the tools compile.
+/// The model, hashed as it is handed to its process: another file than the pinned one gives none. Meanwhile the tools compile.
 fn loaded(
     house: &House,
     pin: &Pin,
-    device: DeviceChoice,
+    mind: Sealed,
     desk: &Desk,
     report: &mut Report,
-) -> Result<Engine, Failure> {
+) -> Result<Loaded, Failure> {
     let started = std::time::Instant::now();
     let catalog = Arc::clone(&house.catalog);
     // A component that does not compile is reported by the call that needs it.
     let warming = std::thread::spawn(move || drop(catalog.warm()));
-    let engine = house
-        .home
-        .load(pin, device, &mut desk.screen.stage("loading"))?;
+    let file = house.home.model_file(pin)?;
+    let interrupt = desk.screen.interrupt();
+    let model = mind.load(pin, file, &mut desk.screen.stage("loading"), interrupt)?;
     drop(warming);
     desk.screen.interrupt().check()?;
     report.timing_ms.load = super::millis(started);
@@ -252,7 +257,7 @@ fn loaded(
         "model",
         format!("{}, sha256 {} as pinned", pin.name().as_str(), pin.sha256()),
     );
-    Ok(engine)
+    Ok(model)
 }
 
 fn asking(mode: Mode, rule: Option<&Rule>, bundle: &Bundle) -> Asking {
@@ -276,15 +281,15 @@ fn first_entry(
     terms: &Terms,
     trust: Trust,
     house: &House,
-    engine: &Engine,
+    pin: &Pin,
     report: &mut Report,
 ) -> Result<Journal, Failure> {
     let who = SessionOf {
         agent: terms.manifest.agent(),
         version: terms.manifest.version(),
-        model: engine.name().as_str(),
+        model: pin.name().as_str(),
         manifest: terms.manifest_digest,
-        weights: Digest::from_bytes(*engine.sha256().bytes()),
+        weights: Digest::from_bytes(*pin.sha256().bytes()),
         until: terms.negotiated.grants.until().0,
     };
     let user = account();
@@ -359,7 +364,7 @@ pub(crate) fn looking_cage(
     let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let session = Session {
         attestation: AttestationKind::None,
-        confinement: confine::found(&house.cage),
+        confinement: confine::found(&house.cage, None),
         mode: Mode::Attended,
         person: None,
         reserved: vec![house.home.root().to_owned()],
@@ -406,7 +411,7 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
         until: clock::millis().saturating_add(SHORT_MILLIS),
     };
     let user = account();
-    let confinement = confine::told(&confine::found(&house.cage));
+    let confinement = confine::told(&confine::found(&house.cage, None));
     let (mut journal, session) = write_first(house, &who, trust, &confinement, user, None)?;
     report.session = session;
     house.prune(&mut journal, desk)?;

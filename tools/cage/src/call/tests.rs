@@ -32,7 +32,7 @@ impl Sink for Kept {
 /// Hold a call with `cage` at the other end, one input, one output, and a result of type bool.
 fn held(limits: &Limits, cage: impl FnOnce(UnixStream) + Send + 'static) -> (Ended, Vec<u8>, Used) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut process = Process::played(ours);
+    let mut process = Process::played(ours).unwrap();
     let playing = std::thread::spawn(move || cage(theirs));
     let kept = Kept::default();
     let handles = Handles {
