@@ -7,6 +7,11 @@
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
+# make agentdojo   AgentDojo's four suites, from PyPI, replayed through labels, policy and frozen plans, and with each off (see runtime/tests/attacks/README.md)
+# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 2,000
+# make injections  over 200 injection letters from pinned packages in cells, headings, sheets and file names, each run beside one without
+# make bench-ledger   what an entry of the ledger costs, beside a write and fdatasync of as many bytes; entries verified a second
+# make crash    each system call of a session fails or kills it, in turn (some 700 faults, half an hour), where make test tries a dozen
 # make bench-cage   what the process of a tool's call costs, beside one that does nothing; what a tool's work costs in it, beside the same crates natively
 # make fuzz   every parser of hostile bytes under libFuzzer, FUZZ_SECONDS=60 each
 # make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE   a home in which agents named eval-* may run unattended
@@ -14,7 +19,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: bench bench-cage build check check-cuda demo deny escapes eval-home fmt fuzz office setup tamper test test-arm test-js
+.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference office setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -60,11 +65,40 @@ escapes:
 tamper:
 	CLOISTER_TAMPER=all cargo test --release --locked --workspace --test all matrix:: -- --nocapture
 
+# Some five minutes, and the network once; no model is asked.
+ATTACKS := runtime/tests/attacks
+agentdojo: setup
+	@cmp -s $(ATTACKS)/requirements.txt $(CACHE)/agentdojo/requirements.txt || { \
+	  echo "agentdojo: installing AgentDojo from PyPI in $(CACHE)/agentdojo"; \
+	  python3 -m venv --clear $(CACHE)/agentdojo; \
+	  $(CACHE)/agentdojo/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $(ATTACKS)/requirements.txt; \
+	  cp $(ATTACKS)/requirements.txt $(CACHE)/agentdojo/requirements.txt; }
+	cargo build --release --locked --workspace --example judge
+	$(CACHE)/agentdojo/bin/python $(ATTACKS)/replay.py $(BIN)/examples/judge
+
+noninterference:
+	CLOISTER_PLANS=100000 cargo test --release --locked --workspace --bin cloister noninterference:: -- --nocapture
+
+injections: build
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
+	$(PYTHON) runtime/tests/attacks/letters.py $(CACHE)/attacks
+
 bench-cage: build
 	cargo build --release --locked --workspace --example start --example summarize
 	$(BIN)/examples/start
 	@mkdir -p $(TARGET)/bench-cage
 	$(BIN)/examples/summarize $(TARGET)/guests/wasm32-wasip2/release/sheet.wasm $(TARGET)/bench-cage cargo test --release $(GUESTS) --package sheet --lib --
+
+bench-ledger:
+	cargo build --release --locked --workspace --example costs
+	$(BIN)/examples/costs $(TARGET)/bench-ledger
+
+# That what is acknowledged is kept, whatever fails.
+crash: build
+	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
+	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister CLOISTER_CRASH=all; \
+	cd examples/tests && $(PYTHON) -m unittest --verbose test_crash
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }
@@ -98,6 +132,7 @@ test: check office build
 	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
 	cargo test --release $(GUESTS) --workspace; \
 	cargo test --release --locked --workspace; \
+	(cd runtime/tests/attacks && $(PYTHON) -m unittest); \
 	cd examples/tests && $(PYTHON) -m unittest --verbose
 	@command -v soffice >/dev/null || echo "test: that LibreOffice opens the report was NOT tested: it cannot be had here (see above)"
 	@if scripts/setup-arm.sh $(ARM); then $(MAKE) --no-print-directory test-arm; \

@@ -279,6 +279,21 @@ impl Statement {
         self.session_id
     }
 
+    /// What the session stood on.
+    pub fn binding(&self) -> Binding {
+        Binding {
+            admin: self.admin,
+            runtime: self.runtime,
+            model: self.model,
+            policy: self.policy,
+            manifest: self.manifest,
+            tools: self.tools,
+            not_after: self.not_after,
+            challenge: self.challenge.clone(),
+            device: self.device.clone(),
+        }
+    }
+
     /// The session's key.
     pub fn public(&self) -> &SessionPublic {
         &self.session_pub

@@ -47,6 +47,7 @@ pub struct Recorded<T> {
 pub struct Receipt {
     seq: u64,
     hash: Digest,
+    at: UnixMillis,
 }
 
 /// A session that has ended.
@@ -81,6 +82,11 @@ impl Receipt {
     /// Hash of its line.
     pub fn hash(&self) -> Digest {
         self.hash
+    }
+
+    /// The time that the entry carries.
+    pub fn at(&self) -> UnixMillis {
+        self.at
     }
 }
 
@@ -265,6 +271,7 @@ impl<S: Storage> Ledger<S> {
         let receipt = Receipt {
             seq: self.chain.at().size,
             hash: line_hash(&line),
+            at: not_before_last(&self.chain, now),
         };
         self.poisoned = true; // until the line is known to be durable
         advance(&mut self.chain, &line)?;

@@ -91,9 +91,13 @@ class Tpm:
 class Home:
     """A home of cloister, and the TPM that it is to use (None: there is none)."""
 
-    def __init__(self, path, tcti=None):
-        self.path, self.tcti = Path(path), tcti
+    def __init__(self, path, tpm=None):
+        self.path, self.tpm = Path(path), tpm
         self.ledger = self.path / "ledger"
+
+    @property
+    def tcti(self):
+        return self.tpm and self.tpm.tcti
 
     def call(self, *args, cwd=None, wrap=()):
         command = [*wrap, str(BIN), "--home", str(self.path), *map(str, args)]
@@ -122,9 +126,15 @@ class Home:
         return [json.loads(line) for line in (self.ledger / "entries.jsonl").read_text(encoding="utf-8").splitlines()]
 
     def copy(self, into):
-        """The same home in another place, `into`."""
+        """The same home in another place, `into`. Where one of the two has a session, the TPM's counter shows the other to be the older."""
         shutil.copytree(self.path, into, symlinks=True, copy_function=link_if_big)
-        return Home(into, self.tcti)
+        return Home(into, self.tpm)
+
+    def twin(self, into):
+        """The same home in another place, with a TPM that stands where this one's stands now: both can go on, and neither is noticed."""
+        twin = self.copy(into)
+        twin.tpm = self.tpm and Tpm(self.tpm.state)
+        return twin
 
     def model(self):
         """The model's file, which no other home shares from now on."""
@@ -145,9 +155,9 @@ def link_if_big(source, target):
     return shutil.copy2(source, target)
 
 
-def make_home(path, tcti=None, policy=None, model=MODEL):
+def make_home(path, tpm=None, policy=None, model=MODEL):
     """A new home, in which the example's agent may run unattended; `policy` is a bundle to use instead of the shipped one."""
-    home = Home(path, tcti)
+    home = Home(path, tpm)
     home.must("init", *(["--policy", policy] if policy else ["--unattended-agents", AGENT]))
     if model:
         home.must("models", "import", model, "--name", "test-model")
@@ -175,6 +185,19 @@ def tpm_wanted(folder):
     return folder
 
 
+def set_policy(home, folder, **settings):
+    """Have the policy in force with these settings changed, installed as its admin would."""
+    bundle = Path(folder, "changed-policy")
+    shutil.copytree(home.path / "policies", bundle)
+    place = bundle / "settings.json"
+    place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | settings), encoding="utf-8")
+    with home.at_terminal(folder, "policy", "install", str(bundle)) as terminal:
+        terminal.expect(r"\[y\]es.*: ")
+        terminal.press("y\r")
+        if terminal.wait() != DONE:
+            raise AssertionError(terminal.seen)
+
+
 @functools.cache
 def scratch():
     """A folder that goes when the tests end."""
@@ -192,7 +215,7 @@ def plain_home():
 @functools.cache
 def attested_home():
     """A home enrolled with a simulator that runs until the tests end. Shared like `plain_home`."""
-    return make_home(scratch() / "attested-home", Tpm().tcti)
+    return make_home(scratch() / "attested-home", Tpm())
 
 
 def invoices(folder, **changes):

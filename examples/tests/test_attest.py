@@ -14,7 +14,7 @@ CHALLENGE = "c0ffee"
 def enrolled():
     """(home, the TPM's state) of a device with one session, at whose end b.txt was released. Tests take copies of both."""
     tpm = Tpm()
-    home = make_home(scratch() / "device", tpm.tcti)
+    home = make_home(scratch() / "device", tpm)
     with home.at_terminal(letters(scratch() / "device-letters"), "run", "--manifest", "manifest.json", RENAME) as terminal:
         terminal.expect(QUESTION)
         terminal.press("y\r")
@@ -30,7 +30,7 @@ class Device(Case):
         self.tpm = Tpm(state)
         self.addCleanup(self.tpm.stop)
         self.home = home.copy(self.folder / "home")
-        self.home.tcti = self.tpm.tcti
+        self.home.tpm = self.tpm
         self.roots = self.home.path / "keys/roots.json"
 
     def short_session(self, home=None):

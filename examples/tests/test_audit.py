@@ -12,7 +12,7 @@ import unittest
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, VERIFY, Case, Run, flip
+from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, VERIFY, Case, Run, flip, set_policy
 from test_story import told
 
 FORMATS = ("jsonl", "ocsf", "cef", "rfc5424")
@@ -71,6 +71,17 @@ class Export(Case):
         for row in self.export("rfc5424").out.splitlines():
             self.assertRegex(row, form)
 
+    def test_what_the_policy_lists_does_not_leave(self):
+        self.assertIn("q4-summary.xlsx", self.export("jsonl").out)
+        set_policy(self.home, self.folder, redact={"patterns": {"quarter": "q[1-4]-[a-z]+"}, "names": ["Invoice-Helper"]})
+        run = self.export("jsonl")
+        self.assertNotIn("q4-summary", run.out)
+        self.assertIn("[quarter].xlsx", run.out)
+        self.assertNotIn("invoice-helper", run.out)
+        page = self.home.call("audit", "report", "--session", json.loads(self.lines[0])["session"])
+        self.assertNotIn("q4-summary", page.out)
+        self.assertIn("[quarter].xlsx", page.out)
+
     def test_a_session_is_a_page_that_says_who_agreed_to_what(self):
         session = json.loads(self.lines[0])["session"]
         run = self.home.call("audit", "report", "--session", session)
@@ -108,6 +119,7 @@ class Export(Case):
     def test_no_canary_leaves(self):
         """Planted in a request, which the ledger keeps as text."""
         self.assertEqual(len(set(CANARIES)), 200)
+        self.home = self.home.twin(self.folder / "twin")
         for start in range(0, len(CANARIES), 20):
             words = "What is the weather for " + ", ".join(CANARIES[start:start + 20]) + "?"
             self.home.run(self.invoices, words)
@@ -127,7 +139,7 @@ class Compare(Case):
     def setUp(self):
         super().setUp()
         home, self.invoices, *_ = told(attested=True)
-        self.home = home.copy(self.folder / "home")
+        self.home = home.twin(self.folder / "home")
         self.kept = self.folder / "kept"
         shutil.copytree(self.home.ledger, self.kept)
         self.entries = len(self.home.entries())
@@ -151,8 +163,20 @@ class Compare(Case):
         for later in (self.home.ledger, self.home.ledger / "checkpoint"):
             self.assertEqual(self.compare(later, self.kept, INTEGRITY), shorter)
 
+    def test_what_a_witness_keeps_is_said_and_drawn(self):
+        checkpoint = self.home.call("audit", "checkpoint")
+        self.assert_code(checkpoint, SOUND)
+        self.assertEqual(checkpoint.out, (self.kept / "checkpoint").read_text(encoding="utf-8"))
+        drawn = self.home.call("audit", "checkpoint", "--qr")
+        self.assertRegex(drawn.out, "^[ ▀▄█\n]+$")
+        self.assertLessEqual(max(map(len, drawn.out.splitlines())), 80)
+        flip(self.home.ledger / "entries.jsonl", 100)
+        refused = self.home.call("audit", "checkpoint")
+        self.assert_code(refused, TAMPERED)
+        self.assertEqual(refused.out, "")
+
     def test_a_fork_is_named_by_its_first_entry(self):
-        other = self.home.copy(self.folder / "other")
+        other = self.home.twin(self.folder / "other")
         for home in (self.home, other):
             home.run(self.invoices, "What is the weather?")
         for home in (self.home, other):
@@ -219,7 +243,7 @@ class Proof(Case):
     def setUp(self):
         super().setUp()
         home, self.invoices, *_ = told(attested=True)
-        self.home = home.copy(self.folder / "home")
+        self.home = home.twin(self.folder / "home")
         self.kept = self.folder / "kept"
         shutil.copy(self.home.ledger / "checkpoint", self.kept)
 
@@ -275,7 +299,7 @@ class Proof(Case):
         run = self.home.call("audit", "proof", str(len(self.leaves())))
         self.assert_code(run, FAILED)
         self.assertIn("does not count it", run.err)
-        other = self.home.copy(self.folder / "other")
+        other = self.home.twin(self.folder / "other")
         for home in (self.home, other):
             home.run(self.invoices, "What is the weather?")
         run = self.home.call("audit", "proof", other.ledger / "checkpoint")

@@ -132,6 +132,8 @@ class Undone(Asked):
         nobody = self.home.call("--json", "undo", self.session)
         self.assert_code(nobody, REFUSED)
         self.assertEqual(nobody.doc["consent"]["answer"], "unasked")
+        self.assertEqual(nobody.doc["quarantined"], [])
+        self.assertIn("stands as it was", nobody.doc["error"]["hint"])
         self.assertEqual(self.answered("n", "undo", self.session), REFUSED)
         self.assert_untouched(self.work, self.after)
         self.assertEqual(self.answered("y", "undo", self.session), DONE)
@@ -167,6 +169,28 @@ class Undone(Asked):
         self.assert_code(run, INTEGRITY)
         self.assertIn("is not what the ledger says was made", run.err)
         self.assert_untouched(self.work, self.after)
+
+    def test_what_was_never_let_go_is_not_taken_back(self):
+        self.home.run(letters(self.folder / "others"), RENAME, unattended=())  # nobody to ask: it waits in quarantine
+        session = self.home.entries()[-1]["session"]
+        (waiting,) = (self.home.path / "quarantine").glob("*/effect.json")
+        shelf = self.home.path / "kept" / f"{int(time.time() * 1000)}-{session}"
+        shutil.copytree(waiting.parent, shelf / waiting.parent.name)
+        run = self.home.call("undo", session)
+        self.assert_code(run, INTEGRITY)
+        self.assertIn("is not what the ledger says was made", run.err)
+
+    def test_what_is_kept_no_longer_is_missed(self):
+        (kept,) = (self.home.path / "kept").glob("*/*/")
+        shutil.rmtree(kept)
+        run = self.home.call("undo", self.session)
+        self.assert_code(run, INTEGRITY)
+        self.assertIn("nothing is kept any more of", run.err)
+        self.assert_untouched(self.work, self.after)
+        (self.work / "b.txt").rename(self.work / "a.txt")  # as it was before: nothing is missing
+        run = self.home.call("undo", self.session)
+        self.assert_code(run, FAILED)
+        self.assertIn("is as it was before", run.err)
 
     def test_it_is_kept_for_as_long_as_the_policy_says(self):
         (shelf,) = (self.home.path / "kept").iterdir()

@@ -1,11 +1,15 @@
-"""What the tools make, read back by programs that share no code with ours: archives, copies with other words, differences, shares."""
+"""What the tools make, read back by programs that share no code with ours: archives, copies with other words, differences, shares, other forms, tables put together."""
 import json
+import shutil
 import zipfile
+from xml.etree import ElementTree
 
 import openpyxl
 
 from home import AGENT, DONE, FAILED, Case, plain_home, snapshot
 
+OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
+TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 LETTER = "Dear Huber,\nthe Hubers send their regards to Huber & Sons.\n"
 OLD = [["Item", "Price", "Left"], ["bolt", 1.5, 10], ["nut", 0.25, 0], ["washer", 0.1, 7]]
 NEW = [["Item", "Price", "Left"], ["washer", 0.1, 7], ["bolt", 1.75, 10], ["screw", 2, 30]]
@@ -75,6 +79,40 @@ class Made(Case):
             ["Change", "Item", "Column", "Old", "New"], ["changed", "bolt", "Price", 1.5, 1.75],
             ["removed", "nut", None, "Price: 0.25; Left: 0", None], ["added", "screw", None, None, "Price: 2; Left: 30"]])
         self.assertIn("of 3 and 3 rows 1 changed, 1 were removed and 1 added", doc["answer"])
+
+    def test_a_workbook_becomes_an_open_document_and_a_text_file(self):
+        path, doc = self.made("Convert old.xlsx to ods", "reports/old.ods")
+        with zipfile.ZipFile(path) as archive:
+            first = archive.infolist()[0]
+            self.assertEqual((first.filename, first.compress_type), ("mimetype", zipfile.ZIP_STORED))
+            root = ElementTree.fromstring(archive.read("content.xml"))
+        values = [cell.get(OFFICE + "value") or "".join(cell.itertext()) for cell in root.iter(TABLE + "table-cell")]
+        self.assertEqual(values, ["Item", "Price", "Left", "bolt", "1.5", "10", "nut", "0.25", "0", "washer", "0.1", "7"])
+        self.assertIn("only values were taken", doc["answer"])
+        shutil.rmtree(path.parent)
+        path, _ = self.made("Save old.xlsx as prices.csv", "reports/prices.csv")
+        self.assertEqual(path.read_text(encoding="utf-8"), "Item,Price,Left\nbolt,1.5,10\nnut,0.25,0\nwasher,0.1,7\n")
+
+    def test_rows_are_appended_to_a_copy_that_keeps_its_other_sheets(self):
+        book = openpyxl.load_workbook(self.work / "old.xlsx")
+        book.active["B2"].number_format = book.active["B4"].number_format = "0.00"
+        book.create_sheet("Sum")["A1"] = "=SUM(Sheet!C2:C99)"
+        book.save(self.work / "old.xlsx")
+        self.before = snapshot(self.work)
+        path, doc = self.made("Append the rows of new.xlsx to old.xlsx and save it as reports/all.xlsx", "reports/all.xlsx")
+        made = openpyxl.load_workbook(path)
+        self.assertEqual(made.sheetnames, ["Sheet", "Sum"])
+        self.assertEqual([list(row) for row in made["Sheet"].iter_rows(values_only=True)], OLD + NEW[1:])
+        self.assertEqual([made["Sheet"][f"B{row}"].number_format for row in (2, 5, 7)], ["0.00"] * 3)
+        self.assertEqual(made["Sum"]["A1"].value, "=SUM(Sheet!C2:C99)")
+        self.assertIn("formulas show what they came to before", doc["answer"])
+
+    def test_tables_are_joined_and_what_has_no_match_is_told(self):
+        path, doc = self.made("Join old.xlsx with new.xlsx and save it as reports/both.xlsx", "reports/both.xlsx")
+        self.assertEqual(self.sheet(path), [
+            ["Item", "Price", "Left", "Price (new.xlsx)", "Left (new.xlsx)"], ["bolt", 1.5, 10, 1.75, 10],
+            ["nut", 0.25, 0, None, None], ["washer", 0.1, 7, 0.1, 7]])
+        self.assertIn("of 3 rows of `old.xlsx` 2 found a match and 1 did not", doc["answer"])
 
     def test_shares_and_a_totals_row(self):
         path, _ = self.made("Write the total and the percentage of Left per Item of new.xlsx with a totals row to reports/left.xlsx",

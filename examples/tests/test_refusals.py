@@ -101,7 +101,7 @@ class Grants(Refusal):
 class MissingTpm(Refusal):
     def test_a_policy_that_wants_a_tpm_runs_nothing_without_one(self):
         tpm = Tpm()
-        home = make_home(self.folder / "home", tpm.tcti, tpm_wanted(self.folder / "policy"))
+        home = make_home(self.folder / "home", tpm, tpm_wanted(self.folder / "policy"))
         tpm.stop()
         run = home.run(self.work)
         self.assert_code(run, REFUSED, INTEGRITY)
@@ -110,7 +110,7 @@ class MissingTpm(Refusal):
 
     def test_another_tpm_is_not_taken_for_the_enrolled_one(self):
         home = attested_home().copy(self.folder / "home")
-        home.tcti = Tpm().tcti
+        home.tpm = Tpm()
         run = home.run(self.work)
         if run.code == DONE:  # the policy lets a session without attestation run: then it must say so
             self.assertEqual(run.doc["attestation"], "none")

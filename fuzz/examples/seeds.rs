@@ -17,6 +17,16 @@ use std::{fs, io};
 use cloister_attest::{Digest, Evidence, LedgerHead, Purpose, SessionEvidence, Statement, seal};
 
 const CALL: &str = r#"{"id":"$1","tool":"sheet.rows","args":[{"name":"files","value":["a.xlsx"],"label":{"integrity":"person","sources":[]}}],"resources":[{"op":"read","path":"a.xlsx","parameter":"files"}]}"#;
+const MOVE: &str = r#"{"tool":"files.move","args":[{"name":"file","value":"inbox/a.txt","label":{"integrity":"tool","sources":["files.list"]}},{"name":"to","alias":"file-name","value":"inbox/b.txt","label":{"integrity":"data","sources":["a.xlsx"]}}],"resources":[{"op":"move","path":"inbox/a.txt","parameter":"file"},{"op":"move","path":"inbox/b.txt","parameter":"to"}]}"#;
+/// A bundle with a file of rules for each version of Rego: `bundle.toml`, `settings.json`, then rules with their cases.
+const BUNDLE: [&str; 6] = [
+    "name = \"t\"\nversion = 1\nrego_v0 = [\"agent.rego\"]\n",
+    r#"{"undo": {"days": 7}}"#,
+    "package cloister.call\nverdict contains {\"decision\": \"permit\", \"rule\": \"r\", \"reason\": \"a reason\"} if {\n\tcount(input.call.resources) > 0\n}\n",
+    "[base]\nrequest = { type = \"call\" }\n[[case]]\nname = \"one\"\ninput = { call = { resources = [1] } }\nexpect = { decision = \"permit\", rule = \"r\" }\n",
+    "package agent.policy\ndefault allow = false\nallow {\n  input.request.type == \"network\"\n  some cap\n  input.manifest.capabilities[cap].name == \"network:outbound\"\n}\n",
+    "[[case]]\nname = \"none\"\ninput = { request = { type = \"network\", host = \"h\" }, manifest = { capabilities = [] } }\nexpect = { decision = \"forbid\", rule = \"agent.policy.allow\" }\n",
+];
 const ARGS: &str = r#"{"files":["a.xlsx","b/c.csv"],"worksheet":null,"conditions":[{"column":"Date","comparison":"within","literal":"2025-Q4"}],"group-by":[{"column":"Region","grain":"value"}],"measures":[{"operation":"count","column":null}],"limit":5,"chart":"bar","save":"reports/q4.xlsx"}"#;
 
 fn main() -> io::Result<()> {
@@ -53,7 +63,11 @@ fn main() -> io::Result<()> {
         "invoices",
         &fs::read(above.join("examples/invoices/manifest.json"))?,
     )?;
-    write("call", "rows", CALL.as_bytes())?;
+    write("bundle", "both-regos", BUNDLE.join("\0").as_bytes())?;
+    for target in ["call", "judge"] {
+        write(target, "rows", CALL.as_bytes())?;
+        write(target, "move", MOVE.as_bytes())?;
+    }
     write("args", "summarize", ARGS.as_bytes())?;
     for tool in ["files", "sheet", "text"] {
         let wit = above.join(format!("tools/guests/{tool}/wit/{tool}.wit"));

@@ -9,6 +9,7 @@ use crate::cases::{self, CaseFile, CaseResult, Coverage};
 use crate::error::{PolicyError, shown};
 use crate::json;
 use crate::limits::LIMITS;
+use crate::redaction::Redaction;
 use crate::rego::{Rego, Source};
 
 /// The files of a bundle, by name.
@@ -21,10 +22,13 @@ pub struct Bundle {
     pub(crate) rego: Rego,
     settings: Value,
     cases: Vec<CaseFile>,
+    redaction: Redaction,
 }
 
 /// Where the settings say how long things are kept.
 const UNDO_DAYS: &str = "/undo/days";
+/// Where they say what exports leave out.
+const REDACT: &str = "/redact";
 
 /// What becomes of a new content for a file that exists, where no person is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,7 @@ impl Bundle {
             cases.push(CaseFile::parse(&beside, text)?);
         }
         check_settings(&settings)?;
+        let redaction = Redaction::parse(settings.pointer(REDACT))?;
         let rego = Rego::load(&sources, &settings)?;
         let bundle = Self {
             name: about.name,
@@ -89,6 +94,7 @@ impl Bundle {
             rego,
             settings,
             cases,
+            redaction,
         };
         cases::first_failure(bundle.test())?;
         Ok(bundle)
@@ -133,6 +139,12 @@ impl Bundle {
     pub fn undo_days(&self) -> u64 {
         let set = self.settings.pointer(UNDO_DAYS).and_then(Value::as_u64);
         set.unwrap_or(LIMITS.undo_days_default)
+    }
+
+    /// What exports of the ledger leave out beside what has a known form: the setting `redact`.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
 
     /// The bundle's name.

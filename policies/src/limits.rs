@@ -36,6 +36,10 @@ pub struct Limits {
     pub undo_days: u64,
     /// How long it keeps that where the policy says nothing, days. A week: long enough to notice on Monday what happened on Friday.
     pub undo_days_default: u64,
+    /// Patterns and names of the setting `redact`. Each is looked for in every text of an export; a department has some hundred people.
+    pub redact_rules: usize,
+    /// One of them, characters: more than the longest known form takes.
+    pub redact_pattern: usize,
     /// A reason for a person, characters. 600: a few sentences.
     pub reason: usize,
 }
@@ -58,5 +62,7 @@ pub const LIMITS: Limits = Limits {
     evaluation: 5000,
     undo_days: 366,
     undo_days_default: 7,
+    redact_rules: 1024,
+    redact_pattern: 512,
     reason: 600,
 };

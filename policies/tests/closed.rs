@@ -77,6 +77,40 @@ fn a_bundle_says_for_how_long_things_are_kept_or_does_not_load() {
     }
 }
 
+#[test]
+fn a_bundle_says_what_exports_leave_out_or_does_not_load() {
+    let redaction = |text: &str| {
+        let mut files = shipped();
+        files.insert("settings.json".into(), text.as_bytes().to_vec());
+        files.retain(|name, _| !name.contains(".rego") && !name.contains(".cases"));
+        Bundle::load(&files).map(|bundle| bundle.redaction().clone())
+    };
+    let own = redaction(
+        r#"{"redact": {"patterns": {"case": "AZ-[0-9]{6}"}, "names": ["Erika Mustermann", "J. (Jo) Ó"]}}"#,
+    )
+    .unwrap();
+    let left = own.rules().fold(
+        "AZ-123456 of ERIKA\u{a0}mustermann, not Erika Mustermannova, j. (jo) ó".to_owned(),
+        |text, (name, rule)| rule.replace_all(&text, format!("[{name}]")).into_owned(),
+    );
+    assert_eq!(left, "[case] of [name], not Erika Mustermannova, [name]");
+    assert_eq!(redaction("{}").unwrap().rules().count(), 0);
+    let long = format!(r#"{{"redact": {{"names": ["{}"]}}}}"#, "a".repeat(513));
+    for odd in [
+        r#"{"redact": []}"#,
+        r#"{"redact": {"words": []}}"#,
+        r#"{"redact": {"names": [""]}}"#,
+        r#"{"redact": {"names": [7]}}"#,
+        r#"{"redact": {"patterns": {"a b": "c"}}}"#,
+        r#"{"redact": {"patterns": {"a": "("}}}"#,
+        r#"{"redact": {"patterns": {"a": "x*"}}}"#,
+        &long,
+    ] {
+        let error = redaction(odd).unwrap_err();
+        assert!(error.to_string().contains("`redact`"), "{odd}: {error}");
+    }
+}
+
 /// A bundle whose rules for calls are `rules`, and for all else permit.
 fn bundle(rules: &str) -> Result<Bundle, PolicyError> {
     let permit = |package: &str| {

@@ -23,7 +23,7 @@ pub(crate) fn about(words: &Words, args: &Map<String, Value>, value: &Value) -> 
         Value::Object(fields) if fields.contains_key("old") && fields.contains_key("changes") => {
             of_difference(fields)
         }
-        Value::Object(fields) => format!("{}.", fields_of(fields)),
+        Value::Object(fields) => of_record(fields),
         Value::Array(list) => of_list(words, args, list),
         Value::String(shown) => {
             let start: String = shown.chars().take(SHOWN).collect();
@@ -58,9 +58,22 @@ fn of_table(args: &Map<String, Value>, table: &Map<String, Value>) -> String {
         None if rows.is_empty() => "No row was found.".to_owned(),
         None => format!("{}.", body(&columns, &rows)),
     };
+    told_notes(&mut said, &notes);
+    said
+}
+
+fn told_notes(said: &mut String, notes: &[String]) {
     for note in notes.iter().take(3) {
         said.push_str(&format!(" Note: {note}."));
     }
+}
+
+/// A record by its names; what it notes stands behind it, as with a table.
+fn of_record(fields: &Map<String, Value>) -> String {
+    let notes = texts(fields.get("notes"));
+    let others = fields.iter().filter(|(name, _)| *name != "notes");
+    let mut said = format!("{}.", fields_of(others));
+    told_notes(&mut said, &notes);
     said
 }
 
@@ -136,13 +149,13 @@ fn anything(value: &Value) -> String {
     }
 }
 
-fn fields_of(fields: &Map<String, Value>) -> String {
+fn fields_of<'f>(fields: impl IntoIterator<Item = (&'f String, &'f Value)>) -> String {
     let value = |value: &Value| match value {
         Value::Array(_) => texts(Some(value)).join(" "),
         other => text(other),
     };
     let told = fields
-        .iter()
+        .into_iter()
         .map(|(name, of)| format!("{name}: {}", value(of)));
     told.collect::<Vec<_>>().join(", ")
 }
@@ -479,6 +492,11 @@ mod tests {
         assert_eq!(
             said("x", json!({}), made),
             "file: a.zip, files: 2, lines: 1 4."
+        );
+        let noted = json!({"file": "a.csv", "rows": 2, "notes": ["x\ny"]});
+        assert_eq!(
+            said("x", json!({}), noted),
+            "file: a.csv, rows: 2. Note: x\\u{a}y."
         );
     }
 

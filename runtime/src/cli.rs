@@ -210,6 +210,14 @@ pub(crate) enum Audit {
         #[arg(value_name = "SEQ|CHECKPOINT")]
         of: Claim,
     },
+    /// The signed checkpoint of the ledger, on standard output: 300 bytes that another machine keeps, and that `audit compare` and `audit proof` take later
+    ///
+    /// The ledger is verified first; exit codes as those of `export`.
+    Checkpoint {
+        /// As a QR code for a camera, where no stick may cross
+        #[arg(long)]
+        qr: bool,
+    },
     /// One session as a page for people, on standard output: HTML without scripts, which prints
     ///
     /// The ledger is verified first; exit codes as those of `export`.
@@ -217,6 +225,17 @@ pub(crate) enum Audit {
         /// As `audit show` names it
         #[arg(long, value_name = "SESSION")]
         session: String,
+    },
+    /// Do again what a session did up to what it would have changed, and say where it differs
+    ///
+    /// It stands in the ledger as a session of its own; nothing is released. Binary, model, policy, tools and manifest must be those of the session. Exit
+    /// codes: 0 the same plan, decisions, calls, results and bytes; 4 what the session stood on is another, or the first entry that differs.
+    Replay {
+        /// As `audit show` names it
+        session: String,
+        /// The manifest that it had, in the folder that it had or in a copy of that
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
     },
     /// Whether a ledger goes on from an earlier copy or checkpoint of it, or the first entry where they part
     ///

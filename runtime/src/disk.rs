@@ -106,6 +106,8 @@ pub(crate) struct LedgerFolder {
     folder: PathBuf,
     scratch: PathBuf,
     entries: File,
+    /// The folder, until it is known to keep the entries' name.
+    unnamed: Option<File>,
     _lock: File,
 }
 
@@ -136,6 +138,7 @@ impl LedgerFolder {
         Ok(LedgerFolder {
             folder: folder.to_owned(),
             scratch: scratch.to_owned(),
+            unnamed: Some(File::open(folder).map_err(|e| failed("open", folder, &e))?),
             entries,
             _lock: lock,
         })
@@ -194,7 +197,10 @@ impl Storage for LedgerFolder {
 
     fn sync(&mut self) -> io::Result<()> {
         self.entries.sync_data()?;
-        File::open(&self.folder)?.sync_all()
+        match self.unnamed.take() {
+            Some(folder) => folder.sync_all(),
+            None => Ok(()),
+        }
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// An outcome other than success: one sentence, what the person can do, and the exit code.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     kind: Kind,
     message: String,

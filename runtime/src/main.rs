@@ -19,12 +19,14 @@ mod interrupt;
 mod look;
 mod mind;
 mod plan;
+mod qr;
 mod report;
 mod screen;
 mod seen;
 mod session;
 mod slots;
 mod trust;
+mod verified;
 mod words;
 
 use std::io::Write;

@@ -130,7 +130,7 @@ impl Report {
     }
 
     /// Note how it ended, once.
-    pub(crate) fn failed_or_done(&mut self, told: &Result<(), Failure>) {
+    pub(crate) fn failed_or_done<T>(&mut self, told: &Result<T, Failure>) {
         if let Err(failure) = told
             && self.error.is_none()
         {

@@ -4,7 +4,10 @@ mod begin;
 mod journal;
 mod judged;
 pub(crate) mod later;
+#[cfg(test)]
+mod noninterference;
 mod opened;
+pub(crate) mod replay;
 mod settle;
 pub(crate) mod undo;
 
@@ -32,7 +35,8 @@ use crate::words::Words;
 
 use begin::Begun;
 pub(crate) use begin::{House, MANIFEST_BYTES};
-use judged::{Step, frozen};
+use journal::Journal;
+use judged::{Step, describer, frozen};
 use opened::Opened;
 
 /// What an answer in words begins with: it may claim anything, also to have read a file.
@@ -54,6 +58,8 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Until {
     /// Plan and judge; run nothing.
     Judged,
+    /// Run, and say what would change; nobody is asked.
+    Effects,
     /// All the way.
     Released,
 }
@@ -98,7 +104,7 @@ fn story(
     let reach = Reach::new(&folder, &grants, known);
     plan::refuse_outright(&words, &reach)?;
     opened.journal.enter("plan");
-    let offers = opened.offers();
+    let offers = plan::offers::all(&opened.house.catalog);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
     let examples = opened.examples(&possible);
     let names: Vec<&str> = survey
@@ -138,7 +144,7 @@ fn carry_out(
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let steps = frozen(draft, opened.describer(draft));
+    let steps = frozen(draft, describer(&opened.house.catalog, draft));
     opened.record_plan(&steps, report)?;
     let mut permits = opened.judge_plan(&steps, words, desk, report)?;
     if job.until == Until::Judged {
@@ -164,6 +170,9 @@ fn carry_out(
     drop(mind); // its process, and its progress bar, before anything is asked
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
+    if job.until == Until::Effects {
+        return opened.say_effects(done);
+    }
     report.answer = Some(answer::about(words, &args, &done.value));
     report.answer_from = Some("tool");
     opened.settle(done, desk, report)
@@ -193,11 +202,7 @@ fn filled(
         .into_iter()
         .next_back()
         .ok_or_else(|| Failure::failed("a plan without steps"))?;
-    Ok(Step {
-        args,
-        open: Vec::new(),
-        ..last
-    })
+    Ok(last.filled(&draft.signature, args))
 }
 
 fn in_words(

@@ -11,7 +11,7 @@ use std::path::Path;
 use rust_stemmers::{Algorithm, Stemmer};
 
 /// File endings that make a word a file name even where no such file is known.
-const ENDINGS: [&str; 18] = [
+pub(crate) const ENDINGS: [&str; 18] = [
     "xlsx", "xlsm", "xls", "xlsb", "ods", "csv", "tsv", "txt", "md", "json", "pdf", "docx", "doc",
     "odt", "html", "eml", "rtf", "zip",
 ];

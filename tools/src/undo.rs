@@ -46,6 +46,14 @@ impl Standing {
         }
     }
 
+    /// Whether everything stands as it was before `change`, of which only what the ledger says is known.
+    pub fn is_before(change: &cloister_attest::Change) -> bool {
+        let path = Found::somewhere(Path::new(&change.path));
+        let gone = |to: &String| Found::somewhere(Path::new(to)) == Found::Nothing;
+        path == change.before.map_or(Found::Nothing, Found::File)
+            && change.to.as_ref().is_none_or(gone)
+    }
+
     fn moved(digest: Digest, from: Found, to: Found) -> Standing {
         let file = Found::File(digest);
         match (from, to) {
@@ -66,6 +74,14 @@ enum Found {
 }
 
 impl Found {
+    /// Under a path of which no granted folder is known: from the lowest folder of it that is there.
+    fn somewhere(path: &Path) -> Found {
+        let mut above = path.ancestors().skip(1);
+        above
+            .find(|folder| folder.is_dir())
+            .map_or(Found::Other, |folder| Found::at(folder, path))
+    }
+
     fn at(ground: &Path, path: &Path) -> Found {
         let reached = Ground::open(ground).and_then(|g| g.parent(path, Missing::Refuse));
         match reached {

@@ -231,3 +231,125 @@ fn weighing_equals_scoring_each_alone_and_leaves_no_trace() {
         "5, 6, 8 and 9 once each; a last token is not read"
     );
 }
+
+/// Lists of what is granted, and adversaries for each: 10^4 tries.
+const LISTS: u32 = 100;
+const ADVERSARIES: u32 = 100;
+
+/// What the adversaries want said: names that were not granted, tools, places, and what begins or ends a turn.
+const WANTED: [&[u8]; 8] = [
+    b"salaries.csv\"",
+    b"/etc/passwd\"",
+    b"../march.csv\"",
+    b"march.csv.bak\"",
+    b"mar\"",
+    b"files.delete\"",
+    b"\",\"save\":\"/etc/x\"",
+    b"march.csv\",\"tool\":\"files.move\"",
+];
+
+/// Numbers that look random and are the same on every machine.
+fn mixed(seed: u32) -> u32 {
+    let seed = (seed ^ seed >> 16).wrapping_mul(0x7feb_352d);
+    let seed = (seed ^ seed >> 15).wrapping_mul(0x846c_a68b);
+    seed ^ seed >> 16
+}
+
+/// What adversary `number` makes of the logits after `read`: it pushes for its text, for one token at every step, or for anything; some leave
+/// nothing else a finite number, some nothing at all.
+fn adversary(number: u32) -> impl Fn(&[u32]) -> Vec<f32> {
+    let drawn = mixed(number);
+    move |read| {
+        let place = read.iter().fold(drawn, |sum, token| mixed(sum ^ token));
+        let most = [1e9, f32::MAX, f32::INFINITY][(drawn % 3) as usize];
+        let text = WANTED[(drawn / 3) as usize % WANTED.len()];
+        let pushed = match drawn >> 16 & 3 {
+            0 => text.get(read.len()).map_or(END, |byte| u32::from(*byte)),
+            1 => END + (drawn >> 8 & 1),
+            2 => (drawn >> 8) % SIZE as u32,
+            _ => place % SIZE as u32,
+        };
+        let rest = |token: u32| match drawn >> 18 & 7 {
+            0 => f32::NEG_INFINITY,
+            1 => f32::NAN,
+            _ => (mixed(place ^ token) >> 8) as f32 / 1e6,
+        };
+        let logit = |token: u32| if token == pushed { most } else { rest(token) };
+        (0..SIZE as u32).map(logit).collect()
+    }
+}
+
+/// Two to nine names, some the beginning of others.
+fn names(list: u32) -> Vec<String> {
+    let all = [
+        "march.csv",
+        "may.csv",
+        "march.csv.old",
+        "notes/march.txt",
+        "sheet.summarize",
+        "files.move",
+        "ma",
+        "Net weight",
+        "answer",
+    ];
+    let first = mixed(list) as usize;
+    let count = 2 + mixed(list + 1) as usize % 8;
+    (0..count)
+        .map(|at| all[(first + at) % all.len()].to_owned())
+        .collect()
+}
+
+#[test]
+fn ten_thousand_adversaries_say_only_what_was_offered() {
+    let engine = testing::engine("qwen2");
+    let (mut said, mut refused) = (0, 0);
+    for list in 0..LISTS {
+        let granted = names(list);
+        let constraint = Constraint::one_of(&granted, End::With("\"".to_owned())).unwrap();
+        let start = constraint.start(engine.vocabulary()).unwrap();
+        for number in 0..ADVERSARIES {
+            let mut forward = Forced::new(adversary(list * ADVERSARIES + number));
+            let (tokenizer, gains) = (engine.tokenizer(), Gains::default());
+            match choose(
+                &mut forward,
+                tokenizer,
+                &mut start.clone(),
+                gains,
+                &mut Unwatched,
+            ) {
+                Ok(decoded) => {
+                    assert!(granted.contains(&decoded.text), "{decoded:?}");
+                    assert!(forward.read.iter().all(|token| *token < END), "{decoded:?}");
+                    said += 1;
+                }
+                Err(ModelError::NoChoice { .. }) => refused += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    assert_eq!(said + refused, LISTS * ADVERSARIES);
+    assert!(said > refused, "{said} said, {refused} refused");
+}
+
+/// The twin of the test above: the adversaries that push for a text say it where nothing stands against them.
+#[test]
+fn without_a_constraint_the_adversaries_say_what_they_want() {
+    let engine = testing::engine("qwen2");
+    let wanted = |number: &u32| mixed(*number) >> 16 & 3 == 0 && mixed(*number) % 3 < 2;
+    let mut said = 0;
+    for number in (0..200).filter(wanted) {
+        let mut forward = Forced::new(adversary(number));
+        let (tokenizer, sampling) = (engine.tokenizer(), Sampling::default());
+        let free = answer(
+            &mut forward,
+            tokenizer,
+            64,
+            sampling,
+            Gains::default(),
+            &mut Unwatched,
+        );
+        assert!(WANTED.contains(&free.unwrap().text.as_bytes()));
+        said += 1;
+    }
+    assert!(said > 10, "{said}");
+}

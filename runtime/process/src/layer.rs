@@ -15,7 +15,8 @@ pub enum Layer {
     Seccomp,
     /// No program that it could start would have more rights.
     NoNewPrivileges,
-    /// No other process of the same user may look into its memory.
+    /// Its memory goes into no core dump, and other processes of the same user may not look into it. In namespaces these may all the same: who
+    /// made a user namespace has every capability in it.
     Undumpable,
     /// The system's own limits: no new descriptor or file; in the cage no more memory, processor time or process either.
     Rlimits,

@@ -1,17 +1,22 @@
 //! `cloister audit`: the ledger, checked with the same code that an auditor runs elsewhere, and told as a story.
 
 use std::io::{BufReader, IsTerminal};
+use std::path::Path;
 
-use cloister_attest::{ENTRIES_FILE, Files, Report, Verdict, prove, prove_extends, verify};
+use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
 use super::{Desk, compare};
 use crate::cli;
-use crate::counted::counted_in;
+use crate::counted::{counted, counted_in};
 use crate::disk;
 use crate::export::{Format, Rules, page, rows};
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::qr;
+use crate::report::Report as RunReport;
+use crate::session::replay::replay;
+use crate::verified::{NO_SESSION, Verified};
 
 /// The verifier's exit code where there is nothing to trust.
 const NO_ROOTS: u8 = 3;
@@ -29,7 +34,10 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
             export(home, desk, *format, reach)
         }
         cli::Audit::Proof { of } => proof(home, desk, of),
+        cli::Audit::Checkpoint { qr: true } => checkpoint(home, desk, qr::drawn),
+        cli::Audit::Checkpoint { qr: false } => checkpoint(home, desk, |text| Ok(text.to_owned())),
         cli::Audit::Report { session } => tell(home, desk, session),
+        cli::Audit::Replay { session, manifest } => again(session, manifest, home, desk),
         cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
     }
 }
@@ -44,9 +52,10 @@ enum Reach {
 }
 
 fn check(home: &Home, desk: &Desk) -> Result<u8, Failure> {
-    let Some(report) = verified(home)? else {
+    let Ok(roots) = home.roots() else {
         return Ok(NO_ROOTS);
     };
+    let report = streamed(home, &roots)?;
     desk.document(&serde_json::to_value(&report).unwrap_or(Value::Null));
     desk.answer(report.to_string().trim_end());
     if let Verdict::Tampered { .. } = report.verdict() {
@@ -55,28 +64,19 @@ fn check(home: &Home, desk: &Desk) -> Result<u8, Failure> {
     Ok(report.exit_code())
 }
 
-/// What the verifier says of the ledger; nothing without trust roots.
-fn verified(home: &Home) -> Result<Option<Report>, Failure> {
-    let Ok(roots) = home.roots() else {
-        return Ok(None);
-    };
+/// The verdict alone, for which a ledger of any length needs no memory.
+fn streamed(home: &Home, roots: &Roots) -> Result<Report, Failure> {
     let folder = home.ledger();
     let path = folder.join(ENTRIES_FILE);
-    let entries = std::fs::File::open(&path).map_err(|e| {
-        disk::failed("read", &path, &e).hint("no session has run in this home yet".to_owned())
-    })?;
+    let entries = std::fs::File::open(&path)
+        .map_err(|e| disk::failed("read", &path, &e).hint(NO_SESSION.to_owned()))?;
     let (checkpoint, others) = disk::others(&folder)?;
-    let report = verify(
-        Files {
-            entries: BufReader::new(entries),
-            checkpoint,
-            others,
-        },
-        &roots,
-        None,
-    )
-    .map_err(|e| disk::failed("read", &path, &e))?;
-    Ok(Some(report))
+    let files = Files {
+        entries: BufReader::new(entries),
+        checkpoint,
+        others,
+    };
+    verify(files, roots, None).map_err(|e| disk::failed("read", &path, &e))
 }
 
 fn keep(desk: &Desk) {
@@ -88,8 +88,8 @@ fn keep(desk: &Desk) {
 
 fn export(home: &Home, desk: &Desk, format: Format, reach: Reach) -> Result<u8, Failure> {
     handed_on(home, desk, reach, |lines, checkpoint, _| {
-        let rules = Rules::new()?;
-        let size = checkpoint.and_then(counted);
+        let rules = redaction(home)?;
+        let size = checkpoint.and_then(entries_of);
         let (rows, redacted) = rows(lines, size, format, &rules)?;
         for row in &rows {
             desk.row(row);
@@ -106,10 +106,16 @@ fn export(home: &Home, desk: &Desk, format: Format, reach: Reach) -> Result<u8, 
     })
 }
 
+/// What does not leave: the policy is opened for it, so that nobody lifts a rule of it unsigned.
+fn redaction(home: &Home) -> Result<Rules, Failure> {
+    let (bundle, _) = home.bundle(home.roots()?.admin())?;
+    Rules::new(bundle.redaction())
+}
+
 fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
     handed_on(home, desk, Reach::WholeOnly, |lines, _, report| {
         let verdict = report.to_string();
-        let page = page(lines, session, verdict.trim_end(), &Rules::new()?)?;
+        let page = page(lines, session, verdict.trim_end(), &redaction(home)?)?;
         let page = page.ok_or_else(|| {
             Failure::failed(format!("no session `{session}` is in the ledger"))
                 .hint("`cloister audit show` names them".to_owned())
@@ -117,6 +123,34 @@ fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
         desk.row(page.trim_end());
         Ok(())
     })
+}
+
+/// What a witness keeps of the ledger, in the form that crosses the gap.
+fn checkpoint(
+    home: &Home,
+    desk: &Desk,
+    form: impl Fn(&str) -> Result<String, Failure>,
+) -> Result<u8, Failure> {
+    handed_on(home, desk, Reach::WholeOnly, |_, checkpoint, _| {
+        let text = checkpoint.map(String::from_utf8_lossy).ok_or_else(|| {
+            Failure::failed("no session has ended yet, so there is no checkpoint")
+        })?;
+        desk.row(form(&text)?.trim_end_matches('\n'));
+        Ok(())
+    })
+}
+
+fn again(session: &str, manifest: &Path, home: &Home, desk: &Desk) -> Result<u8, Failure> {
+    let mut report = RunReport::begun();
+    let same = replay(session, manifest, home, desk, &mut report);
+    report.failed_or_done(&same);
+    desk.document(&json!(report));
+    let same = same?;
+    desk.answer(format!(
+        "{} of session {session} came out the same",
+        counted(same, "record")
+    ));
+    Ok(0)
 }
 
 /// What proves an entry, or that the ledger goes on from an earlier checkpoint: bytes for another program, as they are in the ledger.
@@ -149,9 +183,11 @@ fn handed_on(
     reach: Reach,
     hand_on: impl FnOnce(&[u8], Option<&[u8]>, &Report) -> Result<(), Failure>,
 ) -> Result<u8, Failure> {
-    let Some(report) = verified(home)? else {
+    let Ok(roots) = home.roots() else {
         return Ok(NO_ROOTS);
     };
+    let ledger = Verified::read(home, &roots)?;
+    let report = &ledger.report;
     for line in report.to_string().trim_end().lines() {
         desk.screen.say("ledger", line.trim_start());
     }
@@ -161,24 +197,12 @@ fn handed_on(
             return Ok(report.exit_code());
         }
     }
-    let folder = home.ledger();
-    let (checkpoint, _) = disk::others(&folder)?;
-    let lines = disk::read(&folder.join(ENTRIES_FILE))?;
-    let good = beginning(&lines, report.entries());
-    hand_on(good, checkpoint.as_deref(), &report)?;
+    hand_on(ledger.lines(), ledger.checkpoint.as_deref(), report)?;
     Ok(report.exit_code())
 }
 
-/// The first `entries` lines: those that the verifier found good.
-fn beginning(lines: &[u8], entries: u64) -> &[u8] {
-    let entries = usize::try_from(entries).unwrap_or(usize::MAX);
-    let whole = lines.split_inclusive(|byte| *byte == b'\n').take(entries);
-    let length = whole.map(<[u8]>::len).sum();
-    lines.get(..length).unwrap_or_default()
-}
-
 /// How many entries a checkpoint counts: the second line of its text.
-fn counted(checkpoint: &[u8]) -> Option<u64> {
+fn entries_of(checkpoint: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(checkpoint).ok()?;
     text.lines().nth(1)?.parse().ok()
 }

@@ -1,15 +1,13 @@
 //! What of an entry does not leave: addresses and numbers of people, wherever in a text they stand. Digests, keys and names of fields are left alone.
-//! Rules find what has a form; a name of a person has none, and is not found.
+//! Rules find what has a form; a name of a person has none, and is found where the policy lists it.
 
 use cloister_attest::Digest;
+use cloister_policies::Redaction;
 use regex::Regex;
 use serde_json::Value;
 
 use super::numbers::{self, IBAN_LENGTHS};
 use crate::failure::Failure;
-
-/// What is looked for: a name, a pattern, and what must hold of what was found.
-type Rule = (&'static str, &'static str, Check);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Check {
@@ -21,7 +19,7 @@ enum Check {
 
 /// Between digits people write blanks, no-break ones too, and hyphens. A pattern takes more than a number can have, since words and other numbers
 /// may follow it: the check says where it ends.
-const RULES: [Rule; 4] = [
+const KNOWN: [(&str, &str, Check); 4] = [
     (
         "e-mail",
         r"[\p{L}\p{M}\p{N}._%+'-]+@[\p{L}\p{M}\p{N}-]+(?:\.[\p{L}\p{M}\p{N}-]+)+",
@@ -44,22 +42,40 @@ const RULES: [Rule; 4] = [
     ),
 ];
 
+/// One rule: what stands in the place of what was found, and what must hold of that.
+struct Rule {
+    name: String,
+    regex: Regex,
+    check: Check,
+}
+
 /// The rules, ready to be applied.
-pub(crate) struct Rules(Vec<(Rule, Regex)>);
+pub(crate) struct Rules(Vec<Rule>);
 
 impl Rules {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let compiled = RULES.map(|rule| Regex::new(rule.1).map(|regex| (rule, regex)));
-        let rules = compiled.into_iter().collect::<Result<_, _>>();
-        rules
+    /// The known forms, and then what the policy has of its own.
+    pub(crate) fn new(own: &Redaction) -> Result<Self, Failure> {
+        let known = KNOWN.map(|(name, pattern, check)| {
+            let regex = Regex::new(pattern).map_err(|error| {
+                Failure::failed(format!("a redaction rule is malformed: {error}"))
+            })?;
+            let name = name.to_owned();
+            Ok(Rule { name, regex, check })
+        });
+        let own = own.rules().map(|(name, regex)| {
+            let (name, regex, check) = (name.to_owned(), regex.clone(), Check::None);
+            Ok(Rule { name, regex, check })
+        });
+        known
+            .into_iter()
+            .chain(own)
+            .collect::<Result<_, _>>()
             .map(Self)
-            .map_err(|error| Failure::failed(format!("a redaction rule is malformed: {error}")))
     }
 
     /// Names the rule set in what it was applied to.
     pub(crate) fn digest(&self) -> Digest {
-        let line =
-            |((name, pattern, check), _): &(Rule, Regex)| format!("{name}\t{pattern}\t{check:?}\n");
+        let line = |Rule { name, regex, check }: &Rule| format!("{name}\t{regex}\t{check:?}\n");
         let lines: String = self.0.iter().map(line).collect();
         Digest::of(lines + IBAN_LENGTHS)
     }
@@ -91,14 +107,14 @@ impl Rules {
     }
 
     fn text(&self, text: String, count: &mut usize) -> String {
-        self.0.iter().fold(text, |text, (rule, regex)| {
-            redacted(&text, rule, regex, count)
-        })
+        let rules = self.0.iter();
+        rules.fold(text, |text, rule| redacted(&text, rule, count))
     }
 }
 
 /// Looks again from the next character where a check fails: what was found may hide what begins within it.
-fn redacted(text: &str, (name, _, check): &Rule, regex: &Regex, count: &mut usize) -> String {
+fn redacted(text: &str, rule: &Rule, count: &mut usize) -> String {
+    let Rule { name, regex, check } = rule;
     let (mut out, mut copied, mut at) = (String::new(), 0, 0);
     while let Some(found) = regex.find_at(text, at) {
         let start = found.start();
@@ -145,7 +161,9 @@ mod tests {
     use serde_json::json;
 
     fn redacted(text: &str) -> String {
-        let (value, _) = Rules::new().unwrap().apply(json!(text));
+        let (value, _) = Rules::new(&Redaction::default())
+            .unwrap()
+            .apply(json!(text));
         value.as_str().unwrap().to_owned()
     }
 
@@ -209,13 +227,23 @@ mod tests {
     #[test]
     fn digests_and_names_of_fields_are_left_alone() {
         let value = json!({"a@example.com": "sha256:4111111111111111411111111111111141111111111111114111111111111111", "n": 4_111_111_111_111_111_u64});
-        assert_eq!(Rules::new().unwrap().apply(value.clone()), (value, 0));
+        assert_eq!(
+            Rules::new(&Redaction::default())
+                .unwrap()
+                .apply(value.clone()),
+            (value, 0)
+        );
         let session = json!({"session": "4111111111111111"});
-        assert_eq!(Rules::new().unwrap().apply(session.clone()), (session, 0));
+        assert_eq!(
+            Rules::new(&Redaction::default())
+                .unwrap()
+                .apply(session.clone()),
+            (session, 0)
+        );
     }
 
     /// Four numbers that the rules know.
-    const KNOWN: [&str; 4] = [
+    const NUMBERS: [&str; 4] = [
         "anna@example.org",
         "DE89370400440532013000",
         "4111111111111111",
@@ -224,7 +252,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn words_around_it_hide_nothing(before in "[A-Za-z0-9]{0,6}[ ,:;_]", known in proptest::sample::select(KNOWN.to_vec()), after in "[ ,;:_][A-Za-z0-9 ]{0,20}") {
+        fn words_around_it_hide_nothing(before in "[A-Za-z0-9]{0,6}[ ,:;_]", known in proptest::sample::select(NUMBERS.to_vec()), after in "[ ,;:_][A-Za-z0-9 ]{0,20}") {
             let text = redacted(&format!("{before}{known}{after}"));
             proptest::prop_assert!(!text.contains(known), "{}", text);
         }

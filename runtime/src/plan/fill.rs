@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 
 use super::Draft;
 use super::offers::Offer;
-use super::reach::Reach;
+use super::reach::{Known, Reach};
 use super::{mood, places};
 use crate::failure::{Failure, Kind};
 use crate::slots::{Alternative, Decide, Slot};
 use crate::words::{Role, Words};
 
 /// Words for an enum's cases and for optional parameters that are not their own names.
-const SYNONYMS: [(&str, &[&str]); 8] = [
+const SYNONYMS: [(&str, &[&str]); 9] = [
     ("chart", &["chart", "graph", "plot", "diagram"]),
     ("bar", &["bar", "column chart"]),
     (
@@ -29,6 +29,17 @@ const SYNONYMS: [(&str, &[&str]); 8] = [
     ("email", &["email", "e-mail", "address", "contact"]),
     ("number", &["number"]),
     ("iban", &["iban", "account number", "bank account"]),
+    (
+        "inner",
+        &[
+            "in both",
+            "only match",
+            "match only",
+            "match row",
+            "rows that match",
+            "with a match",
+        ],
+    ),
     (
         "totals-row",
         &[
@@ -283,12 +294,40 @@ fn groups(words: &Words, all: &[&str]) -> Vec<Alternative> {
     found
 }
 
-/// Where a function takes several files one by one, they are the named ones in their order.
+/// Where a function takes several files one by one, they are the named ones in their order; one that is called by a preposition is the
+/// file that this brings in.
 fn single(words: &Words, reach: &Reach<'_>, offer: &Offer, name: &str) -> Result<Value, Failure> {
-    let at = place(&offer.signature, name, |ty| is_single(ty, Handle::Input));
-    let named = reach.named(words).into_iter().nth(at);
-    let file = named.or_else(|| offer.takes(reach).into_iter().nth(at));
+    let file = single_file(words, reach, offer, name);
     file.map(|f| json!(f.name)).ok_or_else(|| unfilled(name))
+}
+
+fn single_file<'r>(
+    words: &Words,
+    reach: &'r Reach<'_>,
+    offer: &Offer,
+    name: &str,
+) -> Option<&'r Known> {
+    let singles = offer.signature.params().iter();
+    let singles = singles.filter(|p| is_single(&p.ty, Handle::Input));
+    let (brought, others): (Vec<_>, Vec<_>) = singles.partition(|p| places::brings(&p.name));
+    let files = brought.iter().filter_map(|p| {
+        let file = places::brought_by(words, reach, &p.name)?;
+        Some((p.name.as_str(), file))
+    });
+    let brought: Vec<(&str, &Known)> = files.collect();
+    if let Some((_, file)) = brought.iter().find(|(param, _)| *param == name) {
+        return Some(file);
+    }
+    let at = others.iter().position(|p| p.name == name)?;
+    let free = |file: &&Known| !brought.iter().any(|(_, taken)| taken == file);
+    let named = reach.named(words).into_iter().filter(free).nth(at);
+    named.or_else(|| offer.takes(reach).into_iter().filter(free).nth(at))
+}
+
+/// A file's name without its folder and ending.
+fn stem(name: &str) -> &str {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    last.rsplit_once('.').map_or(last, |(stem, _)| stem)
 }
 
 /// The place of a parameter among those of its kind.
@@ -316,16 +355,25 @@ fn made(
     offer: &Offer,
     decide: &mut dyn Decide,
 ) -> Option<String> {
-    let plain = || unused(reach, &reach.only_writable_folder()?, offer);
+    let plain = || unused(words, reach, &reach.only_writable_folder()?, offer);
     let path = places::save(words, reach).or_else(plain)?;
     decide.settled("save", &path);
     Some(path)
 }
 
-/// A plain name that no file has yet, so that nothing is replaced that was not named.
-fn unused(reach: &Reach<'_>, folder: &str, offer: &Offer) -> Option<String> {
-    let stem = offer.signature.function();
-    let ending = offer.writes.first().map_or("xlsx", String::as_str);
+/// A plain name that no file has yet, so that nothing is replaced that was not named. Who names only another form of one file wants its
+/// name kept, and so does who has something brought to a file.
+fn unused(words: &Words, reach: &Reach<'_>, folder: &str, offer: &Offer) -> Option<String> {
+    let form = places::form(words).filter(|form| offer.writes.iter().any(|w| w == form));
+    let first = offer.writes.first().map_or("xlsx", String::as_str);
+    let singles = offer.signature.params().iter();
+    let mut singles = singles.filter(|p| is_single(&p.ty, Handle::Input));
+    let to = singles.clone().find(|p| places::brings(&p.name));
+    let source = to.or_else(|| singles.next().filter(|_| form.is_some()));
+    let source = source.and_then(|p| single_file(words, reach, offer, &p.name));
+    let stem = source.map_or(offer.signature.function(), |file| stem(&file.name));
+    let copied = to.and(source).and_then(|file| file.name.rsplit_once('.'));
+    let ending = form.or(copied.map(|(_, ending)| ending)).unwrap_or(first);
     let numbered = (2..100).map(|n| format!("{folder}/{stem}-{n}.{ending}"));
     let mut names = std::iter::once(format!("{folder}/{stem}.{ending}")).chain(numbered);
     names.find(|p| reach.file(p).is_none() && reach.place(p).is_some())

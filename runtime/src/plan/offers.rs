@@ -1,7 +1,7 @@
 //! Which functions could serve a request at all: those whose every handle has something granted to point at. A function with no possible
 //! argument is not offered, so it cannot be chosen.
 
-use cloister_tools::{Handle, Signature, Type};
+use cloister_tools::{Catalog, Handle, Signature, Type};
 
 use super::reach::{Known, Reach};
 use super::{fill, mood, places};
@@ -79,7 +79,7 @@ const POLITE: [&str; 8] = [
 
 /// A function asked for by its own word, which no other word would mean.
 /// A cue that begins with a dot is the ending of a path.
-const ONLY_WHEN_ASKED: [(&str, &[&str]); 9] = [
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 12] = [
     (
         "describe",
         &[
@@ -105,15 +105,36 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 9] = [
     ("replace", &["replac"]),
     ("diff", &["compar", "differ", "diff"]),
     ("compare", &["compar", "differ", "diff"]),
+    ("convert", &["convert"]),
+    ("join", &["join", "merg", "match", "lookup", "look up"]),
+    ("append", &["append", "add"]),
 ];
 
 /// Verbs that ask for one function alone where they open an order.
-const ALONE: [(&str, &[&str]); 4] = [
+const ALONE: [(&str, &[&str]); 7] = [
     ("zip", &["zip", "compress"]),
     ("replace", &["replace"]),
     ("diff", &["compare", "diff"]),
     ("compare", &["compare", "diff"]),
+    ("convert", &["convert"]),
+    ("join", &["join", "merge", "match"]),
+    ("append", &["append", "add"]),
 ];
+/// Verbs that do only where their object is a file, which then gets another ending: "save a.ods as b.xlsx".
+const ALONE_OF_A_FILE: [(&str, &[&str]); 1] = [(
+    "convert",
+    &[
+        "save",
+        "export",
+        "store",
+        "write",
+        "turn",
+        "change",
+        "transform",
+    ],
+)];
+/// Verbs that no other function could mean.
+const NOTHING_ELSE: [&str; 2] = ["convert", "append"];
 
 impl Offer {
     /// The readable files that this tool reads.
@@ -132,12 +153,26 @@ impl Offer {
     }
 
     /// Whether a sentence that is no question orders what this function alone does.
-    fn is_ordered(&self, words: &Words) -> bool {
-        let own = ALONE.iter().find(|(f, _)| *f == self.signature.function());
-        own.is_some_and(|(_, verbs)| {
-            let sentences = mood::orders(words);
-            sentences.iter().any(|s| s.opened(verbs).is_some())
+    fn is_ordered(&self, words: &Words, reach: &Reach<'_>) -> bool {
+        let verbs = |of: &'static [(&str, &[&str])]| {
+            let own = of.iter().find(|(f, _)| *f == self.signature.function());
+            own.map_or(&[][..], |(_, verbs)| *verbs)
+        };
+        let (own, of_a_file) = (verbs(&ALONE), verbs(&ALONE_OF_A_FILE));
+        mood::orders(words).iter().any(|s| {
+            let turned = || places::is_object(s, of_a_file, reach) && self.turns(words, reach);
+            s.opened(own).is_some() || turned()
         })
+    }
+
+    /// Whether the file that is to be made has another ending than the one that is named to be read.
+    fn turns(&self, words: &Words, reach: &Reach<'_>) -> bool {
+        let place = places::save(words, reach).map(|place| ending(&place));
+        let made = place.or_else(|| places::form(words).map(str::to_owned));
+        match (reach.named(words).as_slice(), made) {
+            ([file], Some(made)) => ending(&file.name) != made,
+            _ => false,
+        }
     }
 
     /// How many files the function takes one by one, not as a list.
@@ -156,6 +191,18 @@ impl Offer {
     }
 }
 
+/// Every function of every tool.
+pub(crate) fn all(catalog: &Catalog) -> Vec<Offer> {
+    let each = catalog.packages().flat_map(|p| {
+        p.signatures().iter().map(|s| Offer {
+            signature: s.clone(),
+            accepts: p.accepts().to_vec(),
+            writes: p.writes().to_vec(),
+        })
+    });
+    each.collect()
+}
+
 /// The functions that could serve the request under the grants.
 pub(crate) fn possible<'o>(
     words: &Words,
@@ -168,14 +215,21 @@ pub(crate) fn possible<'o>(
         .filter(allowed)
         .filter(|o| fits(words, reach, o))
         .collect();
-    alone(words, measured(words, reach, writing(words, reach, found)))
+    let found = writing(words, reach, found);
+    alone(words, reach, measured(words, reach, found))
 }
 
 /// Who orders by a verb that is one function's own asks for that.
-fn alone<'o>(words: &Words, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
-    let meant = found.iter().filter(|o| o.is_ordered(words));
+fn alone<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
+    let meant = found.iter().filter(|o| o.is_ordered(words, reach));
     let only: Vec<&Offer> = meant.copied().collect();
-    if only.is_empty() { found } else { only }
+    let sentences = mood::orders(words);
+    let nothing_else = sentences.iter().any(|s| s.opened(&NOTHING_ELSE).is_some());
+    if only.is_empty() && !nothing_else {
+        found
+    } else {
+        only
+    }
 }
 
 /// Who names a file to write wants it written, in the form that its ending says: what cannot write, or writes other forms only, is no answer.
@@ -215,7 +269,8 @@ fn measured<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<
             .params()
             .iter()
             .any(|p| fill::needs_contents(&p.ty))
-            && !fill::has_measures(&o.signature);
+            || o.singles() > 1;
+        let takes_rows = takes_rows && !fill::has_measures(&o.signature);
         let beside = unnamed && o.has(Handle::Input) && o.takes(reach).len() < most;
         !takes_rows && !beside
     };
@@ -227,10 +282,13 @@ fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     let asked = ONLY_WHEN_ASKED
         .iter()
         .find(|(f, _)| *f == offer.signature.function())
-        .is_none_or(|(_, cues)| words.cue(cues).is_some() || ends(words, cues));
+        .is_none_or(|(_, cues)| {
+            words.cue(cues).is_some() || ends(words, cues) || offer.is_ordered(words, reach)
+        });
     asked
         && fill::sought(words, &offer.signature).is_some()
         && moves_fit(words, reach, offer)
+        && brought_fit(words, reach, offer)
         && offer
             .signature
             .params()
@@ -248,6 +306,15 @@ fn ends(words: &Words, cues: &[&str]) -> bool {
 fn moves_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
     let moving = places::moves(words, reach).is_some();
     offer.has(Handle::Movable) == moving
+}
+
+/// A file that the signature calls by a preposition has to be brought in by one: "to ledger.xlsx" for `to`.
+fn brought_fit(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
+    let mut params = offer.signature.params().iter();
+    params.all(|p| {
+        let brought = fill::is_single(&p.ty, Handle::Input) && places::brings(&p.name);
+        !brought || places::brought_by(words, reach, &p.name).is_some()
+    })
 }
 
 fn has_argument(
@@ -274,8 +341,9 @@ fn has_argument(
         },
         // Nothing is made for a question.
         (_, Some(Handle::Output)) => {
+            let form = places::form(words).is_none_or(|form| offer.makes(&format!(".{form}")));
             places::save(words, reach).is_some()
-                || offer.is_ordered(words) && reach.only_writable_folder().is_some()
+                || offer.is_ordered(words, reach) && form && reach.only_writable_folder().is_some()
         }
         _ => true,
     }

@@ -4,7 +4,7 @@ use super::fill::IDLE;
 use super::mood::{Order, Orders, orders};
 use super::offers::MEASURED;
 use super::reach::{Known, Reach};
-use crate::words::{Role, Word, Words};
+use crate::words::{ENDINGS, Role, Word, Words};
 
 /// Verbs whose object is the file that is made: "make reports/q4.xlsx".
 const MAKES: [&str; 12] = [
@@ -51,6 +51,17 @@ const SAVED: [&str; 7] = [
 const REPLACES: [&str; 3] = ["replace", "overwrite", "update"];
 /// Verbs that may go over a file where a preposition says which: "save it as reports/q4.xlsx".
 const KEEPS: [&str; 4] = ["save", "write", "export", "store"];
+/// Words that bring in what a parameter is called by.
+const BRINGS: [(&str, &[&str]); 1] = [("to", &["to", "into", "onto", "below"])];
+/// Verbs whose object becomes something else: "convert it to reports/q4.xlsx".
+const TURNS: [&str; 1] = ["convert"];
+/// Forms of files that have a name beside their ending.
+const FORMS: [(&str, &str); 4] = [
+    ("excel", "xlsx"),
+    ("opendocument", "ods"),
+    ("libreoffice", "ods"),
+    ("markdown", "md"),
+];
 /// Words between a preposition and the name of a file.
 const FILLERS: [&str; 16] = [
     "the",
@@ -164,7 +175,10 @@ fn strength(sentence: &Orders, reach: &Reach<'_>, at: usize) -> Option<Strength>
         Brought::Made => true,
         // Within a question that is handed on, only a new order brings a place.
         Brought::Named => !compared && (!sentence.asked(at) || verb.is_some()),
-        Brought::To => verb.is_some() || is_saved(all),
+        Brought::To => {
+            let turned = sentence.ordered(&TURNS, usize::MAX);
+            verb.or(turned).is_some() || is_saved(all)
+        }
         Brought::In => put_in(sentence, reach, at, from),
     };
     let over = plain(&REPLACES) || matches!(how, Brought::Named | Brought::To) && plain(&KEEPS);
@@ -190,6 +204,62 @@ fn brought(sentence: &Orders, at: usize) -> Option<(usize, Brought)> {
         _ => return None,
     };
     Some((from, how))
+}
+
+/// The ending of the form that an order names without a path: "to csv", "as an Excel workbook".
+pub(crate) fn form(words: &Words) -> Option<&'static str> {
+    let known = |word: &Word| {
+        let form = FORMS.iter().find(|(name, _)| *name == word.fold);
+        let ending = ENDINGS.iter().find(|ending| **ending == word.fold);
+        form.map(|(_, ending)| *ending).or(ending.copied())
+    };
+    orders(words).iter().find_map(|sentence| {
+        let each = sentence.words().all().iter().enumerate();
+        let plain = each.filter(|(_, w)| w.role == Role::Plain);
+        plain
+            .filter_map(|(at, word)| known(word).map(|ending| (at, ending)))
+            .find(|(at, _)| brought(sentence, *at).is_some_and(|(_, how)| how != Brought::Made))
+            .map(|(_, ending)| ending)
+    })
+}
+
+/// Whether a parameter's name is a preposition that may bring in its file.
+pub(crate) fn brings(parameter: &str) -> bool {
+    BRINGS.iter().any(|(name, _)| *name == parameter)
+}
+
+/// The readable file that an order brings in by the preposition that a parameter is called by.
+pub(crate) fn brought_by<'r>(
+    words: &Words,
+    reach: &'r Reach<'_>,
+    parameter: &str,
+) -> Option<&'r Known> {
+    let (_, prepositions) = BRINGS.iter().find(|(name, _)| *name == parameter)?;
+    orders(words).iter().find_map(|sentence| {
+        let all = sentence.words().all();
+        let paths = all.iter().enumerate().filter(|(_, w)| w.role == Role::Path);
+        let brought = paths.filter(|(at, _)| {
+            let mut before = all.iter().take(*at).rev();
+            let word = before.find(|w| !FILLERS.contains(&w.fold.as_str()));
+            word.is_some_and(|w| prepositions.contains(&w.fold.as_str()))
+        });
+        let mut files = brought.filter_map(|(_, w)| reach.file(&w.typed));
+        files.find(|file| file.readable)
+    })
+}
+
+/// Whether a verb of the sentence is ordered of a file itself: "save a.ods as …", not "save the total of a.ods as …".
+pub(super) fn is_object(sentence: &Orders, verbs: &[&str], reach: &Reach<'_>) -> bool {
+    let Some(verb) = sentence.opened(verbs) else {
+        return false;
+    };
+    let behind = sentence.words().all().iter().skip(verb.saturating_add(1));
+    let object = behind
+        .into_iter()
+        .find(|w| !FILLERS.contains(&w.fold.as_str()));
+    object.is_some_and(|w| {
+        w.role == Role::Path && reach.file(&w.typed).is_some_and(|file| file.readable)
+    })
 }
 
 /// "should be saved to", "goes to".

@@ -129,8 +129,8 @@ fn offers() -> Vec<Offer> {
         (
             "sheet",
             include_str!("../../../tools/guests/sheet/wit/sheet.wit"),
-            &["xlsx", "csv"][..],
-            &["xlsx", "csv"][..],
+            &["xlsx", "ods", "csv"][..],
+            &["xlsx", "ods", "csv"][..],
         ),
         (
             "text",

@@ -8,7 +8,7 @@ use cloister_attest::{
 };
 use cloister_models::Pin;
 use cloister_policies::{
-    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Rule, Session,
+    AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Plan, Rule, Session,
 };
 use cloister_process::Layers;
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
@@ -126,6 +126,8 @@ impl Begun {
             asking,
             manifest,
             house,
+            plan: Plan::default(),
+            record: None,
         };
         for skipped in opened.survey.skipped() {
             desk.screen
@@ -424,7 +426,7 @@ fn account() -> String {
     named.unwrap_or_else(|| format!("user number {}", rustix::process::getuid().as_raw()))
 }
 
-fn this_binary() -> Result<Digest, Failure> {
+pub(super) fn this_binary() -> Result<Digest, Failure> {
     let path = PathBuf::from("/proc/self/exe");
     disk::read(&path).map(|bytes| Digest::of(&bytes))
 }

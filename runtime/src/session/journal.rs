@@ -2,6 +2,7 @@
 
 use cloister_attest::{Body, Ledger, Recorded, UnixMillis};
 
+use super::replay::Held;
 use crate::anchoring::{self, Anchoring};
 use crate::clock;
 use crate::disk::LedgerFolder;
@@ -16,6 +17,8 @@ pub(crate) struct Journal {
     ledger: Ledger<LedgerFolder>,
     stage: &'static str,
     anchoring: Anchoring,
+    /// What a replay repeats.
+    pub(super) held: Option<Held>,
 }
 
 impl Journal {
@@ -28,6 +31,7 @@ impl Journal {
             ledger,
             stage: "begin",
             anchoring,
+            held: None,
         };
         match journal.keep_anchored(clock::for_ledger()) {
             Ok(()) => Ok(journal),
@@ -49,7 +53,12 @@ impl Journal {
     pub(super) fn record<T>(&mut self, body: Body, carried: T) -> Result<Recorded<T>, Failure> {
         let now = clock::for_ledger();
         self.keep_anchored(now)?;
-        Ok(self.ledger.record(body, now, carried)?)
+        let same = self.held.as_mut().map_or(Ok(()), |held| held.expect(&body));
+        if let Body::CallIntent(_) = body {
+            same.clone()?; // it would stand there alone: a call that is not the one of the record does not run
+        }
+        let recorded = self.ledger.record(body, now, carried)?;
+        same.map(|()| recorded)
     }
 
     /// Anchor the ledger before what cannot be undone. Without the counter that it began with, a session goes no further.

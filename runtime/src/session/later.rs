@@ -1,19 +1,19 @@
 //! What becomes of a thing in quarantine after its session has ended. A release and a discard are each a short session of their own;
 //! a release has the same question and the same records as in a run.
 
-use cloister_attest::{AttestError, Body, Change, ENTRIES_FILE, Entry, Files, Verdict, verify};
+use cloister_attest::{AttestError, Body, Change, Entry, Verdict};
 use cloister_tools::{Effect, Effects, Quarantine, Released};
 use serde_json::Map;
 
 use super::{begin, settle};
 use crate::commands::Desk;
 use crate::consent::{self, Asking, Terminal};
-use crate::disk;
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::look::{Look, Why};
 use crate::report::Report;
+use crate::verified::Verified;
 
 /// What the question says where a run would say what the call does.
 const WHY: &str = "It was made in an earlier session and waits in quarantine since.";
@@ -66,10 +66,7 @@ pub(crate) fn discard(
     let waiting = quarantine.waiting(id)?;
     let change = waiting.effect().map(entries::change);
     let known = match change {
-        Some(change) => made(home)?
-            .into_iter()
-            .map(|made| made.change)
-            .find(|made| *made == change),
+        Some(change) => made(home)?.into_iter().find(|made| *made == change),
         None => None,
     };
     let mut journal = begin::short(&house, desk, report)?;
@@ -83,11 +80,8 @@ pub(crate) fn discard(
 }
 
 /// What waits must be what the ledger says was made, to the last word that the question shows of it: `effect.json` may have been edited.
-pub(super) fn as_recorded(recorded: &[Made], effects: &Effects) -> Result<(), Failure> {
-    let known = |e: &Effect| {
-        let change = entries::change(e);
-        recorded.iter().any(|made| made.change == change)
-    };
+pub(super) fn as_recorded(recorded: &[Change], effects: &Effects) -> Result<(), Failure> {
+    let known = |e: &Effect| recorded.contains(&entries::change(e));
     match effects.list().iter().find(|e| !known(e)) {
         None => Ok(()),
         Some(changed) => Err(Failure::new(
@@ -101,55 +95,48 @@ pub(super) fn as_recorded(recorded: &[Made], effects: &Effects) -> Result<(), Fa
     }
 }
 
-/// A change that stands in the ledger, and the session that made it.
-pub(super) struct Made {
-    pub(super) session: String,
-    pub(super) change: Change,
-}
-
 /// Every entry of a ledger that the verifier finds nothing changed in.
 pub(crate) fn recorded(home: &Home) -> Result<Vec<Entry>, Failure> {
-    let folder = home.ledger();
-    let path = folder.join(ENTRIES_FILE);
-    let entries = disk::read(&path)?;
-    let (checkpoint, others) = disk::others(&folder)?;
-    let files = Files {
-        entries: entries.as_slice(),
-        checkpoint,
-        others,
-    };
-    let report =
-        verify(files, &home.roots()?, None).map_err(|e| disk::failed("read", &path, &e))?;
+    let ledger = Verified::read(home, &home.roots()?)?;
     if let Verdict::Tampered {
         file, byte, what, ..
-    } = report.verdict()
+    } = ledger.report.verdict()
     {
         let (file, byte, what) = (file.clone(), *byte, what.clone());
         return Err(AttestError::Tampered { file, byte, what }.into());
     }
-    // A torn last line is no tampering, and no entry either: only what was verified is believed.
-    let verified = usize::try_from(report.entries()).map_err(Failure::failed)?;
-    Ok(entries
-        .split(|byte| *byte == b'\n')
-        .take(verified)
-        .filter_map(|line| Entry::parse(line).ok())
+    let lines = ledger.lines().split(|byte| *byte == b'\n');
+    Ok(lines.filter_map(|line| Entry::parse(line).ok()).collect())
+}
+
+/// Every change that `session` let go, as the ledger says.
+pub(super) fn let_go(home: &Home, session: &str) -> Result<Vec<Change>, Failure> {
+    let bodies: Vec<Body> = recorded(home)?
+        .into_iter()
+        .filter(|entry| entry.session.to_string() == session)
+        .map(|entry| entry.body)
+        .collect();
+    let released = |hash| {
+        let releases = |body: &Body| matches!(body, Body::Release(r) if r.effects == hash);
+        bodies.iter().any(releases)
+    };
+    Ok(bodies
+        .iter()
+        .filter_map(|body| match body {
+            Body::Effects(effects) if released(effects.hash) => Some(effects.changes.clone()),
+            _ => None,
+        })
+        .flatten()
         .collect())
 }
 
 /// Every change that some session made and recorded.
-pub(super) fn made(home: &Home) -> Result<Vec<Made>, Failure> {
+fn made(home: &Home) -> Result<Vec<Change>, Failure> {
     Ok(recorded(home)?
         .into_iter()
-        .flat_map(|entry| {
-            let session = entry.session.to_string();
-            let changes = match entry.body {
-                Body::Effects(recorded) => recorded.changes,
-                _ => Vec::new(),
-            };
-            changes.into_iter().map(move |change| Made {
-                session: session.clone(),
-                change,
-            })
+        .flat_map(|entry| match entry.body {
+            Body::Effects(recorded) => recorded.changes,
+            _ => Vec::new(),
         })
         .collect())
 }

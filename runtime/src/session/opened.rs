@@ -1,20 +1,19 @@
 //! An open session: what each stage does, and its entry in the ledger. The order within a method is the promise; see ARCHITECTURE.md.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloister_attest::Digest;
-use cloister_policies::{Call, Decision, Grants, Label, Manifest, Permit, ReleaseTerms, Session};
+use cloister_policies::{Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
-    Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Signature,
-    Survey,
+    Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Survey,
 };
 use serde_json::Value;
 
 use super::journal::Journal;
-use super::judged::{self, Judged, Permits, Step};
+use super::judged::{Judged, Permits, Step};
+use super::replay::Record;
 use super::settle;
 use super::{House, millis, refused};
 use crate::clock;
@@ -24,7 +23,6 @@ use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::look::{Look, Why};
 use crate::mind::Example;
-use crate::plan::Draft;
 use crate::plan::offers::Offer;
 use crate::report::{DecisionReport, PlanReport, RefusedReport, Report};
 use crate::words::Words;
@@ -43,7 +41,14 @@ pub(crate) struct Opened {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
     pub(crate) journal: Journal,
+    /// What may still run. Nothing, until a plan is frozen.
+    pub(crate) plan: Plan,
+    /// What is repeated, in a replay.
+    pub(super) record: Option<Record>,
 }
+
+/// What stands for a step where the effects are looked at.
+const LOOKING: &str = "look";
 
 /// What a call gave back, still carrying where it came from.
 pub(crate) struct Performed {
@@ -56,18 +61,6 @@ pub(crate) struct Performed {
 }
 
 impl Opened {
-    pub(crate) fn offers(&self) -> Vec<Offer> {
-        let each = self.house.catalog.packages();
-        each.flat_map(|p| {
-            p.signatures().iter().map(|s| Offer {
-                signature: s.clone(),
-                accepts: p.accepts().to_vec(),
-                writes: p.writes().to_vec(),
-            })
-        })
-        .collect()
-    }
-
     /// Worked examples of the functions that could serve this request, as the model would write them.
     pub(crate) fn examples(&self, possible: &[&Offer]) -> Vec<Example> {
         let names: Vec<String> = possible.iter().map(|o| o.signature.name()).collect();
@@ -85,16 +78,7 @@ impl Opened {
             .collect()
     }
 
-    /// The function that says what a tool's files hold, where the draft has slots that depend on it.
-    pub(crate) fn describer(&self, draft: &Draft) -> Option<&Signature> {
-        let name = format!("{}.describe", draft.signature.tool());
-        self.house
-            .catalog
-            .signature(&name)
-            .filter(|_| !draft.open.is_empty())
-    }
-
-    /// Write the frozen plan down: its calls, files and places, before any document is opened.
+    /// Freeze the plan and write it down: its calls, files and places, before any document is opened.
     pub(crate) fn record_plan(
         &mut self,
         steps: &[Step],
@@ -107,6 +91,7 @@ impl Opened {
                 .as_bytes(),
         );
         self.journal.note(entries::plan(hash, &reports))?;
+        self.plan = Plan::freeze(steps.iter().map(Step::freeze));
         report.plan = Some(PlanReport {
             hash: hash.to_string(),
             steps: reports,
@@ -191,46 +176,26 @@ impl Opened {
         })
     }
 
-    /// A call is parsed once, against its signature and the granted files. Words of the person are theirs; what contents filled is data.
+    /// A call is parsed once, against its signature and the granted files.
     fn door(&self, step: &Step, words: &Words) -> Result<Call, Failure> {
-        let signature = self.house.catalog.signature(&step.tool);
-        let sources = signature
-            .map(|s| judged::read(s, &step.args))
-            .unwrap_or_default();
-        let data = || {
-            sources
-                .iter()
-                .fold(Label::person(), |label, s| label.join(&Label::data(s)))
-        };
-        let label = |name: &str| {
-            let param = signature.and_then(|s| s.params().iter().find(|p| p.name == name));
-            let from_contents = param.is_some_and(|p| crate::plan::fill::needs_contents(&p.ty))
-                && step.open.is_empty();
-            let given = step
-                .args
-                .get(name)
-                .and_then(Value::as_str)
-                .is_none_or(|v| words.text().contains(v.rsplit('/').next().unwrap_or(v)));
-            if from_contents {
-                data()
-            } else if given {
-                Label::person()
-            } else {
-                Label::policy()
-            }
-        };
-        let labels: BTreeMap<String, Label> = step
-            .args
-            .keys()
-            .map(|name| (name.clone(), label(name)))
-            .collect();
         Ok(self.house.catalog.parse_call(
             &step.id,
             &step.tool,
             Value::Object(step.args.clone()),
-            &labels,
+            &step.labels(words),
             &self.survey,
         )?)
+    }
+
+    /// Whatever was judged, nothing but the frozen plan's next call goes on.
+    fn planned(&mut self, permit: Permit) -> Result<Permit, Failure> {
+        match self.plan.admit(permit) {
+            Ok(permit) => Ok(permit),
+            Err(refusal) => {
+                self.journal.note(entries::refusal(&refusal))?;
+                Err(refused(&refusal))
+            }
+        }
     }
 
     /// Record, then run. The outcome is recorded whatever it is.
@@ -243,6 +208,7 @@ impl Opened {
         self.journal.enter("tool");
         desk.screen.interrupt().check()?;
         let Judged { step, permit } = judged;
+        let permit = self.planned(permit)?;
         let (terms, rule, reason) = (
             permit.release().clone(),
             permit.rule().to_owned(),
@@ -259,7 +225,9 @@ impl Opened {
         let intent = entries::intent(&permit, component);
         let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
-        let outcome = self.cage(report).run(recorded);
+        let at = recorded.receipt().at().get();
+        let moment = self.moment(&step.id, at, &report.session);
+        let outcome = self.cage(moment).run(recorded);
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
         self.journal.note(entries::outcome(
             &step.id,
@@ -294,15 +262,7 @@ impl Opened {
         })
     }
 
-    fn cage(&self, report: &Report) -> Cage {
-        // The tools' clock and random numbers are the session's, so that a call can be replayed.
-        let seed = report.session.bytes().fold(0_u64, |seed, b| {
-            seed.wrapping_mul(31).wrapping_add(u64::from(b))
-        });
-        let moment = Moment {
-            unix_millis: clock::millis(),
-            seed,
-        };
+    fn cage(&self, moment: Moment) -> Cage {
         Cage::new(
             Arc::clone(&self.house.cage),
             Arc::clone(&self.house.catalog),
@@ -311,6 +271,15 @@ impl Opened {
             Limits::STANDARD,
             moment,
         )
+    }
+
+    /// Say what would change, and leave it at that.
+    pub(super) fn say_effects(&mut self, done: Performed) -> Result<(), Failure> {
+        let effects = Effects::gather(done.effects)?;
+        if effects.is_empty() {
+            return Ok(());
+        }
+        self.journal.note(entries::effects(&effects))
     }
 
     /// Show what would change, ask once, release or keep.
@@ -333,7 +302,7 @@ impl Opened {
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
-        let cage = self.cage(report);
+        let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
         let ask = |effects: &Effects| {
             let pages =
                 Look::new(&cage, effects, days).pages(&done.step.args, &why, &self.manifest);

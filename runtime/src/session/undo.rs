@@ -4,18 +4,19 @@
 //! The new entries are in the ledger before anything changes, and what was kept goes only once its target is back. So a crash in between leaves
 //! some targets back and others as released, each whole, and the shelf with what is not back yet: the same command takes it up again.
 
+use cloister_attest::Change;
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Effect, Effects, Released, Shelf, Standing};
 use serde_json::Map;
 
-use super::later::{as_recorded, made};
+use super::later::{as_recorded, let_go};
 use super::{House, begin, settle};
 use crate::clock;
 use crate::commands::Desk;
 use crate::consent::{self, Asking, Terminal};
 use crate::counted::counted;
 use crate::entries;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::look::{Look, Why};
 use crate::report::Report;
@@ -70,11 +71,9 @@ pub(crate) fn undo(
     let house = House::open(home)?;
     let shelf = kept_by(session, &house)?;
     let released = Effects::gather(shelf.store()?.list()?)?;
-    let recorded: Vec<_> = made(home)?
-        .into_iter()
-        .filter(|made| made.session == session)
-        .collect();
+    let recorded = let_go(home, session)?;
     as_recorded(&recorded, &released)?;
+    all_of_it(&recorded, &released)?;
     let effects = taking_back(&shelf, &released)?;
     let (cage, nothing) = begin::looking_cage(&house, shelf.store()?)?;
     let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
@@ -94,11 +93,16 @@ pub(crate) fn undo(
     let told = journal
         .note(entries::note("undo", &format!("of session {session}")))
         .and_then(|()| settle::settle(effects, ask, &store, own.as_ref(), &mut journal, report));
+    report.quarantined.clear(); // nothing of it waits there
     if told.is_ok() {
         shelf.close();
     }
-    journal.close(told)
+    journal.close(told.map_err(|failure| failure.hint(AGAIN.to_owned())))
 }
+
+/// What to do about an undo that was not done.
+const AGAIN: &str =
+    "what the session released stands as it was, and is kept still: `cloister undo` asks again";
 
 /// The shelf of a session, if it is kept still.
 fn kept_by(session: &str, house: &House) -> Result<Shelf, Failure> {
@@ -117,6 +121,24 @@ fn kept_by(session: &str, house: &House) -> Result<Shelf, Failure> {
             };
             Failure::failed(format!("nothing is kept of session `{session}`")).hint(kept)
         })
+}
+
+/// Whatever was let go lies on the shelf still, or stands as it was before. Else what is left there would be taken for everything.
+fn all_of_it(recorded: &[Change], released: &Effects) -> Result<(), Failure> {
+    let kept: Vec<Change> = released.list().iter().map(entries::change).collect();
+    let lost: Vec<String> = recorded
+        .iter()
+        .filter(|change| !kept.contains(change) && !Standing::is_before(change))
+        .map(|change| change.to.as_ref().unwrap_or(&change.path))
+        .map(|path| format!("`{}`", escape(path, Lines::Escape)))
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let said = format!("nothing is kept any more of {}", lost.join(", "));
+    Err(Failure::new(Kind::Integrity, said).hint(
+        "somebody removed it from `kept/`; nothing was put back: put the rest back by hand from there".to_owned(),
+    ))
 }
 
 /// The effects that take back what stands as it was released. One target that stands otherwise refuses all of it; what already is as it was before

@@ -129,7 +129,12 @@ fn attempts<'a>(kind: &str, folder: &Path, inherited: &File) -> Vec<Attempt<'a>>
             Attempt("fork", String::new(), &[Seccomp]),
             Attempt("newer fork", String::new(), &[Seccomp]),
         ],
-        _ => vec![Attempt("memory", (1_u64 << 30).to_string(), &[Rlimits])],
+        _ => vec![
+            Attempt("memory", (1_u64 << 30).to_string(), &[Rlimits]),
+            Attempt("shared memory", (1_u64 << 30).to_string(), &[Seccomp]),
+            Attempt("growing memory", (1_u64 << 30).to_string(), &[Seccomp]),
+            Attempt("addresses", (1_u64 << 40).to_string(), &[Rlimits]),
+        ],
     });
     attempts
 }

@@ -49,11 +49,12 @@ impl Outcome {
         }
     }
 
+    /// Files by the names that a person knows, so that the same call on a copy of the folder has the same digest.
     pub(crate) fn digest(&self) -> Digest {
         let written: Vec<_> = self
             .effects
             .iter()
-            .map(|e| json!([e.path(), e.digest()]))
+            .map(|e| json!([e.name(), e.digest()]))
             .collect();
         let terms = json!({"ended": format!("{:?}", self.ended), "value": self.value, "detail": self.detail, "effects": written});
         // Canonical JSON fails on non-finite numbers only, and `from_value` makes none.

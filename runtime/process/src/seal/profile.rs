@@ -9,6 +9,11 @@ use super::syscalls;
 
 /// Seconds of processor time of a call. The agent's clock ends one long before; this ends one whose agent stands still.
 const CALL_CPU_SECONDS: u64 = 300;
+/// Bytes of addresses beside the memory that may be written: wasmtime reserves 4 GiB and guards for each of two linear memories. What is only
+/// reserved or read takes no memory, but for its page tables: one byte in 512, so 24 MiB.
+const ADDRESS_BYTES: u64 = 12 << 30;
+/// Bytes of the process's own stack, which no other limit counts. Linux's usual 8 MiB, whatever the agent was started with.
+const STACK_BYTES: u64 = 8 << 20;
 
 /// Which kind of process this is.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +59,8 @@ impl Profile {
         if let Profile::Cage { memory } = self {
             limits.extend([
                 (Resource::RLIMIT_DATA, *memory),
+                (Resource::RLIMIT_AS, memory.saturating_add(ADDRESS_BYTES)),
+                (Resource::RLIMIT_STACK, STACK_BYTES),
                 (Resource::RLIMIT_CPU, CALL_CPU_SECONDS),
                 (Resource::RLIMIT_NPROC, 0),
             ]);

@@ -9,74 +9,86 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter,
 };
 
-/// A system call, and with which first argument; any, where there is no choice.
-pub type Allowed = (libc::c_long, &'static [u64]);
+/// A system call, and with which arguments.
+pub type Allowed = (libc::c_long, Arguments);
 
-const ANY: &[u64] = &[];
+/// What a filter asks of a call's arguments.
+#[derive(Debug, Clone, Copy)]
+pub enum Arguments {
+    /// Nothing.
+    Any,
+    /// The first is one of these.
+    First(&'static [u64]),
+    /// The flags of `mmap` ask for memory that the limits of `profile.rs` count: neither shared, which the system counts for nobody, nor
+    /// growing downwards, which it counts as stack.
+    Counted,
+}
+
+use Arguments::{Any, Counted, First};
 
 /// What a call does: speak on descriptor 0, read the component from 1, hold memory, catch the faults of a guest, end.
 pub const CAGE: &[Allowed] = &[
-    (libc::SYS_read, &[0, 1]),
-    (libc::SYS_write, &[0]),
-    (libc::SYS_brk, ANY),
-    (libc::SYS_madvise, ANY),
-    (libc::SYS_mmap, ANY),
-    (libc::SYS_mprotect, ANY),
-    (libc::SYS_mremap, ANY),
-    (libc::SYS_munmap, ANY),
-    (libc::SYS_rt_sigaction, ANY),
-    (libc::SYS_rt_sigprocmask, ANY),
-    (libc::SYS_rt_sigreturn, ANY),
-    (libc::SYS_sigaltstack, ANY),
-    (libc::SYS_clock_gettime, ANY),
-    (libc::SYS_getrandom, ANY),
-    (libc::SYS_futex, ANY),
-    (libc::SYS_exit_group, ANY),
+    (libc::SYS_read, First(&[0, 1])),
+    (libc::SYS_write, First(&[0])),
+    (libc::SYS_brk, Any),
+    (libc::SYS_madvise, Any),
+    (libc::SYS_mmap, Counted),
+    (libc::SYS_mprotect, Any),
+    (libc::SYS_mremap, Any),
+    (libc::SYS_munmap, Any),
+    (libc::SYS_rt_sigaction, Any),
+    (libc::SYS_rt_sigprocmask, Any),
+    (libc::SYS_rt_sigreturn, Any),
+    (libc::SYS_sigaltstack, Any),
+    (libc::SYS_clock_gettime, Any),
+    (libc::SYS_getrandom, Any),
+    (libc::SYS_futex, Any),
+    (libc::SYS_exit_group, Any),
     // For `no_more_code`, which takes them away.
-    (libc::SYS_prctl, &[PR_SET_NO_NEW_PRIVS]),
-    (libc::SYS_seccomp, &[SECCOMP_SET_MODE_FILTER]),
+    (libc::SYS_prctl, First(&[PR_SET_NO_NEW_PRIVS])),
+    (libc::SYS_seccomp, First(&[SECCOMP_SET_MODE_FILTER])),
 ];
 
 /// What a model does: speak on descriptor 0, read its bytes from 1, say on 2, which leads nowhere, why it panics; hold memory, have threads
 /// and wait for them, end.
 pub const MIND: &[Allowed] = &[
-    (libc::SYS_read, &[0, 1]),
-    (libc::SYS_write, &[0, 2]),
-    (libc::SYS_brk, ANY),
-    (libc::SYS_madvise, ANY),
-    (libc::SYS_mmap, ANY),
-    (libc::SYS_mprotect, ANY),
-    (libc::SYS_mremap, ANY),
-    (libc::SYS_munmap, ANY),
-    (libc::SYS_clone, &[THREAD]),
-    (libc::SYS_clone3, ANY), // which `old_threads` answers
-    (libc::SYS_gettid, ANY),
-    (libc::SYS_rt_sigaction, &[SIGCANCEL, SIGSETXID]), // of the C library, before its first thread
-    (libc::SYS_set_robust_list, ANY),
-    (libc::SYS_rseq, ANY),
-    (libc::SYS_prctl, &[PR_SET_NAME]),
-    (libc::SYS_sched_getaffinity, ANY), // glibc asks for it when a thread wants to know its stack
-    (libc::SYS_sched_yield, ANY),
-    (libc::SYS_futex, ANY),
-    (libc::SYS_rt_sigprocmask, ANY),
-    (libc::SYS_rt_sigreturn, ANY),
-    (libc::SYS_sigaltstack, ANY),
-    (libc::SYS_clock_gettime, ANY),
-    (libc::SYS_getrandom, ANY),
+    (libc::SYS_read, First(&[0, 1])),
+    (libc::SYS_write, First(&[0, 2])),
+    (libc::SYS_brk, Any),
+    (libc::SYS_madvise, Any),
+    (libc::SYS_mmap, Any),
+    (libc::SYS_mprotect, Any),
+    (libc::SYS_mremap, Any),
+    (libc::SYS_munmap, Any),
+    (libc::SYS_clone, First(&[THREAD])),
+    (libc::SYS_clone3, Any), // which `old_threads` answers
+    (libc::SYS_gettid, Any),
+    (libc::SYS_rt_sigaction, First(&[SIGCANCEL, SIGSETXID])), // of the C library, before its first thread
+    (libc::SYS_set_robust_list, Any),
+    (libc::SYS_rseq, Any),
+    (libc::SYS_prctl, First(&[PR_SET_NAME])),
+    (libc::SYS_sched_getaffinity, Any), // glibc asks for it when a thread wants to know its stack
+    (libc::SYS_sched_yield, Any),
+    (libc::SYS_futex, Any),
+    (libc::SYS_rt_sigprocmask, Any),
+    (libc::SYS_rt_sigreturn, Any),
+    (libc::SYS_sigaltstack, Any),
+    (libc::SYS_clock_gettime, Any),
+    (libc::SYS_getrandom, Any),
     #[cfg(target_arch = "x86_64")]
-    (libc::SYS_arch_prctl, &[ARCH_REQ_XCOMP_PERM]), // Intel's AMX
-    (libc::SYS_exit, ANY),
-    (libc::SYS_exit_group, ANY),
+    (libc::SYS_arch_prctl, First(&[ARCH_REQ_XCOMP_PERM])), // Intel's AMX
+    (libc::SYS_exit, Any),
+    (libc::SYS_exit_group, Any),
 ];
 
 /// What is left for the process that waits for the one inside.
 pub const WAITING: &[Allowed] = &[
-    (libc::SYS_wait4, ANY),
-    (libc::SYS_waitid, ANY),
-    (libc::SYS_close, ANY),
-    (libc::SYS_munmap, ANY),
-    (libc::SYS_sigaltstack, ANY),
-    (libc::SYS_exit_group, ANY),
+    (libc::SYS_wait4, Any),
+    (libc::SYS_waitid, Any),
+    (libc::SYS_close, Any),
+    (libc::SYS_munmap, Any),
+    (libc::SYS_sigaltstack, Any),
+    (libc::SYS_exit_group, Any),
 ];
 
 /// The C library's own signals among its threads.
@@ -100,6 +112,21 @@ const THREAD: u64 = (libc::CLONE_VM
     | libc::CLONE_PARENT_SETTID
     | libc::CLONE_CHILD_CLEARTID) as u64;
 
+const UNCOUNTED: u64 = (libc::MAP_SHARED | libc::MAP_GROWSDOWN) as u64;
+
+impl Arguments {
+    fn rules(self) -> Result<Vec<SeccompRule>, BackendError> {
+        match self {
+            Any => Ok(Vec::new()),
+            First(choices) => choices
+                .iter()
+                .map(|value| argument(0, SeccompCmpOp::Eq, *value))
+                .collect(),
+            Counted => Ok(vec![argument(3, SeccompCmpOp::MaskedEq(UNCOUNTED), 0)?]),
+        }
+    }
+}
+
 /// Rules by call; one without rules is meant whatever its arguments are.
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
@@ -108,12 +135,9 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 /// # Errors
 /// What the kernel says; without this filter nothing may run.
 pub fn allow(list: &[Allowed]) -> io::Result<()> {
-    let rules = list.iter().map(|(call, first)| {
-        let choices = first
-            .iter()
-            .map(|value| argument(0, SeccompCmpOp::Eq, *value));
-        Ok((*call, choices.collect::<Result<Vec<_>, _>>()?))
-    });
+    let rules = list
+        .iter()
+        .map(|(call, arguments)| Ok((*call, arguments.rules()?)));
     filter(rules, SeccompAction::KillProcess, SeccompAction::Allow)
 }
 

@@ -11,6 +11,8 @@ use crate::mind::wire::Turn;
 
 /// The longest free answer, tokens: about a screenful.
 const LONGEST_ANSWER: usize = 220;
+/// What ends a value in the call as the model writes it.
+const QUOTE: &str = "\"";
 
 pub(super) struct Thought<'e, S> {
     engine: &'e Engine,
@@ -79,10 +81,11 @@ impl<'e, S: Store> Thought<'e, S> {
         self.key(slot);
         self.flush();
         self.session.align(&self.tokens, watch)?;
-        let constraint = Constraint::one_of(shown, End::With("\"".to_owned()))?;
+        let texts: Vec<String> = shown.iter().map(|text| quoted(text)).collect();
+        let constraint = Constraint::one_of(&texts, End::With(QUOTE.to_owned()))?;
         let decoded = self.session.choose(&constraint, watch)?;
         self.tokens.extend(&decoded.tokens);
-        let chosen = shown.iter().position(|text| *text == decoded.text);
+        let chosen = texts.iter().position(|text| *text == decoded.text);
         Ok(chosen
             .and_then(|index| u32::try_from(index).ok())
             .ok_or(decoded.text))
@@ -91,8 +94,8 @@ impl<'e, S: Store> Thought<'e, S> {
     /// Take note of what was settled without a choice, so that later choices are made in its light.
     pub(super) fn settled(&mut self, slot: &str, shown: &str) {
         self.key(slot);
-        self.pending.push_str(shown);
-        self.pending.push('"');
+        self.pending.push_str(&quoted(shown));
+        self.pending.push_str(QUOTE);
     }
 
     /// Answer in words a request that needs no tool.
@@ -137,3 +140,13 @@ impl<'e, S: Store> Thought<'e, S> {
             .extend(self.engine.tokenizer().encode_continued(&text));
     }
 }
+
+/// What may stand between two quotation marks: a heading with one of its own does not end there, nor make the choice impossible.
+fn quoted(shown: &str) -> String {
+    shown.replace(QUOTE, "''")
+}
+
+#[cfg(test)]
+mod made;
+#[cfg(test)]
+mod tests;

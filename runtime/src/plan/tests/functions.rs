@@ -133,6 +133,129 @@ fn files_are_packed_where_the_request_says_so() {
 }
 
 #[test]
+fn a_file_gets_another_form() {
+    let to = |request: &str| {
+        let (tool, args) = call(request);
+        assert_eq!(tool, "sheet.convert", "{request}");
+        assert_eq!(args["file"], "rent.xlsx", "{request}");
+        args["save"].clone()
+    };
+    for (request, save) in [
+        ("Convert rent.xlsx to csv", "reports/rent.csv"),
+        (
+            "Please convert the workbook rent.xlsx to an OpenDocument spreadsheet.",
+            "reports/rent.ods",
+        ),
+        (
+            "Could you export rent.xlsx as a CSV file?",
+            "reports/rent.csv",
+        ),
+        ("Turn rent.xlsx into ods", "reports/rent.ods"),
+        ("Save rent.xlsx as payments.csv", "reports/payments.csv"),
+        ("Convert rent.xlsx to reports/old.ods", "reports/old.ods"),
+    ] {
+        assert_eq!(to(request), save, "{request}");
+    }
+    let files = ["rent.xlsx", "tides.csv", "notes.txt"];
+    for request in [
+        "Save the total depth of rent.xlsx as reports/depth.csv",
+        "Save rent.xlsx as reports/copy.xlsx",
+        "How do I convert rent.xlsx to csv?",
+        "Convert rent.xlsx to pdf",
+        "Convert notes.txt to csv",
+        "Convert rent.xlsx and tides.csv to ods",
+        "List the rows of rent.xlsx as csv",
+    ] {
+        let offered = offered(&files, request);
+        assert!(
+            !offered.contains(&"sheet.convert".to_owned()),
+            "{request}: {offered:?}"
+        );
+    }
+    assert!(offered(&files, "Convert rent.xlsx to pdf").is_empty());
+}
+
+#[test]
+fn rows_are_appended_to_the_file_that_a_preposition_brings_in() {
+    let (rows, to) = ("tides-2024-04.xlsx", "rent.xlsx");
+    for (request, save) in [
+        (
+            "Append the rows of tides-2024-04.xlsx to rent.xlsx",
+            "reports/rent.xlsx",
+        ),
+        (
+            "Please add to the workbook rent.xlsx the rows of tides-2024-04.xlsx",
+            "reports/rent.xlsx",
+        ),
+        (
+            "Append tides-2024-04.xlsx to rent.xlsx and save it as reports/all.xlsx",
+            "reports/all.xlsx",
+        ),
+        (
+            "Add the rows of tides-2024-04.xlsx to rent.xlsx, save it to all.xlsx",
+            "reports/all.xlsx",
+        ),
+    ] {
+        let (tool, args) = call(request);
+        assert_eq!(tool, "sheet.append", "{request}");
+        assert_eq!(
+            args,
+            json!({"rows": rows, "to": to, "save": save}),
+            "{request}"
+        );
+    }
+    let files = ["a.xlsx", "b.xlsx", "c.csv"];
+    for request in [
+        "Add up the amounts in a.xlsx and b.xlsx",
+        "Add the total per region of a.xlsx to b.xlsx",
+        "Which rows of a.xlsx would you append to b.xlsx?",
+        "Append a.xlsx to d.xlsx",
+        "Add a chart to a.xlsx",
+    ] {
+        let offered = offered(&files, request);
+        assert!(
+            !offered.contains(&"sheet.append".to_owned()),
+            "{request}: {offered:?}"
+        );
+    }
+}
+
+#[test]
+fn two_tables_are_joined_in_the_order_in_which_they_are_named() {
+    let (tool, args) =
+        call("Join rent.xlsx with tides-2024-04.xlsx on Station and save it as reports/both.xlsx");
+    assert_eq!(tool, "sheet.join");
+    assert_eq!(args["left"], "rent.xlsx");
+    assert_eq!(args["right"], "tides-2024-04.xlsx");
+    assert_eq!(args["inner"], Value::Null);
+    assert_eq!(args["save"], "reports/both.xlsx");
+    let (_, args) = call("Merge rent.xlsx and tides-2024-04.xlsx, only matching rows");
+    assert_eq!(args["inner"], "only-matches");
+    let files = ["a.xlsx", "b.xlsx"];
+    let measured = offered(
+        &files,
+        "Join a.xlsx with b.xlsx and give the total per town",
+    );
+    assert_eq!(measured, ["sheet.summarize"]);
+    let plain = offered(&files, "Rows of a.xlsx and b.xlsx");
+    assert!(!plain.contains(&"sheet.join".to_owned()), "{plain:?}");
+}
+
+#[test]
+fn a_form_that_is_named_is_the_ending_of_what_is_made() {
+    let save =
+        |request: &str| drafted(request, &[("tool", "sheet.summarize")]).0.args["save"].clone();
+    assert_eq!(
+        save("Save the total depth per station as csv"),
+        "reports/summarize.csv"
+    );
+    assert_eq!(
+        save("Save the total depth per station as an Excel workbook"),
+        "reports/summarize.xlsx"
+    );
+}
+
+#[test]
 fn a_totals_row_is_made_where_it_is_spoken_of() {
     let row = |request: &str| {
         let (draft, _) = drafted(request, &[("tool", "sheet.summarize")]);

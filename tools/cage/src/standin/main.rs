@@ -107,8 +107,11 @@ fn attempted(attempt: &str, target: &str) -> i64 {
                 [1, parameters.as_ptr() as i64, 0, 0, 0, 0],
             )
         }
-        "memory" => memory(number, libc::PROT_READ | libc::PROT_WRITE),
-        "code" => memory(number, libc::PROT_READ | libc::PROT_EXEC),
+        "memory" => mapped(number, WRITABLE, libc::MAP_PRIVATE),
+        "shared memory" => mapped(number, WRITABLE, libc::MAP_SHARED),
+        "growing memory" => mapped(number, WRITABLE, libc::MAP_PRIVATE | libc::MAP_GROWSDOWN),
+        "addresses" => mapped(number, libc::PROT_READ, libc::MAP_PRIVATE),
+        "code" => mapped(number, libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE),
         "descriptor" => (libc::SYS_write, [number, c"x".as_ptr() as i64, 1, 0, 0, 0]),
         "fork" => (libc::SYS_clone, [i64::from(libc::SIGCHLD), 0, 0, 0, 0, 0]),
         "newer fork" => {
@@ -123,9 +126,11 @@ fn attempted(attempt: &str, target: &str) -> i64 {
     call(number, arguments)
 }
 
-/// So many bytes of new memory.
-fn memory(bytes: i64, protection: i32) -> (i64, Arguments) {
-    let private = i64::from(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    let arguments = [0, bytes, i64::from(protection), private, -1, 0];
+const WRITABLE: libc::c_int = libc::PROT_READ | libc::PROT_WRITE;
+
+/// `mmap` of so many bytes of no file.
+fn mapped(bytes: i64, protection: libc::c_int, flags: libc::c_int) -> (i64, Arguments) {
+    let flags = i64::from(flags | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE);
+    let arguments = [0, bytes, i64::from(protection), flags, -1, 0];
     (libc::SYS_mmap, arguments)
 }

@@ -4,6 +4,8 @@ mod archive;
 mod delimited;
 mod workbook;
 
+pub(crate) use delimited::separator;
+
 use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault};
 use crate::cell::Cell;
 use crate::failure::failure;
@@ -11,6 +13,7 @@ use crate::limits::LIMITS;
 use archive::Packed;
 use values::number::Mark;
 use values::source::{Source, Unread, read_all};
+use values::text::folded;
 
 /// One file's worksheets, in their order.
 pub(crate) struct Book {
@@ -20,17 +23,36 @@ pub(crate) struct Book {
     pub(crate) delimited: bool,
 }
 
+impl Book {
+    /// Whether a worksheet is called so.
+    pub(crate) fn has(&self, worksheet: &str) -> bool {
+        let name = folded(worksheet);
+        self.worksheets.iter().any(|one| folded(&one.name) == name)
+    }
+}
+
 /// One worksheet's cells that hold anything.
+#[derive(Clone)]
 pub(crate) struct Worksheet {
     pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
+    /// Whether a person who opens the file sees it at once.
+    pub(crate) shown: Shown,
     /// Cells that held an error such as `#N/A`; they are empty here.
     pub(crate) errors: usize,
     /// The decimal mark of numbers that stand as text and could be read either way.
     pub(crate) mark: Mark,
 }
 
+/// Whether a worksheet is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Seen,
+    Hidden,
+}
+
 /// One row that is not blank: its number counts from 1, its cells have their columns from 0 and are in their order.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) number: u32,
     pub(crate) cells: Vec<(u32, Cell)>,
@@ -69,14 +91,23 @@ impl Budget {
 
 /// Read one file through its handle.
 pub(crate) fn open(file: &str, source: &impl Source, budget: &mut Budget) -> Result<Book, Failure> {
-    let bytes = read_all(source, LIMITS.file_bytes).map_err(|unread| match unread {
+    parsed(file, read(file, source)?, budget)
+}
+
+/// The bytes of one file.
+pub(crate) fn read(file: &str, source: &impl Source) -> Result<Vec<u8>, Failure> {
+    read_all(source, LIMITS.file_bytes).map_err(|unread| match unread {
         Unread::TooLarge => failure(
             Fault::TooLarge,
             file,
             &format!("holds more than {} MiB", LIMITS.file_bytes >> 20),
         ),
         Unread::Failed => failure(Fault::NotAWorkbook, file, "could not be read"),
-    })?;
+    })
+}
+
+/// The worksheets that a file's bytes hold.
+pub(crate) fn parsed(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Failure> {
     parse(file, bytes, budget).map_err(|unreadable| match unreadable {
         Unreadable::NotAWorkbook(why) => failure(
             Fault::NotAWorkbook,
@@ -110,6 +141,13 @@ fn parse(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Unread
         worksheets,
         delimited,
     })
+}
+
+/// A file's ending in small letters, without the dot.
+pub(crate) fn ending(file: &str) -> String {
+    file.rsplit_once('.')
+        .map(|(_, ending)| ending.to_lowercase())
+        .unwrap_or_default()
 }
 
 /// Rows out of cells in any order; where a cell stands twice, its first value counts.

@@ -1,16 +1,19 @@
-//! Workbooks and tables: describe, summarize, take rows, compare, write a workbook with a chart. Reaches nothing but the handles it is given.
+//! Workbooks and tables: describe, summarize, take rows, compare, join, convert, append, write a workbook with a chart. Reaches nothing but the handles it is given.
 
+mod append;
 #[cfg(test)]
 mod bench;
 mod book;
 mod cell;
 mod compare;
 mod condition;
+mod convert;
 #[cfg(test)]
 mod corpus;
 mod describe;
 mod failure;
 mod found;
+mod join;
 mod limits;
 mod period;
 mod rows;
@@ -44,8 +47,8 @@ mod bindings {
 
 use bindings::cloister::tool::handles::{Input, Output};
 use bindings::exports::cloister::sheet::sheet::{
-    Chart, Column, Condition, Direction, Failure, Fault, Guest, Key, Measure, Order, Table,
-    TableInfo, TotalsRow, Worksheet,
+    Appended, Chart, Column, Condition, Conversion, Direction, Failure, Fault, Guest, Inner, Key,
+    Measure, Order, Table, TableInfo, TotalsRow, Worksheet,
 };
 use book::{Book, Budget};
 use limits::LIMITS;
@@ -128,6 +131,46 @@ impl Guest for Tool {
             save.as_ref(),
         )?;
         Ok(found.into_table())
+    }
+
+    fn join(
+        left: Input,
+        right: Input,
+        worksheet: Option<Worksheet>,
+        key: Option<Column>,
+        inner: Option<Inner>,
+        save: Option<Output>,
+    ) -> Result<Table, Failure> {
+        let needed: Vec<&str> = key.iter().map(String::as_str).collect();
+        let mut budget = Budget::whole();
+        let mut table = |file: &Input| {
+            let book = book::open(&file.name(), file, &mut budget)?;
+            let named = worksheet.as_deref().filter(|name| book.has(name));
+            select::table(book, named, &needed)
+        };
+        let (left, right) = (table(&left)?, table(&right)?);
+        let mut found = join::join(&left, &right, key.as_deref(), inner)?;
+        let layout = Layout {
+            worksheet: "Joined",
+            keys: 0,
+            chart: None,
+        };
+        write::save(&mut found, &layout, save.as_ref())?;
+        Ok(found.into_table())
+    }
+
+    fn append(rows: Input, to: Input, save: Output) -> Result<Appended, Failure> {
+        let mut budget = Budget::whole();
+        let rows = book::open(&rows.name(), &rows, &mut budget)?;
+        let bytes = book::read(&to.name(), &to)?;
+        let book = book::parsed(&to.name(), bytes.clone(), &mut budget)?;
+        let to = append::Whole { bytes, book };
+        append::append(select::table(rows, None, &[])?, &to, &save)
+    }
+
+    fn convert(file: Input, save: Output) -> Result<Conversion, Failure> {
+        let book = book::open(&file.name(), &file, &mut Budget::whole())?;
+        convert::convert(book, &save)
     }
 
     fn compare(

@@ -24,6 +24,8 @@ pub(crate) struct Limits {
     pub(crate) text_characters: usize,
     /// Rows of a worksheet that Excel can open, less the heading.
     pub(crate) worksheet_rows: usize,
+    /// Fields of a text file that keeps every cell at its place: a few cells far apart would make endless commas.
+    pub(crate) fields: usize,
     /// Characters of one cell that Excel can open.
     pub(crate) cell_characters: usize,
     /// Bytes of one write; the handle takes any length, but each piece is copied.
@@ -42,6 +44,7 @@ pub(crate) const LIMITS: Limits = Limits {
     distinct_values: 40,
     text_characters: 200,
     worksheet_rows: 1_048_575,
+    fields: 20_000_000,
     cell_characters: 32_767,
     write_bytes: 1 << 20,
 };

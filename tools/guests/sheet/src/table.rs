@@ -3,6 +3,9 @@
 mod heading;
 mod kinds;
 mod totals;
+mod typed;
+
+pub(crate) use typed::typed;
 
 use std::collections::BTreeSet;
 
@@ -27,7 +30,11 @@ pub(crate) struct Table {
     /// Counts from 1.
     pub(crate) header_row: u32,
     pub(crate) columns: Vec<Column>,
+    /// Where each column stands in the worksheet, from 0.
+    pub(crate) places: Vec<u32>,
     pub(crate) rows: Vec<Vec<Cell>>,
+    /// The last data row, or the heading where there is none; counts from 1.
+    pub(crate) last_row: u32,
     /// What was left out, as sentences.
     pub(crate) notes: Vec<String>,
 }
@@ -63,6 +70,8 @@ impl Table {
             worksheet: worksheet.name,
             header_row: header.number,
             columns,
+            places: span.clone().collect(),
+            last_row: body.numbers.last().copied().unwrap_or(header.number),
             rows: body.rows,
             notes: notes.into_iter().map(here).collect(),
         };
@@ -95,6 +104,7 @@ impl Table {
             return self;
         }
         self.columns = only(self.columns, &kept);
+        self.places = only(self.places, &kept);
         self.rows = self.rows.into_iter().map(|row| only(row, &kept)).collect();
         self
     }
@@ -153,7 +163,7 @@ fn names(header: &Row, span: &Span) -> Vec<String> {
 }
 
 /// A column's letters: 0 is `A`, 26 is `AA`.
-fn letters(column: u32) -> String {
+pub(crate) fn letters(column: u32) -> String {
     let mut letters = Vec::new();
     let mut left = column.saturating_add(1);
     while let Some(one) = left.checked_sub(1) {

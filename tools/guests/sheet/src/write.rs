@@ -1,9 +1,16 @@
 //! What was found, written to the file that the person named. Values only: nothing that is written computes, links or runs.
 
 mod delimited;
+mod names;
+mod opendocument;
 mod workbook;
 
+pub(crate) use delimited::Guard;
+pub(crate) use opendocument::legal;
+
 use crate::bindings::exports::cloister::sheet::sheet::{Chart, Failure, Fault};
+use crate::book::{Shown, Worksheet};
+use crate::cell::Cell;
 use crate::failure::failure;
 use crate::found::Found;
 use crate::limits::LIMITS;
@@ -25,6 +32,115 @@ pub(crate) struct Layout {
     pub(crate) chart: Option<Chart>,
 }
 
+/// The forms that can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Workbook,
+    OpenDocument,
+    Delimited,
+}
+
+impl Form {
+    /// The form that a file's name asks for.
+    pub(crate) fn of(file: &str) -> Result<Self, Failure> {
+        let ending = file
+            .rsplit_once('.')
+            .map(|(_, ending)| ending.to_lowercase());
+        match ending.as_deref() {
+            Some("xlsx") => Ok(Self::Workbook),
+            Some("ods") => Ok(Self::OpenDocument),
+            Some("csv") => Ok(Self::Delimited),
+            _ => Err(failure(
+                Fault::NotWritten,
+                file,
+                "cannot be written: only .xlsx, .ods and .csv can",
+            )),
+        }
+    }
+}
+
+/// A worksheet to write: its rows, numbered from 1, with the cells that hold anything at their columns from 0.
+struct Leaf<'a> {
+    name: String,
+    shown: Shown,
+    rows: Vec<(u32, Vec<(u32, &'a Cell)>)>,
+}
+
+impl<'a> Leaf<'a> {
+    fn whole(worksheet: &'a Worksheet, name: String) -> Self {
+        let cells = |cells: &'a [(u32, Cell)]| cells.iter().map(|(at, cell)| (*at, cell)).collect();
+        let rows = worksheet.rows.iter();
+        Self {
+            name,
+            shown: worksheet.shown,
+            rows: rows.map(|row| (row.number, cells(&row.cells))).collect(),
+        }
+    }
+
+    /// How many columns there are, up to the last cell.
+    fn width(&self) -> u32 {
+        let last = |cells: &[(u32, &Cell)]| cells.last().map_or(0, |(at, _)| at.saturating_add(1));
+        self.rows
+            .iter()
+            .map(|(_, cells)| last(cells))
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// Write worksheets as they stand; says what the form could not hold. A text file holds one.
+pub(crate) fn worksheets(all: &[&Worksheet], target: &impl Target) -> Result<Vec<String>, Failure> {
+    let file = target.name();
+    let mut notes = Vec::new();
+    let names = names::fitting(all.iter().map(|worksheet| worksheet.name.as_str()));
+    if all
+        .iter()
+        .zip(&names)
+        .any(|(worksheet, name)| worksheet.name != *name)
+    {
+        notes.push("worksheets have other names where a workbook cannot hold theirs".to_owned());
+    }
+    let each = all.iter().zip(names);
+    let leaves: Vec<Leaf<'_>> = each
+        .map(|(worksheet, name)| Leaf::whole(worksheet, name))
+        .collect();
+    let last = leaves.iter().filter_map(|leaf| leaf.rows.last());
+    if let Some((row, _)) = last
+        .clone()
+        .find(|(row, _)| *row as usize > LIMITS.worksheet_rows)
+    {
+        let what = format!("cannot hold {row} rows");
+        return Err(failure(Fault::TooLarge, &file, &what));
+    }
+    let refused = |why: String| failure(Fault::NotWritten, &file, &why);
+    let bytes = match Form::of(&file)? {
+        Form::Workbook => workbook::copied(&leaves, &mut notes)
+            .map_err(|error| refused(format!("could not be written: {error}")))?,
+        Form::OpenDocument => opendocument::bytes(&leaves, &mut notes)
+            .map_err(|error| refused(format!("could not be written: {error}")))?,
+        Form::Delimited => {
+            let Some(leaf) = leaves.first() else {
+                return Ok(notes);
+            };
+            delimited::copied(leaf, &mut notes).ok_or_else(|| {
+                refused("cannot hold so wide a worksheet of so many rows".to_owned())
+            })?
+        }
+    };
+    put(target, &bytes)?;
+    Ok(notes)
+}
+
+pub(crate) fn put(target: &impl Target, bytes: &[u8]) -> Result<(), Failure> {
+    for piece in bytes.chunks(LIMITS.write_bytes) {
+        target.write(piece).ok_or_else(|| {
+            let why = "could not be written: the host refused";
+            failure(Fault::NotWritten, &target.name(), why)
+        })?;
+    }
+    Ok(())
+}
+
 /// Write to `target` what its name asks for, and note what that form cannot hold.
 pub(crate) fn save(
     found: &mut Found,
@@ -41,9 +157,6 @@ pub(crate) fn save(
     };
     let file = target.name();
     let refused = |why: &str| failure(Fault::NotWritten, &file, why);
-    let ending = file
-        .rsplit_once('.')
-        .map(|(_, ending)| ending.to_lowercase());
     if found.rows.len() > LIMITS.worksheet_rows {
         return Err(failure(
             Fault::TooLarge,
@@ -51,26 +164,26 @@ pub(crate) fn save(
             &format!("cannot hold {} rows", found.rows.len()),
         ));
     }
-    let bytes = match ending.as_deref() {
-        Some("xlsx") => workbook::bytes(found, layout)
-            .map_err(|error| refused(&format!("could not be written: {error}")))?,
-        Some("csv") => {
-            delimited::bytes(found, layout).ok_or_else(|| refused("could not be written"))?
-        }
-        _ => return Err(refused("cannot be written: only .xlsx and .csv can")),
-    };
-    for piece in bytes.chunks(LIMITS.write_bytes) {
-        target
-            .write(piece)
-            .ok_or_else(|| refused("could not be written: the host refused"))?;
+    let form = Form::of(&file)?;
+    if form != Form::Workbook && layout.chart.is_some() {
+        let why = "no chart was made, since only an .xlsx gets one";
+        found.notes.push(why.to_owned());
     }
-    Ok(())
+    let bytes = match form {
+        Form::Workbook => workbook::bytes(found, layout)
+            .map_err(|error| refused(&format!("could not be written: {error}")))?,
+        Form::OpenDocument => opendocument::table(found, layout)
+            .map_err(|error| refused(&format!("could not be written: {error}")))?,
+        Form::Delimited => {
+            delimited::bytes(found).ok_or_else(|| refused("could not be written"))?
+        }
+    };
+    put(target, &bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Cell;
     use crate::found::Heading;
     use crate::testing::{Memory, book};
     use jiff::civil::date;
@@ -229,7 +342,7 @@ mod tests {
             (failure.fault, failure.detail.as_str()),
             (
                 Fault::NotWritten,
-                "`out.pdf` cannot be written: only .xlsx and .csv can"
+                "`out.pdf` cannot be written: only .xlsx, .ods and .csv can"
             )
         );
     }

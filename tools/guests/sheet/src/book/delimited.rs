@@ -1,6 +1,6 @@
 //! CSV and its relatives: what separates the fields is found out, then every field is a text.
 
-use crate::book::{Budget, Unreadable, Worksheet, rows};
+use crate::book::{Budget, Shown, Unreadable, Worksheet, rows};
 use crate::cell::Cell;
 use csv::ReaderBuilder;
 use values::number::Mark;
@@ -64,6 +64,7 @@ pub(super) fn parse(
     Ok(Worksheet {
         name: stem.to_owned(),
         rows: rows(cells),
+        shown: Shown::Seen,
         errors: 0,
         mark,
     })
@@ -93,7 +94,7 @@ impl Lines<'_> {
 }
 
 /// The separator that stands equally often on the most lines.
-fn separator(text: &str) -> u8 {
+pub(crate) fn separator(text: &str) -> u8 {
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Cursor;
 
-use crate::book::{Budget, Unreadable, Worksheet, rows};
+use crate::book::{Budget, Shown, Unreadable, Worksheet, rows};
 use crate::cell::Cell;
 use crate::limits::LIMITS;
 use calamine::{
@@ -27,13 +27,13 @@ pub(super) fn xlsx(bytes: Vec<u8>, budget: &mut Budget) -> Result<Vec<Worksheet>
         error => broken(error),
     })?;
     let mut worksheets = Vec::new();
-    for name in names(book.sheets_metadata()) {
+    for (name, shown) in names(book.sheets_metadata()) {
         let mut cells = Cells::default();
         let mut reader = book.worksheet_cells_reader(&name).map_err(broken)?;
         while let Some(cell) = reader.next_cell().map_err(broken)? {
             cells.push(cell.get_position(), raw_ref(cell.get_value()), budget)?;
         }
-        worksheets.push(cells.into_worksheet(name));
+        worksheets.push(cells.into_worksheet(name, shown));
     }
     Ok(worksheets)
 }
@@ -44,13 +44,13 @@ pub(super) fn xlsb(bytes: Vec<u8>, budget: &mut Budget) -> Result<Vec<Worksheet>
         error => broken(error),
     })?;
     let mut worksheets = Vec::new();
-    for name in names(book.sheets_metadata()) {
+    for (name, shown) in names(book.sheets_metadata()) {
         let mut cells = Cells::default();
         let mut reader = book.worksheet_cells_reader(&name).map_err(broken)?;
         while let Some(cell) = reader.next_cell().map_err(broken)? {
             cells.push(cell.get_position(), raw_ref(cell.get_value()), budget)?;
         }
-        worksheets.push(cells.into_worksheet(name));
+        worksheets.push(cells.into_worksheet(name, shown));
     }
     Ok(worksheets)
 }
@@ -89,7 +89,7 @@ where
     R::Error: Display,
 {
     let mut worksheets = Vec::new();
-    for name in names(book.sheets_metadata()) {
+    for (name, shown) in names(book.sheets_metadata()) {
         let range = book.worksheet_range(&name).map_err(broken)?;
         let (top, left) = range.start().unwrap_or_default();
         let mut cells = Cells::default();
@@ -99,7 +99,7 @@ where
             };
             cells.push((at(top, row), at(left, column)), raw(data), budget)?;
         }
-        worksheets.push(cells.into_worksheet(name));
+        worksheets.push(cells.into_worksheet(name, shown));
     }
     Ok(worksheets)
 }
@@ -115,7 +115,7 @@ fn broken(error: impl Display) -> Unreadable {
 }
 
 /// Worksheets that hold cells, those that a person sees first.
-fn names(sheets: &[Sheet]) -> Vec<String> {
+fn names(sheets: &[Sheet]) -> Vec<(String, Shown)> {
     let worksheets = || {
         sheets
             .iter()
@@ -123,9 +123,9 @@ fn names(sheets: &[Sheet]) -> Vec<String> {
     };
     let (seen, hidden): (Vec<&Sheet>, Vec<&Sheet>) =
         worksheets().partition(|sheet| sheet.visible == SheetVisible::Visible);
-    seen.into_iter()
-        .chain(hidden)
-        .map(|sheet| sheet.name.clone())
+    let seen = seen.into_iter().map(|sheet| (sheet, Shown::Seen));
+    seen.chain(hidden.into_iter().map(|sheet| (sheet, Shown::Hidden)))
+        .map(|(sheet, shown)| (sheet.name.clone(), shown))
         .collect()
 }
 
@@ -157,10 +157,11 @@ impl Cells {
         Ok(())
     }
 
-    fn into_worksheet(self, name: String) -> Worksheet {
+    fn into_worksheet(self, name: String, shown: Shown) -> Worksheet {
         Worksheet {
             name,
             rows: rows(self.cells),
+            shown,
             errors: self.errors,
             mark: Mark::Point,
         }

@@ -13,7 +13,7 @@ const DIGITS: usize = 15;
 
 /// Settle every column of `rows`; `mark` decides where all numbers of a column could be read with either decimal mark.
 pub(super) fn settle(rows: &mut [Vec<Cell>], columns: usize, mark: Mark) -> Vec<Kind> {
-    let marks: Vec<Marks> = (0..columns).map(|at| Marks::of(rows, at)).collect();
+    let marks: Vec<Marks> = (0..columns).map(|at| Marks::of(texts(rows, at))).collect();
     let evidence = marks.iter().copied().fold(Marks::default(), Marks::plus);
     let mark = evidence.verdict(mark);
     let columns = marks.into_iter().enumerate();
@@ -92,7 +92,7 @@ fn kind(rows: &[Vec<Cell>], at: usize) -> Kind {
     }
 }
 
-fn most(count: usize, of: usize) -> bool {
+pub(super) fn most(count: usize, of: usize) -> bool {
     count.saturating_mul(MOST.1) >= of.saturating_mul(MOST.0)
 }
 
@@ -123,28 +123,28 @@ fn reread(rows: &mut [Vec<Cell>], at: usize, meant: Vec<Option<Cell>>) {
 }
 
 /// How people leave a number or date out.
-fn is_gap(text: &str) -> bool {
+pub(super) fn is_gap(text: &str) -> bool {
     ["-", "–", "—", "n/a", "#n/a", "na", "null", "none"]
         .iter()
         .any(|gap| text.eq_ignore_ascii_case(gap))
 }
 
 /// Digits that name something: a postcode with its leading zero, a card number.
-fn is_identifier(text: &str) -> bool {
+pub(super) fn is_identifier(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let only_digits = digits == text.len();
     digits > DIGITS || (only_digits && digits > 1 && text.starts_with('0'))
 }
 
-fn as_number(text: &str, mark: Mark) -> Option<Cell> {
+pub(super) fn as_number(text: &str, mark: Mark) -> Option<Cell> {
     number::parse(text, mark).map(Cell::decimal)
 }
 
-fn as_date(text: &str, order: Order) -> Option<Cell> {
+pub(super) fn as_date(text: &str, order: Order) -> Option<Cell> {
     date::parse_with_time(text, order).map(Cell::Date)
 }
 
-fn as_truth(text: &str) -> Option<Cell> {
+pub(super) fn as_truth(text: &str) -> Option<Cell> {
     let truth = |word: &str| text.eq_ignore_ascii_case(word);
     (truth("true") || truth("false")).then(|| Cell::Truth(truth("true")))
 }
@@ -166,16 +166,16 @@ fn slash_order(rows: &[Vec<Cell>], at: usize) -> Order {
 
 /// Numbers that can be read with one decimal mark only.
 #[derive(Clone, Copy, Default)]
-struct Marks {
+pub(super) struct Marks {
     point: usize,
     comma: usize,
 }
 
 impl Marks {
-    fn of(rows: &[Vec<Cell>], at: usize) -> Self {
+    pub(super) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
         let mut marks = Self::default();
         // Without either, both readings are the same.
-        for text in texts(rows, at).filter(|text| text.contains(['.', ','])) {
+        for text in texts.filter(|text| text.contains(['.', ','])) {
             let readings: [Option<Decimal>; 2] =
                 [Mark::Point, Mark::Comma].map(|mark| number::parse(text, mark));
             match readings {
@@ -187,14 +187,14 @@ impl Marks {
         marks
     }
 
-    fn plus(self, other: Self) -> Self {
+    pub(super) fn plus(self, other: Self) -> Self {
         Self {
             point: self.point.saturating_add(other.point),
             comma: self.comma.saturating_add(other.comma),
         }
     }
 
-    fn verdict(self, otherwise: Mark) -> Mark {
+    pub(super) fn verdict(self, otherwise: Mark) -> Mark {
         match self.point.cmp(&self.comma) {
             std::cmp::Ordering::Greater => Mark::Point,
             std::cmp::Ordering::Less => Mark::Comma,

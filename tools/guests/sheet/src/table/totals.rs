@@ -31,7 +31,7 @@ const LABELS: [&str; 16] = [
 /// Data rows, the number of each, and what was left out.
 pub(super) struct Body {
     pub(super) rows: Vec<Vec<Cell>>,
-    numbers: Vec<u32>,
+    pub(super) numbers: Vec<u32>,
     pub(super) notes: Vec<String>,
 }
 

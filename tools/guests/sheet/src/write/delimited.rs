@@ -1,49 +1,81 @@
-//! CSV: commas, UTF-8, one heading line.
+//! CSV: commas, UTF-8.
 
 use crate::cell::Cell;
 use crate::found::Found;
-use crate::write::Layout;
+use crate::limits::LIMITS;
+use crate::write::Leaf;
 use csv::Writer;
 
-/// The bytes of the file. A spreadsheet would compute a text that begins like a formula, so an apostrophe goes before it.
-pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Option<Vec<u8>> {
+/// One heading line, then the rows.
+pub(super) fn bytes(found: &mut Found) -> Option<Vec<u8>> {
     let mut writer = Writer::from_writer(Vec::new());
-    let mut guarded = 0usize;
-    let mut guard = |text: String| {
+    let mut guard = Guard::default();
+    let headings = found.headings.iter();
+    let headings: Vec<String> = headings.map(|heading| guard.text(&heading.name)).collect();
+    writer.write_record(headings).ok()?;
+    for row in found.rows.iter().chain(&found.foot) {
+        let fields = row.iter().map(|cell| guard.field(cell));
+        writer.write_record(fields).ok()?;
+    }
+    guard.tell(&mut found.notes);
+    writer.into_inner().ok()
+}
+
+/// Every row at its line, every cell at its place; nothing where that would be more fields than the limit.
+pub(super) fn copied(leaf: &Leaf<'_>, notes: &mut Vec<String>) -> Option<Vec<u8>> {
+    let width = leaf.width() as usize;
+    let last = leaf.rows.last().map_or(0, |(number, _)| *number as usize);
+    last.checked_mul(width)
+        .filter(|fields| *fields <= LIMITS.fields)?;
+    let mut writer = Writer::from_writer(Vec::new());
+    let mut guard = Guard::default();
+    let mut line = 1u32;
+    for (number, cells) in &leaf.rows {
+        while line < *number {
+            writer.write_record(vec![""; width]).ok()?;
+            line = line.saturating_add(1);
+        }
+        let mut fields = vec![String::new(); width];
+        for (at, cell) in cells {
+            if let Some(field) = fields.get_mut(*at as usize) {
+                *field = guard.field(cell);
+            }
+        }
+        writer.write_record(fields).ok()?;
+        line = line.saturating_add(1);
+    }
+    guard.tell(notes);
+    writer.into_inner().ok()
+}
+
+/// A spreadsheet would compute a text that begins like a formula, so an apostrophe goes before it.
+#[derive(Default)]
+pub(crate) struct Guard {
+    guarded: usize,
+}
+
+impl Guard {
+    pub(crate) fn field(&mut self, cell: &Cell) -> String {
+        match cell {
+            Cell::Text(text) => self.text(text),
+            other => other.shown(),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> String {
         if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            guarded = guarded.saturating_add(1);
+            self.guarded = self.guarded.saturating_add(1);
             return format!("'{text}");
         }
-        text
-    };
-    writer
-        .write_record(
-            found
-                .headings
-                .iter()
-                .map(|heading| guard(heading.name.clone())),
-        )
-        .ok()?;
-    for row in found.rows.iter().chain(&found.foot) {
-        writer
-            .write_record(row.iter().map(|cell| {
-                if let Cell::Text(text) = cell {
-                    guard(text.clone())
-                } else {
-                    cell.shown()
-                }
-            }))
-            .ok()?;
+        text.to_owned()
     }
-    if guarded > 0 {
-        found.notes.push(format!(
-            "{guarded} texts that begin like formulas got an apostrophe before them"
-        ));
+
+    pub(crate) fn tell(self, notes: &mut Vec<String>) {
+        if self.guarded > 0 {
+            notes.push(format!(
+                "{} texts that begin like formulas got an apostrophe before them",
+                self.guarded
+            ));
+        }
     }
-    if layout.chart.is_some() {
-        found
-            .notes
-            .push("no chart was made, since a CSV file holds none".to_owned());
-    }
-    writer.into_inner().ok()
 }

@@ -1,10 +1,11 @@
 //! An Excel workbook of one worksheet, the same bytes for the same result.
 
 use crate::bindings::exports::cloister::sheet::sheet::Chart as Shape;
+use crate::book::Shown;
 use crate::cell::{Cell, exact};
 use crate::found::Found;
 use crate::limits::LIMITS;
-use crate::write::Layout;
+use crate::write::{Layout, Leaf};
 use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{
     Chart, ChartType, DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError,
@@ -18,10 +19,7 @@ const MEASURED: usize = 1000;
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=9999;
 
 pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Result<Vec<u8>, XlsxError> {
-    let mut workbook = Workbook::new();
-    // The time of writing is in the ledger; in the file it would make every copy differ.
-    let created = ExcelDateTime::from_ymd(2000, 1, 1)?;
-    workbook.set_properties(&DocProperties::new().set_creation_datetime(&created));
+    let mut workbook = reproducible()?;
     let worksheet = workbook.add_worksheet();
     worksheet.set_name(layout.worksheet)?;
     let last = u16::try_from(found.headings.len().saturating_sub(1)).unwrap_or(u16::MAX);
@@ -31,11 +29,7 @@ pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Result<Vec<u8>, XlsxE
         worksheet.set_column_width(column, width(found, column))?;
     }
     let cut = fill(worksheet, found)?;
-    if cut > 0 {
-        found.notes.push(format!(
-            "{cut} texts are longer than a cell can hold and were cut"
-        ));
-    }
+    note_cut(cut, &mut found.notes);
     worksheet.set_freeze_panes(1, 0)?;
     let rows = u32::try_from(found.rows.len()).unwrap_or(u32::MAX);
     worksheet.autofilter(0, 0, rows, last)?;
@@ -50,6 +44,45 @@ pub(super) fn bytes(found: &mut Found, layout: &Layout) -> Result<Vec<u8>, XlsxE
         }
     }
     workbook.save_to_buffer()
+}
+
+/// Worksheets as they stand: values only, of which dates alone have a format.
+pub(super) fn copied(leaves: &[Leaf<'_>], notes: &mut Vec<String>) -> Result<Vec<u8>, XlsxError> {
+    let mut workbook = reproducible()?;
+    let styles = Styles::of(Format::new());
+    let mut cut = 0usize;
+    for leaf in leaves {
+        let worksheet = workbook.add_worksheet();
+        worksheet.set_name(&leaf.name)?;
+        worksheet.set_hidden(leaf.shown == Shown::Hidden);
+        for (number, cells) in &leaf.rows {
+            for (column, cell) in cells {
+                let at = (
+                    number.saturating_sub(1),
+                    u16::try_from(*column).unwrap_or(u16::MAX),
+                );
+                cut = cut.saturating_add(put(worksheet, at, cell, &styles)?);
+            }
+        }
+    }
+    note_cut(cut, notes);
+    workbook.save_to_buffer()
+}
+
+/// An empty workbook. The time of writing is in the ledger; in the file it would make every copy differ.
+fn reproducible() -> Result<Workbook, XlsxError> {
+    let mut workbook = Workbook::new();
+    let created = ExcelDateTime::from_ymd(2000, 1, 1)?;
+    workbook.set_properties(&DocProperties::new().set_creation_datetime(&created));
+    Ok(workbook)
+}
+
+fn note_cut(cut: usize, notes: &mut Vec<String>) {
+    if cut > 0 {
+        notes.push(format!(
+            "{cut} texts are longer than a cell can hold and were cut"
+        ));
+    }
 }
 
 /// Write all rows; returns how many texts were cut.

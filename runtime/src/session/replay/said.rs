@@ -1,0 +1,125 @@
+//! What of an entry must come out the same: everything but where the folder lies, what a file was called before it changed, and who agreed.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+
+use cloister_attest::{Body, DecisionKind, Digest};
+
+/// The part of an entry that a replay repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    Request(String),
+    Plan(Digest),
+    Decision {
+        step: String,
+        kind: DecisionKind,
+        rule: String,
+    },
+    Call {
+        step: String,
+        tool: String,
+        component: Digest,
+        args: Digest,
+    },
+    Outcome {
+        step: String,
+        ended: String,
+        output: Option<Digest>,
+        read: BTreeSet<(Digest, u64)>,
+    },
+    /// The name of each file that would change, and what it would hold.
+    Effects(BTreeSet<(String, Option<Digest>)>),
+}
+
+impl Said {
+    /// Nothing for entries that are about the session itself, or come after its effects.
+    pub(super) fn of(body: &Body) -> Option<Said> {
+        Some(match body {
+            Body::Request(request) => Said::Request(request.intent.clone()),
+            Body::Plan(plan) => Said::Plan(plan.hash),
+            Body::Decision(decision) => Said::Decision {
+                step: decision.step.clone(),
+                kind: decision.decision,
+                rule: decision.rule.clone(),
+            },
+            Body::CallIntent(call) => Said::Call {
+                step: call.step.clone(),
+                tool: call.tool.clone(),
+                component: call.component,
+                args: call.args,
+            },
+            Body::CallOutcome(outcome) => Said::Outcome {
+                step: outcome.step.clone(),
+                ended: outcome.outcome.clone(),
+                output: outcome.output,
+                read: outcome
+                    .read
+                    .iter()
+                    .flatten()
+                    .map(|file| (file.sha256, file.bytes))
+                    .collect(),
+            },
+            Body::Effects(effects) => Said::Effects(
+                effects
+                    .changes
+                    .iter()
+                    .map(|change| {
+                        (
+                            name(change.to.as_ref().unwrap_or(&change.path)),
+                            change.after,
+                        )
+                    })
+                    .collect(),
+            ),
+            _ => return None,
+        })
+    }
+
+    /// In what another differs from it.
+    pub(super) fn unlike(&self, other: &Said) -> String {
+        match (self, other) {
+            (Said::Outcome { step, read, .. }, Said::Outcome { read: now, .. }) if read != now => {
+                format!("call {step} read other bytes")
+            }
+            (Said::Outcome { step, ended, .. }, Said::Outcome { ended: now, .. })
+                if ended != now =>
+            {
+                format!("call {step} ended as `{now}` and not as `{ended}`")
+            }
+            (Said::Effects(then), Said::Effects(now)) => {
+                let names: Vec<&str> = then
+                    .symmetric_difference(now)
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                format!("other bytes for {}", names.join(", "))
+            }
+            _ => format!("{other} instead of {self}"),
+        }
+    }
+}
+
+fn name(path: &str) -> String {
+    let name = Path::new(path).file_name();
+    name.map_or(path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Said::Request(_) => write!(f, "a request"),
+            Said::Plan(hash) => write!(f, "the plan {hash}"),
+            Said::Decision { step, kind, rule } => {
+                write!(f, "the decision `{kind:?}` about {step} by `{rule}`")
+            }
+            Said::Call {
+                step, tool, args, ..
+            } => write!(f, "call {step} of `{tool}` with {args}"),
+            Said::Outcome { step, output, .. } => match output {
+                Some(output) => write!(f, "the outcome {output} of call {step}"),
+                None => write!(f, "an outcome of call {step}"),
+            },
+            Said::Effects(changes) => write!(f, "effects on {} files", changes.len()),
+        }
+    }
+}
