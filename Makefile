@@ -6,6 +6,7 @@
 # make test-js  a tool in JavaScript, written from tools/README.md, built with a toolchain from npm, added, asked for and run
 # make bench  tokens per second beside llama.cpp, which it fetches and builds, whether both give the same logits, and a plan beside llama-server (see benches/README.md)
 # make escapes  the race of links against opened files, with a million swaps where make test has a hundred thousand
+# make races    targets and quarantined bytes changed between question and release, ten times as often as in make test
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
 # make agentdojo   AgentDojo's four suites, from PyPI, replayed through labels, policy and frozen plans, and with each off (see runtime/tests/attacks/README.md)
 # make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 2,000
@@ -19,7 +20,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference office setup tamper test test-arm test-js
+.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference office races setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -61,6 +62,9 @@ bench: build
 
 escapes:
 	CLOISTER_SWAPS=1000000 cargo test --release --locked --workspace --lib escapes::no_link -- --nocapture
+
+races:
+	CLOISTER_RACES=10000 cargo test --release --locked --workspace --lib release::races::no_byte -- --nocapture
 
 tamper:
 	CLOISTER_TAMPER=all cargo test --release --locked --workspace --test all matrix:: -- --nocapture

@@ -125,7 +125,7 @@ BODIES = {
     "call-intent": {"step": text, "tool": text, "component": DIGEST, "args": DIGEST, "resources": listed({"op": text, "path": text, "sha256?": DIGEST})},
     "call-outcome": {"step": text, "outcome": text, "output?": DIGEST, "read?": listed({"path": text, "sha256": DIGEST, "bytes": number})},
     "effects": {"hash": DIGEST, "changes": listed(CHANGE)},
-    "consent": {"effects": DIGEST, "by": one_of("person", "policy", "nobody"), "answer": one_of("allow", "decline", "unasked"), "rule?": text},
+    "consent": {"effects": DIGEST, "by": one_of("person", "policy", "nobody", "remembered"), "answer": one_of("allow", "decline", "unasked"), "rule?": text},
     "release": {"effects": DIGEST},
     "released": {"effects": DIGEST, "files": listed({"path": text, "sha256": DIGEST, "bytes": number})},
     "discard": {"id": text, "change?": CHANGE},
@@ -395,6 +395,8 @@ class Ledger:
             self.torn |= {torn["file"]: torn["sha256"] for torn in body["torn"]}
         elif kind == "call-intent":
             self.opened(("step", body["step"]), body["resources"])
+        elif kind == "consent":
+            need(body["by"] != "remembered" or self.version > 1 and "rule" in body, "a remembered answer without a name, or in version 1")
         elif kind == "release":
             self.opened(("effects", body["effects"]), [])
         elif kind in ("call-outcome", "released"):

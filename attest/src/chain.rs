@@ -13,7 +13,7 @@ use self::open::Open;
 use crate::LIMITS;
 use crate::checkpoint::{Said, Sum};
 use crate::digest::Digest;
-use crate::entry::body::{Body, Recovery, SessionEnd, SessionStart, Unended};
+use crate::entry::body::{Body, Consent, ConsentBy, Recovery, SessionEnd, SessionStart, Unended};
 use crate::entry::{Entry, OLDEST, Unchecked, VERSION, line_hash};
 use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
@@ -212,6 +212,7 @@ impl Chain {
                 current.open.check_readings(entry.v, call)?;
                 current.open.close_call(call);
             }
+            Body::Consent(consent) => check_consent(entry.v, consent)?,
             Body::Release(release) => current.open.release(entry.seq, release.effects),
             Body::Released(done) => current.open.close_release(done.effects),
             Body::Interrupted(_) => current.interrupted = Some(entry.seq),
@@ -309,6 +310,19 @@ pub(crate) fn check_version(entry: &Entry) -> Result<(), String> {
             "version {} of the entry format is not known",
             entry.v
         ))
+    }
+}
+
+/// An answer that was remembered says which one it was. Version 1 knows of none.
+fn check_consent(version: u64, consent: &Consent) -> Result<(), String> {
+    match (consent.by, version, &consent.rule) {
+        (ConsentBy::Remembered, 1, _) => {
+            Err("an answer of version 1 that was remembered".to_owned())
+        }
+        (ConsentBy::Remembered, _, None) => {
+            Err("an answer that was remembered, and not which".to_owned())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -63,7 +63,12 @@ moved := sprintf("it moves %s", [concat(" to ", [resource.path | some resource i
 	count(touched.move) == 2
 }
 
-verdict contains {"decision": "ask", "rule": "file.write.ask", "reason": sentence("write")} if {
+# For how many days an answer about new files may be remembered: not at all, where the settings do not say.
+default remember_days := 0
+
+remember_days := data.settings.consent.remember_days
+
+verdict contains {"decision": "ask", "rule": "file.write.ask", "reason": sentence("write"), "remember_days": remember_days} if {
 	not named_by_others
 	not trusted_alone
 }

@@ -64,6 +64,10 @@ struct Expect {
     rule: String,
     #[serde(default)]
     ttl_seconds: Option<u64>,
+    #[serde(default)]
+    max_uses: Option<u64>,
+    #[serde(default)]
+    remember_days: Option<u64>,
 }
 
 pub(crate) struct CaseFile {
@@ -151,11 +155,15 @@ impl CaseFile {
             Ok(rego) => decide(&rego, input),
             Err(error) => error.to_string(),
         };
-        let expected = line(
-            case.expect.decision,
-            &case.expect.rule,
-            case.expect.ttl_seconds,
-        );
+        let Expect {
+            decision,
+            rule,
+            ttl_seconds,
+            max_uses,
+            remember_days,
+        } = &case.expect;
+        let caps = [*ttl_seconds, *max_uses, *remember_days];
+        let expected = line(*decision, rule, caps);
         CaseResult {
             file: self.file.clone(),
             case: case.name.clone(),
@@ -176,7 +184,9 @@ fn table<'de, D: Deserializer<'de>>(input: D) -> Result<Value, D::Error> {
 
 fn decide(rego: &Rego, input: Value) -> String {
     let verdict = verdict(rego, input);
-    line(verdict.decision, &verdict.rule, verdict.ttl_seconds)
+    let days = Some(verdict.remember_days).filter(|days| *days > 0);
+    let caps = [verdict.ttl_seconds, verdict.max_uses, days];
+    line(verdict.decision, &verdict.rule, caps)
 }
 
 /// What a document asks for; nothing where it is for policies of other agents.
@@ -197,11 +207,12 @@ pub(crate) fn verdict(rego: &Rego, input: Value) -> Verdict {
     Verdict::of(said)
 }
 
-fn line(decision: Outcome, rule: &str, ttl: Option<u64>) -> String {
-    match ttl {
-        Some(seconds) => format!("{} by `{rule}` ({seconds} s)", decision.name()),
-        None => format!("{} by `{rule}`", decision.name()),
-    }
+fn line(decision: Outcome, rule: &str, caps: [Option<u64>; 3]) -> String {
+    let units = ["s", "uses", "days remembered"];
+    let caps = caps.into_iter().zip(units);
+    let caps = caps.filter_map(|(cap, unit)| Some(format!(" ({} {unit})", cap?)));
+    let said = format!("{} by `{rule}`", decision.name());
+    caps.fold(said, |said, cap| said + &cap)
 }
 
 /// `over` laid over `under`: objects key by key, anything else replaced.

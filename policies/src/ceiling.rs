@@ -36,6 +36,10 @@ pub struct Ceiling {
     models: BTreeSet<BTreeSet<String>>,
     /// The longest life of grants, seconds.
     ttl_seconds: u64,
+    /// The most calls of a session that use one capability.
+    max_uses: u64,
+    /// The longest that an answer may be remembered, days.
+    remember_days: u64,
     /// What may not vouch for a session.
     distrusted: BTreeSet<&'static str>,
     alone: Alone,
@@ -57,6 +61,8 @@ struct Written {
     tools: Option<Names>,
     models: Option<Names>,
     ttl_seconds: Option<u64>,
+    max_uses: Option<u64>,
+    remember_days: Option<u64>,
     attestation: Option<Vec<String>>,
     unattended: Option<bool>,
 }
@@ -91,6 +97,8 @@ impl Ceiling {
         tools: BTreeSet::new(),
         models: BTreeSet::new(),
         ttl_seconds: u64::MAX,
+        max_uses: u64::MAX,
+        remember_days: u64::MAX,
         distrusted: BTreeSet::new(),
         alone: Alone::AsThePolicySays,
     };
@@ -106,6 +114,8 @@ impl Ceiling {
             tools,
             models,
             ttl_seconds,
+            max_uses,
+            remember_days,
             attestation,
             unattended,
         } = written;
@@ -120,6 +130,8 @@ impl Ceiling {
             tools: names_of(file, tools)?,
             models: names_of(file, models)?,
             ttl_seconds: ttl_seconds.unwrap_or(u64::MAX),
+            max_uses: max_uses.unwrap_or(u64::MAX),
+            remember_days: remember_days.unwrap_or(u64::MAX),
             distrusted: distrusted(file, attestation)?,
             alone: match unattended {
                 Some(false) => Alone::Never,
@@ -138,6 +150,8 @@ impl Ceiling {
             mut tools,
             mut models,
             ttl_seconds,
+            max_uses,
+            remember_days,
             mut distrusted,
             alone,
         } = self;
@@ -154,6 +168,8 @@ impl Ceiling {
             tools,
             models,
             ttl_seconds: ttl_seconds.min(other.ttl_seconds),
+            max_uses: max_uses.min(other.max_uses),
+            remember_days: remember_days.min(other.remember_days),
             distrusted,
             alone: alone.min(other.alone),
         }
@@ -187,6 +203,18 @@ impl Ceiling {
     #[must_use]
     pub const fn ttl_seconds(&self) -> u64 {
         self.ttl_seconds
+    }
+
+    /// The most calls of a session that may use one capability of its manifest.
+    #[must_use]
+    pub const fn max_uses(&self) -> u64 {
+        self.max_uses
+    }
+
+    /// The longest that a person's answer may be remembered, days.
+    #[must_use]
+    pub const fn remember_days(&self) -> u64 {
+        self.remember_days
     }
 
     /// Whether a session may run with this attestation.

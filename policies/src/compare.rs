@@ -37,6 +37,12 @@ pub struct Ruling {
     /// The cap on the time, where it set one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u64>,
+    /// The cap on the uses, where it set one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_uses: Option<u64>,
+    /// For how many days a person's answer may be remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remember_days: Option<u64>,
 }
 
 /// A request that the two bundles decide differently.
@@ -93,6 +99,8 @@ impl Bundle {
             rule: verdict.rule,
             reason: verdict.reason,
             ttl_seconds: verdict.ttl_seconds,
+            max_uses: verdict.max_uses,
+            remember_days: Some(verdict.remember_days).filter(|days| *days > 0),
         }
     }
 
@@ -102,8 +110,11 @@ impl Bundle {
 }
 
 fn flip(about: String, before: Ruling, after: Ruling) -> Option<Flip> {
-    let alike = (before.decision, before.ttl_seconds) == (after.decision, after.ttl_seconds);
-    (!alike).then_some(Flip {
+    let terms = |ruling: &Ruling| {
+        let caps = [ruling.ttl_seconds, ruling.max_uses, ruling.remember_days];
+        (ruling.decision, caps)
+    };
+    (terms(&before) != terms(&after)).then_some(Flip {
         about,
         before,
         after,

@@ -3,9 +3,9 @@
 //! A permit cannot be written down by anybody else, and cannot be had twice:
 //!
 //! ```compile_fail,E0451
-//! use cloister_policies::{Call, Permit, ReleaseTerms, Rule, UnixMillis};
-//! fn forge(call: Call) -> Permit {
-//!     Permit { call, by: Rule { rule: "mine".into(), reason: "because".into() }, release: ReleaseTerms::Freely, until: UnixMillis(0) }
+//! use cloister_policies::{Call, Permit, ReleaseTerms, Rule};
+//! fn forge(call: Call, other: Permit) -> Permit {
+//!     Permit { call, by: Rule { rule: "mine".into(), reason: "because".into() }, release: ReleaseTerms::Freely, ..other }
 //! }
 //! ```
 //!
@@ -22,12 +22,13 @@
 //! }
 //! ```
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::call::Call;
-use crate::grants::Grants;
+use crate::grants::Drawn;
 use crate::session::UnixMillis;
 
 /// The rule that allowed something, and why, in a sentence for a person.
@@ -82,6 +83,8 @@ pub enum ReleaseTerms {
     AfterConsent {
         /// Why a person must look.
         reason: String,
+        /// For how many days their answer may be remembered; 0 where they are asked each time.
+        remember_days: u64,
     },
 }
 
@@ -128,20 +131,21 @@ impl Decision {
         }
     }
 
-    pub(crate) fn permit(call: Call, by: Rule, grants: &Grants) -> Self {
+    pub(crate) fn permit(call: Call, by: Rule, drawn: Drawn) -> Self {
         Self::Permit(Permit {
             call,
             by,
             release: ReleaseTerms::Freely,
-            until: grants.until(),
+            drawn,
         })
     }
 
-    pub(crate) fn ask(call: Call, by: Rule, grants: &Grants) -> Self {
+    pub(crate) fn ask(call: Call, by: Rule, drawn: Drawn, remember_days: u64) -> Self {
         Self::Ask(Question {
             call,
             by,
-            until: grants.until(),
+            drawn,
+            remember_days,
         })
     }
 
@@ -161,7 +165,7 @@ pub struct Permit {
     call: Call,
     by: Rule,
     release: ReleaseTerms,
-    until: UnixMillis,
+    drawn: Drawn,
 }
 
 impl Permit {
@@ -192,7 +196,12 @@ impl Permit {
     /// The end of the grants it rests on; afterwards it is void.
     #[must_use]
     pub const fn until(&self) -> UnixMillis {
-        self.until
+        self.drawn.until
+    }
+
+    /// The capabilities that it draws on, by their places in the manifest.
+    pub(crate) const fn capabilities(&self) -> &BTreeSet<usize> {
+        &self.drawn.capabilities
     }
 
     /// Gives up the leave and hands the call back.
@@ -208,7 +217,8 @@ impl Permit {
 pub struct Question {
     call: Call,
     by: Rule,
-    until: UnixMillis,
+    drawn: Drawn,
+    remember_days: u64,
 }
 
 impl Question {
@@ -234,12 +244,13 @@ impl Question {
     pub fn into_permit(self) -> Permit {
         let release = ReleaseTerms::AfterConsent {
             reason: self.by.reason.clone(),
+            remember_days: self.remember_days,
         };
         Permit {
             call: self.call,
             by: self.by,
             release,
-            until: self.until,
+            drawn: self.drawn,
         }
     }
 }

@@ -91,12 +91,14 @@ pub enum PolicyError {
         /// At most.
         limit: usize,
     },
-    /// A life of grants that cannot be meant.
-    #[error("`ttl_seconds` is {got}, it must be between 1 and {limit}")]
-    BadTtl {
+    /// A life of grants or a number of uses that cannot be meant.
+    #[error("`{key}` is {got}, it must be between 1 and {limit}")]
+    BadNumber {
+        /// The key.
+        key: &'static str,
         /// As written.
         got: String,
-        /// Seconds.
+        /// At most.
         limit: u64,
     },
     /// A path pattern that cannot be used.
@@ -155,7 +157,8 @@ impl PolicyError {
             Self::Missing { key, .. } => format!("add `{key}`"),
             Self::WrongType { want, .. } => format!("write {want}"),
             Self::BadText { .. } => "write it with printable characters, and not longer than a line or a path".into(),
-            Self::BadTtl { .. } => "write whole seconds, for instance 3600 for one hour".into(),
+            Self::BadNumber { key: "max_uses", .. } => "write how many calls may use it, for instance 2".into(),
+            Self::BadNumber { .. } => "write whole seconds, for instance 3600 for one hour".into(),
             Self::BadPattern { hint, .. } | Self::BadFile { hint, .. } => (*hint).into(),
             Self::BadPath { .. } => "give the absolute path, with every `.` and `..` resolved".into(),
             Self::CaseFailed { .. } => "mend the rule or the case; `cloister policy test DIR` runs them all".into(),

@@ -1,13 +1,16 @@
 //! What a session may touch, and until when. Made by negotiation only; never more than the manifest asked for. Touches nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use globset::GlobMatcher;
 use serde::{Deserialize, Serialize};
 
+use crate::call::{Call, Resource};
 use crate::ceiling::Ceiling;
-use crate::decision::Refusal;
+use crate::decision::{Permit, Refusal};
 use crate::pattern::{Pattern, normalise};
+use crate::rego::Said;
 use crate::request::ManifestView;
 use crate::session::UnixMillis;
 
@@ -59,6 +62,30 @@ pub(crate) struct NamePattern {
     pub(crate) glob: GlobMatcher,
 }
 
+/// How often and until when one thing of a capability may be used. What the capability lists is counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    /// The capability's place in the manifest.
+    pub(crate) capability: usize,
+    /// So many calls of the session; [`u64::MAX`] for any number.
+    pub(crate) uses: u64,
+    pub(crate) until: UnixMillis,
+}
+
+/// One thing that is granted, on these terms.
+#[derive(Clone, Debug)]
+pub(crate) struct Leased<T> {
+    pub(crate) item: T,
+    pub(crate) lease: Lease,
+}
+
+/// What a call draws on: the capabilities that it uses, each once, and the first end among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Drawn {
+    pub(crate) capabilities: BTreeSet<usize>,
+    pub(crate) until: UnixMillis,
+}
+
 /// The outcome of a negotiation.
 #[derive(Clone, Debug)]
 pub struct Negotiated {
@@ -68,17 +95,19 @@ pub struct Negotiated {
     pub refused: Vec<Refusal>,
 }
 
-/// What a session may touch, and until when.
+/// What a session may touch, how often, and until when.
 #[derive(Clone, Debug)]
 pub struct Grants {
     pub(crate) manifest: ManifestView,
-    pub(crate) paths: Vec<(Op, Pattern)>,
-    pub(crate) tools: Option<Vec<NamePattern>>,
+    pub(crate) paths: Vec<Leased<(Op, Pattern)>>,
+    pub(crate) tools: Option<Vec<Leased<NamePattern>>>,
     pub(crate) models: Option<Vec<NamePattern>>,
     pub(crate) until: UnixMillis,
     pub(crate) reserved: Vec<PathBuf>,
     /// What the layers below leave of all that.
     pub(crate) ceiling: Ceiling,
+    /// How many calls have used each capability.
+    pub(crate) spent: BTreeMap<usize, u64>,
 }
 
 impl Grants {
@@ -103,23 +132,95 @@ impl Grants {
 
     /// The granted patterns for `op`, in the manifest's order.
     pub fn patterns(&self, op: Op) -> impl Iterator<Item = &Pattern> {
-        self.paths
-            .iter()
-            .filter(move |(granted, _)| *granted == op)
-            .map(|(_, pattern)| pattern)
+        self.leased(op).map(|(pattern, _)| pattern)
+    }
+
+    fn leased(&self, op: Op) -> impl Iterator<Item = (&Pattern, &Lease)> {
+        let each = self.paths.iter();
+        each.filter(move |leased| leased.item.0 == op)
+            .map(|leased| (&leased.item.1, &leased.lease))
+    }
+
+    /// Counts the call of `permit`, which is about to run, as a use of each capability that it draws on.
+    pub fn spend(&mut self, permit: &Permit) {
+        for capability in permit.capabilities() {
+            let spent = self.spent.entry(*capability).or_default();
+            *spent = spent.saturating_add(1);
+        }
+    }
+
+    /// What `call` would use, each path and the tool by the first capability that still stands; or why there is none. What is not granted at all
+    /// is for [`covers`](Self::covers) and [`allows_tool`](Self::allows_tool) to say.
+    pub(crate) fn draw(&self, call: &Call, now: UnixMillis) -> Result<Drawn, Said> {
+        let mut drawn = Drawn {
+            capabilities: BTreeSet::new(),
+            until: self.until,
+        };
+        for Resource { op, path, .. } in call.resources() {
+            let leases = self.leased(*op).filter(|(pattern, _)| pattern.covers(path));
+            self.take(
+                op.capability(),
+                leases.map(|(_, lease)| lease),
+                now,
+                &mut drawn,
+            )?;
+        }
+        let named = [call.tool(), package(call.tool())];
+        let leases = self.tools.iter().flatten();
+        let leases = leases.filter(|leased| is_one(&leased.item, &named));
+        self.take(
+            "tool:use",
+            leases.map(|leased| &leased.lease),
+            now,
+            &mut drawn,
+        )?;
+        Ok(drawn)
+    }
+
+    /// The first of these leases that still stands; the reason of the last one, where none does.
+    fn take<'a>(
+        &self,
+        name: &str,
+        leases: impl Iterator<Item = &'a Lease>,
+        now: UnixMillis,
+        drawn: &mut Drawn,
+    ) -> Result<(), Said> {
+        let mut over = Ok(());
+        for lease in leases {
+            let spent = self.spent.get(&lease.capability).copied().unwrap_or(0);
+            if now >= lease.until {
+                let reason = format!("the time for which {name} was granted is over");
+                over = Err(Said::forbid("builtin.expired", reason));
+            } else if spent >= lease.uses {
+                let reason = format!(
+                    "{name} was granted for {} of a session, and as many come before this one",
+                    calls(lease.uses)
+                );
+                over = Err(Said::forbid("builtin.uses", reason));
+            } else {
+                drawn.capabilities.insert(lease.capability);
+                drawn.until = drawn.until.min(lease.until);
+                return Ok(());
+            }
+        }
+        over
     }
 
     /// Whether the tool function (`sheet.summarize`) may be used. All may, where the manifest has no `tool:use`.
     #[must_use]
     pub fn allows_tool(&self, tool: &str) -> bool {
-        let package = tool.split_once('.').map_or(tool, |(package, _)| package);
-        self.ceiling.lets_tool(tool) && allows(self.tools.as_deref(), &[tool, package])
+        let named = [tool, package(tool)];
+        let granted = |tools: &Vec<Leased<NamePattern>>| {
+            tools.iter().any(|leased| is_one(&leased.item, &named))
+        };
+        self.ceiling.lets_tool(tool) && self.tools.as_ref().is_none_or(granted)
     }
 
     /// Whether the model may be used. All may, where the manifest has no `model:use`.
     #[must_use]
     pub fn allows_model(&self, model: &str) -> bool {
-        self.ceiling.lets_model(model) && allows(self.models.as_deref(), &[model])
+        let granted = |models: &Vec<NamePattern>| models.iter().any(|name| is_one(name, &[model]));
+        self.ceiling.lets_model(model) && self.models.as_ref().is_none_or(granted)
     }
 
     /// The granted `tool:use` names; nothing where the manifest has no `tool:use`.
@@ -127,7 +228,7 @@ impl Grants {
     pub fn tools(&self) -> Option<Vec<&str>> {
         self.tools
             .as_ref()
-            .map(|names| names.iter().map(|name| name.text.as_str()).collect())
+            .map(|names| names.iter().map(|name| name.item.text.as_str()).collect())
     }
 
     /// The granted `model:use` names; nothing where the manifest has no `model:use`.
@@ -167,10 +268,17 @@ impl Grants {
     }
 }
 
-fn allows(names: Option<&[NamePattern]>, any_of: &[&str]) -> bool {
-    names.is_none_or(|names| {
-        names
-            .iter()
-            .any(|name| any_of.iter().any(|text| name.glob.is_match(text)))
-    })
+fn is_one(name: &NamePattern, any_of: &[&str]) -> bool {
+    any_of.iter().any(|text| name.glob.is_match(text))
+}
+
+/// The package of a tool function.
+fn package(tool: &str) -> &str {
+    tool.split_once('.').map_or(tool, |(package, _)| package)
+}
+
+/// `1 call`, `2 calls`.
+pub(crate) fn calls(count: u64) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} call{s}")
 }

@@ -5,6 +5,7 @@ use crate::call::Call;
 use crate::ceiling::Ceiling;
 use crate::decision::{Decision, Refusal, Rule};
 use crate::grants::{Grants, Op};
+use crate::limits::LIMITS;
 use crate::manifest::Manifest;
 use crate::rego::{Outcome, Said};
 use crate::request::{CallView, GrantsView, Input, Kind, Request, SessionView};
@@ -12,7 +13,7 @@ use crate::session::{AttestationKind, Session, UnixMillis};
 use crate::verdict::Verdict;
 
 impl Bundle {
-    /// Judges one call. Whatever the rules say, a call outside the grants, after their end, or of a tool not granted is forbidden.
+    /// Judges one call. Whatever the rules say, a call outside the grants, after their end or their last use, or of a tool not granted is forbidden.
     pub fn judge(
         &self,
         call: Call,
@@ -21,10 +22,15 @@ impl Bundle {
         now: UnixMillis,
     ) -> Decision {
         let verdict = self.weigh(&call, grants, session, now);
-        match verdict.decision {
-            Outcome::Permit => Decision::permit(call, verdict.by(), grants),
-            Outcome::Ask => Decision::ask(call, verdict.by(), grants),
-            Outcome::Forbid => Decision::forbid(&call, verdict.by()),
+        match (verdict.decision, grants.draw(&call, now)) {
+            (Outcome::Permit, Ok(drawn)) => Decision::permit(call, verdict.by(), drawn),
+            (Outcome::Ask, Ok(drawn)) => {
+                let most = LIMITS.remember_days.min(session.device.remember_days());
+                let days = verdict.remember_days.min(most);
+                Decision::ask(call, verdict.by(), drawn, days)
+            }
+            // Where there is nothing to draw on, the verdict forbids too.
+            (Outcome::Forbid, _) | (_, Err(_)) => Decision::forbid(&call, verdict.by()),
         }
     }
 
@@ -180,5 +186,6 @@ fn ceiling(call: &Call, grants: &Grants, now: UnixMillis) -> Vec<Said> {
         );
         said.push(Said::forbid("builtin.path", reason));
     }
+    said.extend(grants.draw(call, now).err());
     said
 }

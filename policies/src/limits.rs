@@ -19,6 +19,8 @@ pub struct Limits {
     pub name: usize,
     /// Longest life of grants that a manifest may ask for, seconds. 7 days; the policy caps it lower.
     pub ttl: u64,
+    /// Most uses that a capability may be bounded to. A million: more calls than a session makes in its longest life.
+    pub uses: u64,
     /// Life of grants where the manifest names none, seconds. One hour.
     pub default_ttl: u64,
     /// Arguments of a call. 64: WIT functions here have fewer than 10.
@@ -36,6 +38,8 @@ pub struct Limits {
     pub undo_days: u64,
     /// How long it keeps that where the policy says nothing, days. A week: long enough to notice on Monday what happened on Friday.
     pub undo_days_default: u64,
+    /// The longest that an answer may be remembered, days. A month: whoever was asked then still knows about it.
+    pub remember_days: u64,
     /// Patterns and names of the setting `redact`. Each is looked for in every text of an export; a department has some hundred people.
     pub redact_rules: usize,
     /// One of them, characters: more than the longest known form takes.
@@ -54,6 +58,7 @@ pub const LIMITS: Limits = Limits {
     text: 4096,
     name: 128,
     ttl: 7 * 24 * 3600,
+    uses: 1_000_000,
     default_ttl: 3600,
     arguments: 64,
     resources: 4096,
@@ -62,6 +67,7 @@ pub const LIMITS: Limits = Limits {
     evaluation: 5000,
     undo_days: 366,
     undo_days_default: 7,
+    remember_days: 31,
     redact_rules: 1024,
     redact_pattern: 512,
     reason: 600,

@@ -18,7 +18,18 @@ pub const MANIFEST_SCHEMA: &str = include_str!("../manifest.schema.json");
 /// The keys of a manifest; `manifest.schema.json` has the same.
 const KEYS: [&str; 4] = ["agent", "version", "capabilities", "ttl_seconds"];
 /// The keys of a capability.
-const CAPABILITY_KEYS: [&str; 6] = ["name", "description", "paths", "hosts", "tools", "models"];
+const CAPABILITY_KEYS: [&str; 8] = [
+    "name",
+    "description",
+    "paths",
+    "hosts",
+    "tools",
+    "models",
+    "max_uses",
+    "ttl_seconds",
+];
+/// Of those, the ones that bound it; a model is asked once a session, so there is nothing to count.
+const BOUNDS: [&str; 2] = ["max_uses", "ttl_seconds"];
 /// Of those, the ones that hold what is asked for; a capability has the one that its name goes with.
 const LISTS: [&str; 4] = ["paths", "hosts", "tools", "models"];
 
@@ -38,6 +49,16 @@ pub struct Capability {
     name: String,
     description: Option<String>,
     scope: Scope,
+    bounds: Bounds,
+}
+
+/// What a capability asks for at most, where it says so: by itself, and for all that it lists together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Calls that use it.
+    pub max_uses: Option<u64>,
+    /// Seconds from the session's begin.
+    pub ttl_seconds: Option<u64>,
 }
 
 /// What a capability reaches.
@@ -73,6 +94,12 @@ impl Capability {
     pub const fn scope(&self) -> &Scope {
         &self.scope
     }
+
+    /// How often and how long it is asked for.
+    #[must_use]
+    pub const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
 }
 
 impl Manifest {
@@ -95,7 +122,8 @@ impl Manifest {
         let object = Object::new("the manifest", &value, &KEYS)?;
         let agent = object.text("agent", LIMITS.name)?;
         let version = object.text("version", LIMITS.name)?;
-        let ttl = ttl(object.get("ttl_seconds"))?;
+        let ttl = object.number("ttl_seconds", LIMITS.ttl)?;
+        let ttl = ttl.unwrap_or(LIMITS.default_ttl);
         let written = object.list("capabilities")?;
         limit("capabilities", written.len(), LIMITS.capabilities)?;
         let capabilities = written
@@ -190,6 +218,12 @@ impl Capability {
             Scope::Unknown(names) => ("items", names.iter().map(|name| json!(name)).collect()),
         };
         view.insert(key.into(), Value::Array(items));
+        let Bounds {
+            max_uses,
+            ttl_seconds,
+        } = self.bounds;
+        let bounds = BOUNDS.into_iter().zip([max_uses, ttl_seconds]);
+        view.extend(bounds.filter_map(|(key, bound)| Some((key.to_owned(), json!(bound?)))));
         Value::Object(view)
     }
 }
@@ -224,27 +258,21 @@ fn capability(value: &Value, index: usize, folder: &Path) -> Result<Capability, 
         return Err(PolicyError::UnknownKey {
             place: format!("a `{name}` of the manifest"),
             key: stray.into(),
-            known: format!("`name`, `description`, `{list}`"),
+            known: match list {
+                "models" => "`name`, `description`, `models`".to_owned(),
+                list => format!("`name`, `description`, `{list}`, `{}`", BOUNDS.join("`, `")),
+            },
         });
     }
     Ok(Capability {
         name,
         description,
         scope,
+        bounds: Bounds {
+            max_uses: object.number("max_uses", LIMITS.uses)?,
+            ttl_seconds: object.number("ttl_seconds", LIMITS.ttl)?,
+        },
     })
-}
-
-fn ttl(value: Option<&Value>) -> Result<u64, PolicyError> {
-    let Some(value) = value else {
-        return Ok(LIMITS.default_ttl);
-    };
-    value
-        .as_u64()
-        .filter(|seconds| (1..=LIMITS.ttl).contains(seconds))
-        .ok_or_else(|| PolicyError::BadTtl {
-            got: shown(&value.to_string()),
-            limit: LIMITS.ttl,
-        })
 }
 
 fn limit(of: &'static str, got: usize, limit: usize) -> Result<(), PolicyError> {
@@ -364,10 +392,26 @@ impl<'a> Object<'a> {
         Ok(all)
     }
 
+    /// A number from 1 to `limit`; nothing where the key is not there.
+    fn number(&self, key: &'static str, limit: u64) -> Result<Option<u64>, PolicyError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let number = value.as_u64().filter(|n| (1..=limit).contains(n));
+        number.map(Some).ok_or_else(|| PolicyError::BadNumber {
+            key,
+            got: shown(&value.to_string()),
+            limit,
+        })
+    }
+
     fn stray(&self, list: &str) -> Option<&'static str> {
+        let unbounded = BOUNDS.into_iter().filter(|_| list == "models");
         LISTS
             .into_iter()
-            .find(|key| *key != list && self.get(key).is_some())
+            .filter(|key| *key != list)
+            .chain(unbounded)
+            .find(|key| self.get(key).is_some())
     }
 
     fn checked(&self, key: &str, text: &str, limit: usize) -> Result<String, PolicyError> {

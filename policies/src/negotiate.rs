@@ -1,11 +1,12 @@
 //! Negotiation: what of a manifest the policy grants. The result is a subset of what was asked, by construction. Touches nothing.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::bundle::Bundle;
 use crate::decision::Refusal;
-use crate::grants::{Grants, NamePattern, Negotiated, Op};
-use crate::manifest::{Capability, Manifest, Scope, name_pattern};
+use crate::grants::{Grants, Lease, Leased, NamePattern, Negotiated, Op, calls};
+use crate::manifest::{Bounds, Capability, Manifest, Scope, name_pattern};
 use crate::pattern::{Pattern, normalise};
 use crate::rego::{Outcome, Said};
 use crate::request::{Input, Kind, ManifestView, Request, SessionView};
@@ -20,22 +21,26 @@ impl Bundle {
         let mut table = Table {
             bundle: self,
             view: manifest.view(),
+            ttl: manifest.ttl(),
             session,
             now,
             refused: Vec::new(),
         };
         let reserved = table.reserved();
         let (mut paths, mut tools, mut models) = (Vec::new(), None, None);
-        for capability in manifest.capabilities() {
+        for (number, capability) in manifest.capabilities().iter().enumerate() {
+            let asked = Asked { number, capability };
             match capability.scope() {
-                Scope::Paths(op, patterns) => paths.extend(table.paths(*op, patterns, &reserved)),
+                Scope::Paths(op, patterns) => {
+                    paths.extend(table.paths(asked, *op, patterns, &reserved));
+                }
                 Scope::Hosts(hosts) => table.hosts(capability, hosts),
                 Scope::Tools(names) => tools
                     .get_or_insert_with(Vec::new)
-                    .extend(table.names(capability, names)),
+                    .extend(table.tools(asked, names)),
                 Scope::Models(names) => models
                     .get_or_insert_with(Vec::new)
-                    .extend(table.names(capability, names)),
+                    .extend(table.models(capability, names)),
                 Scope::Unknown(_) => table.unknown(capability),
             }
         }
@@ -53,6 +58,7 @@ impl Bundle {
             until: now.plus_seconds(seconds),
             reserved: reserved.unwrap_or_default(),
             ceiling: session.device.clone(),
+            spent: BTreeMap::new(),
         };
         Negotiated { grants, refused }
     }
@@ -72,10 +78,26 @@ fn managed_time() -> Said {
     )
 }
 
+fn managed_uses() -> Said {
+    Said::forbid(
+        "device.uses",
+        "the management of this device grants each capability for fewer calls",
+    )
+}
+
+/// A capability, and its place in the manifest.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    number: usize,
+    capability: &'a Capability,
+}
+
 /// One negotiation.
 struct Table<'a> {
     bundle: &'a Bundle,
     view: ManifestView,
+    /// What the manifest asks for, seconds.
+    ttl: u64,
     session: &'a Session,
     now: UnixMillis,
     refused: Vec<Refusal>,
@@ -104,10 +126,11 @@ impl Table<'_> {
 
     fn paths(
         &mut self,
+        asked: Asked<'_>,
         op: Op,
         patterns: &[Pattern],
         reserved: &Option<Vec<PathBuf>>,
-    ) -> Vec<(Op, Pattern)> {
+    ) -> Vec<Leased<(Op, Pattern)>> {
         let Some(reserved) = reserved else {
             return Vec::new();
         };
@@ -138,16 +161,10 @@ impl Table<'_> {
                 );
                 continue;
             };
-            let request = Request::Negotiate {
-                capability: op.capability(),
-                known: true,
-                item: Some(pattern.text()),
-                base: Some(base),
-                ttl_seconds: None,
-            };
-            if self.granted(&what, request) {
+            if let Some(lease) = self.leased(asked, &what, pattern.text(), Some(base)) {
                 self.narrowed(op, pattern);
-                granted.push((op, pattern.clone()));
+                let item = (op, pattern.clone());
+                granted.push(Leased { item, lease });
             }
         }
         granted
@@ -170,7 +187,21 @@ impl Table<'_> {
         }
     }
 
-    fn names(&mut self, capability: &Capability, names: &[String]) -> Vec<NamePattern> {
+    fn tools(&mut self, asked: Asked<'_>, names: &[String]) -> Vec<Leased<NamePattern>> {
+        let mut granted = Vec::new();
+        for name in names {
+            let what = format!("{} {name}", asked.capability.name());
+            // The name was compiled when the manifest was parsed; should it not compile now, it grants nothing.
+            if let (Some(lease), Ok(item)) =
+                (self.leased(asked, &what, name, None), name_pattern(name))
+            {
+                granted.push(Leased { item, lease });
+            }
+        }
+        granted
+    }
+
+    fn models(&mut self, capability: &Capability, names: &[String]) -> Vec<NamePattern> {
         let mut granted = Vec::new();
         for name in names {
             let what = format!("{} {name}", capability.name());
@@ -180,13 +211,66 @@ impl Table<'_> {
                 item: Some(name),
                 base: None,
                 ttl_seconds: None,
+                max_uses: None,
             };
-            // The name was compiled when the manifest was parsed; should it not compile now, it grants nothing.
-            if let (true, Ok(pattern)) = (self.granted(&what, request), name_pattern(name)) {
+            let mut said = self.ask(Kind::Negotiate, request);
+            let bounds = |said: &Said| said.max_uses.or(said.ttl_seconds).is_some();
+            if said.iter().any(bounds) {
+                said.push(Said::forbid(
+                    "builtin.bounds",
+                    "nobody counts or times the uses of a model, and a rule asks for that",
+                ));
+            }
+            if let (Some(_), Ok(pattern)) = (self.strictest(&what, said), name_pattern(name)) {
                 granted.push(pattern);
             }
         }
         granted
+    }
+
+    /// How often and how long one thing of a capability may be used: what was asked, or less. Nothing, where the policy refuses it.
+    fn leased(
+        &mut self,
+        asked: Asked<'_>,
+        what: &str,
+        item: &str,
+        base: Option<&str>,
+    ) -> Option<Lease> {
+        let Asked { number, capability } = asked;
+        let Bounds {
+            max_uses,
+            ttl_seconds,
+        } = capability.bounds();
+        let request = Request::Negotiate {
+            capability: capability.name(),
+            known: true,
+            item: Some(item),
+            base,
+            ttl_seconds,
+            max_uses,
+        };
+        let said = self.ask(Kind::Negotiate, request);
+        let verdict = self.strictest(what, said)?;
+        let by = || Said::forbid(&verdict.rule, verdict.reason.clone());
+        let longest = verdict.ttl_seconds.unwrap_or(u64::MAX);
+        let seconds = ttl_seconds.unwrap_or(u64::MAX).min(longest);
+        if longest < ttl_seconds.unwrap_or(self.ttl) {
+            self.refuse(&format!("{what} after {longest} s"), by());
+        }
+        let device = self.session.device.max_uses();
+        let (most, by) = match verdict.max_uses {
+            Some(policy) if policy <= device => (policy, by()),
+            _ => (device, managed_uses()),
+        };
+        let uses = max_uses.unwrap_or(u64::MAX).min(most);
+        if most < max_uses.unwrap_or(u64::MAX) {
+            self.refuse(&format!("{what} in more than {}", calls(most)), by);
+        }
+        Some(Lease {
+            capability: number,
+            uses,
+            until: self.now.plus_seconds(seconds),
+        })
     }
 
     /// Hosts are judged so that the refusal has the policy's words; there is nothing in [`Grants`] that could hold one.
@@ -199,6 +283,7 @@ impl Table<'_> {
                 item: Some(host),
                 base: None,
                 ttl_seconds: None,
+                max_uses: None,
             };
             let mut said = self.ask(Kind::Negotiate, request);
             said.extend(
@@ -221,6 +306,7 @@ impl Table<'_> {
             item: None,
             base: None,
             ttl_seconds: None,
+            max_uses: None,
         };
         let mut said = self.ask(Kind::Negotiate, request);
         said.push(Said::forbid(
@@ -238,6 +324,7 @@ impl Table<'_> {
             item: None,
             base: None,
             ttl_seconds: Some(asked),
+            max_uses: None,
         };
         let what = format!("ttl_seconds {asked}");
         let verdict = Verdict::of(self.ask(Kind::Negotiate, request));
@@ -265,22 +352,18 @@ impl Table<'_> {
         cap.min(asked)
     }
 
-    fn granted(&mut self, what: &str, request: Request<'_>) -> bool {
-        let said = self.ask(Kind::Negotiate, request);
-        self.strictest(what, said)
-    }
-
-    fn strictest(&mut self, what: &str, said: Vec<Said>) -> bool {
+    /// What all say together, where that is yes.
+    fn strictest(&mut self, what: &str, said: Vec<Said>) -> Option<Verdict> {
         let verdict = Verdict::of(said);
-        let granted = verdict.decision == Outcome::Permit;
-        if !granted {
-            self.refused.push(Refusal {
-                what: what.to_owned(),
-                rule: verdict.rule,
-                reason: verdict.reason,
-            });
+        if verdict.decision == Outcome::Permit {
+            return Some(verdict);
         }
-        granted
+        self.refused.push(Refusal {
+            what: what.to_owned(),
+            rule: verdict.rule,
+            reason: verdict.reason,
+        });
+        None
     }
 
     fn refuse(&mut self, what: &str, said: Said) {

@@ -32,9 +32,15 @@ pub(crate) struct Said {
     pub(crate) decision: Outcome,
     pub(crate) rule: String,
     pub(crate) reason: String,
-    /// Negotiation of the time only: at most so many seconds.
+    /// Negotiation only, of the time or of a path or tool: at most so many seconds.
     #[serde(default)]
     pub(crate) ttl_seconds: Option<u64>,
+    /// Negotiation of a path or tool only: used by so many calls at most.
+    #[serde(default)]
+    pub(crate) max_uses: Option<u64>,
+    /// A question only: a person's answer may be remembered for so many days; without it, it is asked each time.
+    #[serde(default)]
+    pub(crate) remember_days: Option<u64>,
 }
 
 impl Outcome {
@@ -54,6 +60,8 @@ impl Said {
             rule: rule.into(),
             reason: reason.into(),
             ttl_seconds: None,
+            max_uses: None,
+            remember_days: None,
         }
     }
 }
@@ -164,6 +172,8 @@ impl Rego {
                         rule: name,
                         reason,
                         ttl_seconds: None,
+                        max_uses: None,
+                        remember_days: None,
                     }
                 }
                 Ok(_) => Said::forbid(&name, "a policy written for other agents does not allow it"),

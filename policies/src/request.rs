@@ -80,9 +80,12 @@ pub enum Request<'a> {
         /// For a path: the folder before the first wildcard.
         #[serde(skip_serializing_if = "Option::is_none")]
         base: Option<&'a str>,
-        /// For the time: seconds.
+        /// For the time: seconds. For a path or tool, where its capability says how long.
         #[serde(skip_serializing_if = "Option::is_none")]
         ttl_seconds: Option<u64>,
+        /// For a path or tool: how many calls, where its capability says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_uses: Option<u64>,
     },
     /// One call of a plan.
     Call,

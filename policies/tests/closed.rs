@@ -482,7 +482,7 @@ fn a_question_becomes_leave_that_still_waits_for_the_person() {
     );
     let permit = question.into_permit();
     assert!(
-        matches!(permit.release(), ReleaseTerms::AfterConsent { reason } if reason.starts_with("it writes"))
+        matches!(permit.release(), ReleaseTerms::AfterConsent { reason, remember_days: 0 } if reason.starts_with("it writes"))
     );
     assert_eq!(permit.call().tool(), "t.f");
 }

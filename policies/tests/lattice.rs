@@ -38,6 +38,8 @@ fn answers(ceiling: &Ceiling) -> Vec<bool> {
     }
     said.extend(KINDS.map(|kind| ceiling.lets_attestation(kind)));
     said.extend([10, 60, 3600].map(|seconds| ceiling.ttl_seconds() >= seconds));
+    said.extend([1, 2, 9].map(|uses| ceiling.max_uses() >= uses));
+    said.extend([1, 7, 31].map(|days| ceiling.remember_days() >= days));
     said.push(ceiling.lets_unattended());
     said
 }
@@ -60,6 +62,7 @@ fn written() -> impl Strategy<Value = String> {
     };
     (
         prop::option::of(select(vec![0_u64, 30, 600, 86_400])),
+        prop::option::of(select(vec![(0_u64, 31_u64), (1, 0), (5, 7), (100, 1)])),
         some(&["none", "tpm2-software", "tpm2-hardware"]),
         prop::option::of(any::<bool>()),
         some(&FOLDERS),
@@ -69,7 +72,7 @@ fn written() -> impl Strategy<Value = String> {
         some(&TOOLS),
     )
         .prop_map(
-            |(ttl, attestation, alone, only, never, ops, tools, models)| {
+            |(ttl, uses, attestation, alone, only, never, ops, tools, models)| {
                 let line = |key: &str, value: Option<String>| {
                     value.map_or_else(String::new, |value| format!("{key} = {value}\n"))
                 };
@@ -78,6 +81,8 @@ fn written() -> impl Strategy<Value = String> {
                 };
                 [
                     line("ttl_seconds", ttl.map(|n| n.to_string())),
+                    line("max_uses", uses.map(|(n, _)| n.to_string())),
+                    line("remember_days", uses.map(|(_, n)| n.to_string())),
                     line("attestation", attestation),
                     line("unattended", alone.map(|b| b.to_string())),
                     "[files]\n".to_owned(),
@@ -237,6 +242,7 @@ fn a_file_that_is_not_understood_is_no_ceiling_but_an_error() {
         "[tools]\nonly = [\"[\"]",
         "attestation = [\"tpm\"]",
         "ttl_seconds = -1",
+        "max_uses = 1.5",
         "unattended = \"no\"",
         "unattended = true\nunattended = false",
     ] {

@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// What waits for a person
     #[command(subcommand)]
     Quarantine(Quarantine),
+    /// What is granted and remembered, and taking it back
+    #[command(subcommand)]
+    Consent(Consent),
     /// Put back what a session's release replaced, after the question, if it still stands as released
     Undo {
         /// As `run --json` and `audit show` name it
@@ -129,6 +132,17 @@ pub(crate) enum Quarantine {
     Release { id: String },
     /// Throw an entry away
     Discard { id: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Consent {
+    /// List the session that runs, and the answers that are remembered
+    List,
+    /// Take a running session's grants back (what runs is stopped, and nothing is released), or forget an answer
+    Revoke {
+        /// As `consent list` names it
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

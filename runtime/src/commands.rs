@@ -4,6 +4,7 @@ pub(crate) mod attest;
 pub(crate) mod audit;
 pub(crate) mod bench;
 mod compare;
+pub(crate) mod consent;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod models;

@@ -13,9 +13,9 @@ use rustix::termios::{QueueSelector, isatty, tcflush};
 
 use crate::failure::{Failure, Kind};
 use crate::fold::{Size, to_screen};
-use crate::interrupt::Interrupt;
+use crate::interrupt::GoOn;
 
-/// How often a waiting question looks for ^C.
+/// How often a waiting question looks whether to go on.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Who can be asked in this session.
@@ -35,7 +35,21 @@ pub(crate) struct Pages {
     pub(crate) summary: String,
     pub(crate) diff: String,
     pub(crate) why: String,
+    /// What stands first in the summary because it is unusual.
+    pub(crate) unusual: Vec<String>,
 }
+
+/// Whether an answer goes for what is like it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasting {
+    /// For these effects alone.
+    Once,
+    /// For what was offered as well.
+    Remembered,
+}
+
+/// The page that says what would be remembered, and the word that answers so; its first letter only shows the page.
+const REMEMBER: &str = "remember";
 
 /// A terminal that a person sits at.
 #[derive(Debug)]
@@ -59,8 +73,8 @@ impl Terminal {
         first: &str,
         question: &str,
         pages: &[(&str, &str)],
-        interrupt: &Interrupt,
-    ) -> Result<Answer, Failure> {
+        halt: &dyn GoOn,
+    ) -> Result<(Answer, Lasting), Failure> {
         let mut out = &self.0;
         let mut lines = BufReader::new(&self.0);
         let io = |e: std::io::Error| Failure::failed(format!("the terminal cannot be used: {e}"));
@@ -71,15 +85,18 @@ impl Terminal {
             write!(out, "{question}")
                 .and_then(|()| out.flush())
                 .map_err(io)?;
-            self.wait(interrupt)?;
+            self.wait(halt)?;
             let mut line = String::new();
             if lines.read_line(&mut line).map_err(io)? == 0 {
-                return Ok(Answer::Decline);
+                return Ok((Answer::Decline, Lasting::Once));
             }
             let word = line.trim().to_lowercase();
             match word.as_str() {
-                "y" | "yes" => return Ok(Answer::Allow),
-                "n" | "no" => return Ok(Answer::Decline),
+                "y" | "yes" => return Ok((Answer::Allow, Lasting::Once)),
+                "n" | "no" => return Ok((Answer::Decline, Lasting::Once)),
+                REMEMBER if pages.iter().any(|(name, _)| *name == REMEMBER) => {
+                    return Ok((Answer::Allow, Lasting::Remembered));
+                }
                 word => {
                     for (_, page) in pages.iter().filter(|(name, _)| names_page(name, word)) {
                         write!(out, "\n{}\n", shown(page)).map_err(io)?;
@@ -89,10 +106,10 @@ impl Terminal {
         }
     }
 
-    fn wait(&self, interrupt: &Interrupt) -> Result<(), Failure> {
+    fn wait(&self, halt: &dyn GoOn) -> Result<(), Failure> {
         let timeout = Timespec::try_from(LOOK).map_err(Failure::failed)?;
         loop {
-            interrupt.check()?;
+            halt.check()?;
             let mut waiting = [PollFd::new(&self.0, PollFlags::IN)];
             match poll(&mut waiting, Some(&timeout)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
@@ -129,11 +146,11 @@ fn names_page(page: &str, word: &str) -> bool {
 ///
 /// # Errors
 /// A refusal, where the answer is another than yes, or nobody is there.
-pub(crate) fn to_policy(shown: &str, interrupt: &Interrupt) -> Result<(), Failure> {
+pub(crate) fn to_policy(shown: &str, halt: &dyn GoOn) -> Result<(), Failure> {
     let question = "Put it in force? [y]es, [n]o, [l]ist: ";
     let answer = match Terminal::find() {
         None => Answer::Unasked,
-        Some(terminal) => terminal.ask(shown, question, &[("list", shown)], interrupt)?,
+        Some(terminal) => terminal.ask(shown, question, &[("list", shown)], halt)?.0,
     };
     let reason = match answer {
         Answer::Allow => return Ok(()),
@@ -149,16 +166,32 @@ pub(crate) fn about(
     effects: &Effects,
     pages: &Pages,
     asking: &Asking,
-    interrupt: &Interrupt,
+    halt: &dyn GoOn,
 ) -> Result<Consent, Failure> {
+    let (consent, _) = offering(None, effects, pages, asking, halt)?;
+    Ok(consent)
+}
+
+/// The same; where something is offered, the person may have it remembered with their yes.
+pub(crate) fn offering(
+    offer: Option<&str>,
+    effects: &Effects,
+    pages: &Pages,
+    asking: &Asking,
+    halt: &dyn GoOn,
+) -> Result<(Consent, Lasting), Failure> {
+    let mut lasting = Lasting::Once;
     let (by, answer) = match asking {
         Asking::Person(terminal) => {
-            let question = "Release? [y]es, [n]o, [d]iff, [e]xplain: ";
-            let more = [
+            let mut more = vec![
                 ("diff", pages.diff.as_str()),
                 ("explain", pages.why.as_str()),
             ];
-            let answer = terminal.ask(&pages.summary, question, &more, interrupt)?;
+            more.extend(offer.map(|offer| (REMEMBER, offer)));
+            let names: Vec<String> = more.iter().map(|(name, _)| bracketed(name)).collect();
+            let question = format!("Release? [y]es, [n]o, {}: ", names.join(", "));
+            let answer;
+            (answer, lasting) = terminal.ask(&pages.summary, &question, &more, halt)?;
             (Consenter::Person, answer)
         }
         Asking::Policy(_, replacing) if held(effects, *replacing) => {
@@ -172,11 +205,21 @@ pub(crate) fn about(
         ),
         Asking::Nobody => (Consenter::Nobody, Answer::Unasked),
     };
-    Ok(Consent {
+    let consent = Consent {
         effects_hash: effects.hash(),
         by,
         answer,
-    })
+    };
+    Ok((consent, lasting))
+}
+
+/// The person answered in an earlier session, for what is like these too.
+pub(crate) fn remembered(effects: &Effects, id: String) -> Consent {
+    Consent {
+        effects_hash: effects.hash(),
+        by: Consenter::Remembered { id },
+        answer: Answer::Allow,
+    }
 }
 
 /// Whether the policy's word is not enough for these: they replace files, and its settings do not say that they may.

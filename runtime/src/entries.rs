@@ -113,6 +113,7 @@ pub(crate) fn consent(consent: &Consent) -> Body {
     let (by, rule) = match &consent.by {
         Consenter::Person => (ConsentBy::Person, None),
         Consenter::Policy { rule } => (ConsentBy::Policy, Some(rule.clone())),
+        Consenter::Remembered { id } => (ConsentBy::Remembered, Some(id.clone())),
         Consenter::Nobody => (ConsentBy::Nobody, None),
     };
     let answer = match consent::word(consent.answer) {

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Refused,
     /// A pin, a signature, the ledger or the attestation does not hold: 4.
     Integrity,
+    /// The person took the grants back while they were in use: 3, as other refusals.
+    Revoked,
     /// No plan could be made for the request: 5.
     NoPlan,
     /// The person stopped it: 130, as shells have it.
@@ -32,7 +34,7 @@ impl Kind {
         match self {
             Kind::Failed => 1,
             Kind::Usage => 2,
-            Kind::Refused => 3,
+            Kind::Refused | Kind::Revoked => 3,
             Kind::Integrity => 4,
             Kind::NoPlan => 5,
             Kind::Interrupted => 130,
@@ -46,6 +48,7 @@ impl Kind {
         match self {
             Kind::Failed | Kind::Usage => "failed",
             Kind::Refused => "refused",
+            Kind::Revoked => "revoked",
             Kind::Integrity => "integrity",
             Kind::NoPlan => "no plan",
             Kind::Interrupted => "interrupted",

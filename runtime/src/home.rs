@@ -53,6 +53,11 @@ impl Home {
         self.root.join("quarantine")
     }
 
+    /// Answers that are remembered.
+    pub(crate) fn consent(&self) -> PathBuf {
+        self.root.join("consent")
+    }
+
     /// What releases replaced.
     pub(crate) fn kept(&self) -> Kept {
         Kept::at(&self.root.join("kept"))

@@ -7,6 +7,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::failure::{Failure, Kind};
 
+/// What a stage that waits looks at now and then.
+pub(crate) trait GoOn {
+    /// Go on, or fail with the reason to stop.
+    fn check(&self) -> Result<(), Failure>;
+}
+
+impl GoOn for Interrupt {
+    fn check(&self) -> Result<(), Failure> {
+        Interrupt::check(self)
+    }
+}
+
 /// Whether the person wants to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct Interrupt(Arc<AtomicBool>);

@@ -52,8 +52,9 @@ impl<'a> Look<'a> {
     pub(crate) fn pages(&self, args: &Map<String, Value>, why: &Why, manifest: &Manifest) -> Pages {
         let mut summary = format!("what would change: {}\n", self.counts());
         let standing = |path: &Path| path.symlink_metadata().ok().map(|about| about.len());
-        for line in unusual::about(self.effects, &why.rule, &why.reason, &standing) {
-            let _ = writeln!(summary, "  unusual: {}", escape(&line, Lines::Escape));
+        let unusual = unusual::about(self.effects, &why.rule, &why.reason, &standing);
+        for line in &unusual {
+            let _ = writeln!(summary, "  unusual: {}", escape(line, Lines::Escape));
         }
         let mut diff = String::new();
         let mut below = None;
@@ -89,6 +90,7 @@ impl<'a> Look<'a> {
             summary,
             diff,
             why: reasons(why, manifest),
+            unusual,
         }
     }
 
@@ -178,58 +180,67 @@ impl<'a> Look<'a> {
     fn sheets(&self, effect: &Effect) -> Option<String> {
         let args = json!({"files": [effect.name()]});
         let described = self.inspected(effect, "sheet.describe", &args)?;
-        let tables = described.as_array()?;
-        let mut text = String::new();
-        for table in tables {
-            let columns: Vec<String> = table
-                .get("columns")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(|c| c.get("name")?.as_str())
-                .map(|n| escape(n, Lines::Escape))
-                .collect();
-            let name = table
-                .get("worksheet")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let rows = table
-                .get("rows")
-                .and_then(Value::as_u64)
-                .unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "    sheet `{}`, {}: {}",
-                escape(name, Lines::Escape),
-                counted(rows, "row"),
-                cells(&columns)
-            );
-        }
-        Some(text)
+        described.as_array().map(|tables| sheets(tables))
     }
 
     /// The first rows as they stand in quarantine.
     fn rows(&self, effect: &Effect) -> Option<String> {
         let args = json!({"files": [effect.name()], "worksheet": null, "conditions": [], "columns": null, "order": null, "limit": ROWS, "save": null});
-        let table = self.inspected(effect, "sheet.rows", &args)?;
-        let rows = table
-            .get("rows")
+        self.inspected(effect, "sheet.rows", &args)
+            .map(|table| rows(&table))
+    }
+}
+
+/// What `sheet.describe` says: each sheet with its headings.
+fn sheets(tables: &[Value]) -> String {
+    let mut text = String::new();
+    for table in tables {
+        let columns: Vec<String> = table
+            .get("columns")
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
-            .take(usize::try_from(ROWS).unwrap_or_default());
-        let mut text = String::new();
-        for row in rows {
-            let row_cells: Vec<String> = row
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|c| escape(c.as_str().unwrap_or_default(), Lines::Escape))
-                .collect();
-            let _ = writeln!(text, "      {}", cells(&row_cells));
-        }
-        Some(text)
+            .filter_map(|c| c.get("name")?.as_str())
+            .map(|n| escape(n, Lines::Escape))
+            .collect();
+        let name = table
+            .get("worksheet")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let rows = table
+            .get("rows")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "    sheet `{}`, {}: {}",
+            escape(name, Lines::Escape),
+            counted(rows, "row"),
+            cells(&columns)
+        );
     }
+    text
+}
+
+/// What `sheet.rows` says: the first of them.
+fn rows(table: &Value) -> String {
+    let rows = table
+        .get("rows")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .take(usize::try_from(ROWS).unwrap_or_default());
+    let mut text = String::new();
+    for row in rows {
+        let row_cells: Vec<String> = row
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|c| escape(c.as_str().unwrap_or_default(), Lines::Escape))
+            .collect();
+        let _ = writeln!(text, "      {}", cells(&row_cells));
+    }
+    text
 }
 
 /// Cells side by side, cut to what a person takes in; what is left out is counted.
@@ -374,6 +385,17 @@ pub(crate) mod tests {
     /// The pages of a question about these, of whose bytes nothing can be read back.
     pub(crate) fn pages_of(effects: &Effects) -> Pages {
         shown_of(effects, 7)
+    }
+
+    /// What the pages say of a workbook whose sheets, headings and cells are called so.
+    pub(crate) fn read_back(names: &[String]) -> String {
+        let heading = |name: &String| json!([{"name": name}]);
+        let table = |name| json!({"worksheet": name, "rows": 1, "columns": heading(name)});
+        let tables: Vec<Value> = names.iter().map(table).collect();
+        let cells = names
+            .chunks(COLUMNS)
+            .map(|row| rows(&json!({"rows": [row]})));
+        sheets(&tables) + &cells.collect::<String>()
     }
 
     fn shown_of(effects: &Effects, undo_days: u64) -> Pages {

@@ -20,6 +20,7 @@ mod look;
 mod mind;
 mod plan;
 mod qr;
+mod remembered;
 mod report;
 mod screen;
 mod seen;
@@ -93,6 +94,7 @@ fn dispatch(command: &Command, home: &Home, desk: &Desk) -> Result<u8, Failure> 
         Command::Run(options) => return commands::run::run(options, home, desk),
         Command::Plan(options) => return commands::run::plan(options, home, desk),
         Command::Quarantine(command) => commands::quarantine::run(command, home, desk)?,
+        Command::Consent(command) => commands::consent::run(command, home, desk)?,
         Command::Undo { session } => commands::quarantine::undo(session, home, desk)?,
         Command::Models(command) => commands::models::run(command, home, desk)?,
         Command::Tools(command) => commands::tools::run(command, home, desk)?,

@@ -233,6 +233,7 @@ impl ConsentReport {
         let by = match consent.by {
             Consenter::Person => "person",
             Consenter::Policy { .. } => "policy",
+            Consenter::Remembered { .. } => "remembered",
             Consenter::Nobody => "nobody",
         };
         ConsentReport {

@@ -1,6 +1,7 @@
 //! One request, from the person's words to what was released. Each stage takes what the one before made; nothing counts before it is recorded.
 
 mod begin;
+mod earlier;
 mod journal;
 mod judged;
 pub(crate) mod later;
@@ -9,6 +10,7 @@ mod noninterference;
 mod opened;
 pub(crate) mod replay;
 mod settle;
+pub(crate) mod tenure;
 pub(crate) mod undo;
 
 use std::sync::Arc;

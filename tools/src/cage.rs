@@ -2,33 +2,32 @@
 //!
 //! A permit cannot be forged, and one that is not recorded does not run:
 //! ```compile_fail,E0451
-//! fn forge(call: cloister_policies::Call, by: cloister_policies::Rule) -> cloister_policies::Permit {
-//!     let release = cloister_policies::ReleaseTerms::Freely;
-//!     cloister_policies::Permit { call, by, release, until: cloister_policies::UnixMillis(0) }
+//! fn forge(call: cloister_policies::Call, other: cloister_policies::Permit) -> cloister_policies::Permit {
+//!     cloister_policies::Permit { call, ..other }
 //! }
 //! ```
 //! ```compile_fail,E0308
-//! fn unrecorded(cage: &cloister_tools::Cage, permit: cloister_policies::Permit) {
-//!     let _ = cage.run(permit);
+//! fn unrecorded(cage: &cloister_tools::Cage, permit: cloister_policies::Permit, watch: &dyn cloister_tools::Watch) {
+//!     let _ = cage.run(permit, watch);
 //! }
 //! ```
 //! nor does it run twice:
 //! ```compile_fail,E0382
-//! fn twice(cage: &cloister_tools::Cage, permit: cloister_attest::Recorded<cloister_policies::Permit>) {
-//!     let _ = cage.run(permit);
-//!     let _ = cage.run(permit);
+//! fn twice(cage: &cloister_tools::Cage, permit: cloister_attest::Recorded<cloister_policies::Permit>, watch: &dyn cloister_tools::Watch) {
+//!     let _ = cage.run(permit, watch);
+//!     let _ = cage.run(permit, watch);
 //! }
 //! ```
 
 mod bench;
 mod outcome;
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use cloister_attest::{Digest, Recorded};
-use cloister_cage::{Arg, Fault, Limit, Limits, Moment, Program, Run, Used};
+use cloister_cage::{Arg, Fault, Limit, Limits, Moment, Program, Run, Terms, Used};
 use cloister_policies::{Call, Label, Permit, UnixMillis};
 use serde_json::{Map, Value};
 
@@ -40,6 +39,9 @@ use crate::signature::{Signature, to_args};
 use crate::survey::Survey;
 use bench::{Bench, Inspection, Workbench};
 
+/// Why a call may not go on, if it may not.
+type Void<'a> = &'a dyn Fn() -> Option<Ended>;
+
 /// Where permits run. Holds what every call of a session shares.
 pub struct Cage {
     program: Arc<Program>,
@@ -48,6 +50,14 @@ pub struct Cage {
     quarantine: Arc<Quarantine>,
     limits: Limits,
     moment: Moment,
+}
+
+/// What may end a permit. Asked before its call starts, and several times a second while it runs.
+pub trait Watch {
+    /// The time by which grants end.
+    fn now(&self) -> UnixMillis;
+    /// Whether the grants were taken back.
+    fn revoked(&self) -> bool;
 }
 
 /// How a call ended. Codes only: none of the tool's own words.
@@ -61,8 +71,10 @@ pub enum Ended {
     Trapped(Fault),
     /// It reached a limit.
     StoppedBy(Limit),
-    /// The permit was void before it started.
+    /// The time of its grants was over, before it started or while it ran.
     Expired,
+    /// Its grants were taken back, before it started or while it ran.
+    Revoked,
     /// It never started: a file could not be opened, or the component was refused. In our words.
     NotRun(String),
 }
@@ -92,7 +104,7 @@ pub struct Outcome {
 }
 
 impl Cage {
-    /// A cage for one session. `moment` is the time and the seed that tools see; the permits' own end is checked against the real clock.
+    /// A cage for one session. `moment` is the time and the seed that tools see; the permits' own end is told by their [`Watch`].
     pub fn new(
         program: Arc<Program>,
         catalog: Arc<Catalog>,
@@ -112,14 +124,17 @@ impl Cage {
     }
 
     /// Run what the permit allows, once. No `Result`: whatever happens is an outcome, to be recorded like any other.
-    pub fn run(&self, permit: Recorded<Permit>) -> Quarantined<Outcome> {
+    pub fn run(&self, permit: Recorded<Permit>, watch: &dyn Watch) -> Quarantined<Outcome> {
         let (permit, _receipt) = permit.into_parts();
-        let expired = now() >= permit.until();
+        let until = permit.until();
         let call = permit.into_call();
-        let outcome = if expired {
-            Outcome::plain(Ended::Expired)
-        } else {
-            self.call(&call)
+        let void = || match watch.revoked() {
+            true => Some(Ended::Revoked),
+            false => (watch.now() >= until).then_some(Ended::Expired),
+        };
+        let outcome = match void() {
+            Some(ended) => Outcome::plain(ended),
+            None => self.call(&call, &void),
         };
         let label = label(&call, &outcome);
         Quarantined::new(outcome, label)
@@ -144,6 +159,7 @@ impl Cage {
                 &mut Inspection::new(&self.quarantine, effect),
                 signature,
                 args,
+                &|| None,
             ),
         };
         let label = effect
@@ -155,7 +171,7 @@ impl Cage {
         Quarantined::new(outcome, label.join(&Label::data(effect.name())))
     }
 
-    fn call(&self, call: &Call) -> Outcome {
+    fn call(&self, call: &Call, void: Void<'_>) -> Outcome {
         let Some(signature) = self.catalog.signature(call.tool()) else {
             return Outcome::plain(Ended::NotRun(
                 ToolError::NoFunction {
@@ -173,6 +189,7 @@ impl Cage {
             &mut Workbench::new(&self.survey, &self.quarantine, call),
             signature,
             &args,
+            void,
         )
     }
 
@@ -181,12 +198,19 @@ impl Cage {
         bench: &mut impl Bench,
         signature: &Signature,
         args: &Map<String, Value>,
+        void: Void<'_>,
     ) -> Outcome {
-        let run = match self.start(bench, signature, args) {
+        // What it was stopped for is kept: asked again, the answer might be another.
+        let stopped = OnceCell::new();
+        let stop = || void().is_some_and(|why| stopped.set(why).is_ok());
+        let run = match self.start(bench, signature, args, &stop) {
             Ok(run) => run,
             Err(error) => return Outcome::plain(Ended::NotRun(error.to_string())),
         };
         let mut outcome = Outcome::of(&run);
+        if let Some(why) = stopped.into_inner() {
+            outcome.ended = why;
+        }
         outcome.readings = bench.readings();
         if outcome.ended == Ended::Returned {
             match bench.effects(&run.moves) {
@@ -208,6 +232,7 @@ impl Cage {
         bench: &mut impl Bench,
         signature: &Signature,
         args: &Map<String, Value>,
+        stop: &dyn Fn() -> bool,
     ) -> Result<Run, ToolError> {
         let package =
             self.catalog
@@ -223,17 +248,13 @@ impl Cage {
             signature.interface(),
             signature.function(),
             args,
-            &self.limits,
-            self.moment,
+            Terms {
+                limits: &self.limits,
+                moment: self.moment,
+                stop,
+            },
         ))
     }
-}
-
-fn now() -> UnixMillis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// What the arguments came from, and the tool, and every file that was really read.

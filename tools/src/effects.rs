@@ -233,7 +233,10 @@ impl Effects {
             _ if consent.effects_hash != self.hash() => "the answer was given to other effects",
             (Answer::Decline, _) => "the person declined",
             (Answer::Unasked, _) | (Answer::Allow, Consenter::Nobody) => "there was nobody to ask",
-            (Answer::Allow, Consenter::Person | Consenter::Policy { .. }) => {
+            (
+                Answer::Allow,
+                Consenter::Person | Consenter::Policy { .. } | Consenter::Remembered { .. },
+            ) => {
                 return Ok(Release {
                     effects: self,
                     by: consent.by,
@@ -272,6 +275,11 @@ pub enum Consenter {
     Policy {
         /// Its name.
         rule: String,
+    },
+    /// The person, in an earlier session, for what is like this too.
+    Remembered {
+        /// What that answer is called.
+        id: String,
     },
     /// Nobody was there.
     Nobody,
@@ -340,9 +348,12 @@ mod tests {
         let make = || Effects::gather([effect("/g/a", "one")]).unwrap();
         let other = Effects::gather([effect("/g/a", "two")]).unwrap();
         let rule = || Consenter::Policy { rule: "r".into() };
+        let earlier = || Consenter::Remembered { id: "c1".into() };
         for (by, said, passes) in [
             (Consenter::Person, Answer::Allow, true),
             (rule(), Answer::Allow, true),
+            (earlier(), Answer::Allow, true),
+            (earlier(), Answer::Decline, false),
             (Consenter::Nobody, Answer::Allow, false),
             (Consenter::Person, Answer::Decline, false),
             (Consenter::Person, Answer::Unasked, false),

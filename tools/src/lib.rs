@@ -36,7 +36,7 @@ mod whole {
     pub(crate) mod testing;
     pub(crate) mod undo;
 
-    pub use cage::{Cage, Ended, Outcome, Reading};
+    pub use cage::{Cage, Ended, Outcome, Reading, Watch};
     pub use catalog::{Catalog, pins};
     pub use cloister_cage::{CageError, Fault, Layer, Limit, Limits, Moment, Program, Used};
     pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};

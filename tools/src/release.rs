@@ -401,4 +401,6 @@ fn copy(mut source: File, target: &mut File, writer: &mut Writer<'_>) -> std::io
 }
 
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -12,7 +12,8 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use cloister_cage::{
-    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Program, Run, Source, Value, run,
+    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Program, Run, Source, Terms, Value,
+    run,
 };
 use cloister_tools::{Catalog, lock_text, pin};
 
@@ -79,15 +80,12 @@ fn once(
         unix_millis: 0,
         seed: 1,
     };
-    run(
-        &PROGRAM,
-        component,
-        &interface,
-        function,
-        args,
-        &Limits::STANDARD,
+    let terms = Terms {
+        limits: &Limits::STANDARD,
         moment,
-    )
+        stop: &|| false,
+    };
+    run(&PROGRAM, component, &interface, function, args, terms)
 }
 
 fn ok(run: &Run) -> &Value {

@@ -274,6 +274,8 @@ pub enum ConsentBy {
     Policy,
     /// There was nobody to ask.
     Nobody,
+    /// A person, in an earlier session, for this and what is like it; `rule` names that answer. Not in entries of version 1.
+    Remembered,
 }
 
 /// What was answered.
@@ -298,7 +300,7 @@ pub struct Consent {
     pub by: ConsentBy,
     /// What.
     pub answer: ConsentAnswer,
-    /// The rule, when a policy answered.
+    /// The rule, when a policy answered; the earlier answer, when one was remembered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
 }

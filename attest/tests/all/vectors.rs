@@ -36,6 +36,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(unanchored(&whole));
     all.extend(honestly_signed(tpm));
     all.extend(misread(&whole));
+    all.extend(remembered(&whole));
     all.extend(versions(tpm, &whole));
     all.extend(keyed(tpm));
     all.extend(anchored(&FakeTpm::new(COUNTING)));
@@ -233,6 +234,35 @@ fn misread(whole: &Folder) -> BTreeMap<&'static str, Folder> {
     ])
 }
 
+/// Where the first session's consent stands.
+const CONSENT: usize = 7;
+
+/// The session's own key signs an answer that an earlier one gave.
+fn remembers(value: &mut serde_json::Value) {
+    value["body"]["by"] = "remembered".into();
+    value["body"]["rule"] = "c0123456789".into();
+}
+
+fn remembered(whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    let unnamed = |value: &mut serde_json::Value| value["body"]["by"] = "remembered".into();
+    let sessions = whole.lines();
+    let first = sessions.iter().position(|line| ends(line)).unwrap() + 1;
+    let one = Folder {
+        checkpoint: None,
+        others: BTreeMap::new(),
+        ..whole.with_lines(&sessions[..first])
+    };
+    BTreeMap::from([
+        ("bad_remembered_unnamed", resign(whole, CONSENT, unnamed, 1)),
+        ("unanchored_remembered", resign(&one, CONSENT, remembers, 1)),
+    ])
+}
+
+fn ends(line: &[u8]) -> bool {
+    let value: serde_json::Value = serde_json::from_slice(line).unwrap();
+    value["kind"] == "session-end"
+}
+
 /// Old entries are read, in sessions of their own that come first.
 fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
     let (old, _) = read(&testdata().join(VERSION_1));
@@ -260,6 +290,10 @@ fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
         ("bad_version_changes_within", version(whole, 17, 1, 3)),
         ("bad_version_unknown", version(whole, 15, 3, 3)),
         ("bad_version_1_says_read", resign(&old, 5, says_read, 1)),
+        (
+            "bad_version_1_remembers",
+            resign(&old, CONSENT, remembers, 1),
+        ),
         (VERSION_1, old),
     ])
 }

@@ -190,6 +190,34 @@ fn times_that_cannot_be_meant() {
 }
 
 #[test]
+fn bounds_of_a_capability() {
+    let bounds = |bounds: &str| {
+        let capability = format!(r#"{{"name": "file:write", "paths": ["x"]{bounds}}}"#);
+        with(&capability).map(|manifest| manifest.capabilities()[0].bounds())
+    };
+    assert_eq!(bounds("").unwrap(), Bounds::default());
+    let both = bounds(r#", "max_uses": 2, "ttl_seconds": 60"#).unwrap();
+    assert_eq!((both.max_uses, both.ttl_seconds), (Some(2), Some(60)));
+    for odd in ["0", "-1", "1.5", "1000001", "\"2\"", "null"] {
+        assert!(bounds(&format!(r#", "max_uses": {odd}"#)).is_err(), "{odd}");
+    }
+    assert!(bounds(r#", "max_uses": 1000000, "ttl_seconds": 604800"#).is_ok());
+    assert!(bounds(r#", "ttl_seconds": 604801"#).is_err());
+    refused(
+        with(r#"{"name": "file:write", "paths": ["x"], "max_uses": 0}"#),
+        &expect![[r#"
+        `max_uses` is 0, it must be between 1 and 1000000
+        hint: write how many calls may use it, for instance 2"#]],
+    );
+    refused(
+        with(r#"{"name": "model:use", "models": ["m"], "max_uses": 1}"#),
+        &expect![[r#"
+        unknown key `max_uses` in a `model:use` of the manifest
+        hint: the keys that may stand there are `name`, `description`, `models`"#]],
+    );
+}
+
+#[test]
 fn too_much_of_anything() {
     let capability = r#"{"name": "file:read", "paths": ["x"]}"#;
     refused(
@@ -266,6 +294,12 @@ fn the_schema_has_the_keys_and_limits_of_the_reader() {
     assert_eq!(number("/$defs/name/maxLength"), LIMITS.name as u64);
     assert_eq!(number("/$defs/texts/maxItems"), LIMITS.items as u64);
     assert_eq!(number("/$defs/texts/items/maxLength"), LIMITS.text as u64);
+    let bound = |key: &str| number(&format!("/$defs/capability/properties/{key}/maximum"));
+    assert_eq!(
+        BOUNDS.map(bound),
+        [LIMITS.uses, LIMITS.ttl],
+        "and in this order in `Bounds`"
+    );
 }
 
 proptest! {

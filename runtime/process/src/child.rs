@@ -11,6 +11,11 @@ pub const SEALING: Duration = Duration::from_secs(20);
 /// How long the end of a process that has hung up is waited for. It takes some milliseconds.
 const ENDING: Duration = Duration::from_millis(200);
 
+/// How long a call goes on that is to end at once: long enough to cost nothing, short enough not to be noticed.
+const LOOK: Duration = Duration::from_millis(100);
+/// What an end on request looks like among errors of the line; a socket pair has none of this kind.
+pub const CALLED_OFF: ErrorKind = ErrorKind::ConnectionAborted;
+
 /// A process that holds nothing. It is killed and waited for when this is dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -55,12 +60,14 @@ impl Process {
         &self.stream
     }
 
-    /// To speak with it until then.
+    /// To speak with it until then, or until it is to `stop`.
     #[must_use]
-    pub fn until(&self, deadline: Instant) -> Until<'_> {
+    pub fn until<'a>(&'a self, deadline: Instant, stop: &'a dyn Fn() -> bool) -> Until<'a> {
         Until {
             stream: &self.stream,
             deadline,
+            stop,
+            look: Instant::now(),
         }
     }
 
@@ -102,33 +109,61 @@ impl Drop for Process {
 }
 
 /// A line on which every read and write ends at one time, so that bytes coming drop by drop do not put the end off.
-#[derive(Debug)]
 pub struct Until<'a> {
     stream: &'a UnixStream,
     deadline: Instant,
+    stop: &'a dyn Fn() -> bool,
+    /// When to ask again whether to stop.
+    look: Instant,
 }
 
 impl Until<'_> {
-    fn left(&self) -> std::io::Result<Option<Duration>> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+    /// How long to wait for the other end before looking up.
+    fn left(&mut self) -> std::io::Result<Option<Duration>> {
+        let now = Instant::now();
+        if now >= self.look {
+            if (self.stop)() {
+                return Err(CALLED_OFF.into());
+            }
+            self.look = now + LOOK;
+        }
+        let left = self.deadline.saturating_duration_since(now);
         if left.is_zero() {
             return Err(ErrorKind::TimedOut.into()); // as a time-out, nothing would mean for ever
         }
-        Ok(Some(left))
+        Ok(Some(left.min(LOOK)))
+    }
+
+    /// Do something with the line that waits no longer than `left`, again and again until it is done.
+    fn patiently(
+        &mut self,
+        mut act: impl FnMut(&UnixStream, Option<Duration>) -> std::io::Result<usize>,
+    ) -> std::io::Result<usize> {
+        loop {
+            let left = self.left()?;
+            match act(self.stream, left) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+        }
     }
 }
 
 impl Read for Until<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
+        self.patiently(|mut stream, left| {
+            stream.set_read_timeout(left)?;
+            stream.read(buffer)
+        })
     }
 }
 
 impl Write for Until<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(bytes)
+        self.patiently(|mut stream, left| {
+            stream.set_write_timeout(left)?;
+            stream.write(bytes)
+        })
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

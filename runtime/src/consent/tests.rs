@@ -6,7 +6,7 @@ use cloister_tools::{Effect, Effects};
 use serde_json::json;
 
 use super::*;
-use crate::look::tests::pages_of;
+use crate::look::tests::{pages_of, read_back};
 
 const QUESTION: &str = "Release? [y]es, [n]o, [d]iff, [e]xplain: ";
 
@@ -100,6 +100,48 @@ fn the_question_and_what_is_unusual_stay_on_the_screen_whatever_files_are_called
             );
         }
     }
+}
+
+/// Not only files have names: the sheets, headings and cells of a new workbook come from documents too.
+#[test]
+fn the_question_stays_on_the_screen_whatever_sheets_headings_and_cells_are_called() {
+    let names = names();
+    let odd = |c: char| cloister_tools::names::deceptive(c);
+    let one = ["report.xlsx".to_owned()];
+    let summary = pages_of(&effects(&one)).summary;
+    let (head, last) = summary.rsplit_once('\n').unwrap();
+    let page = format!("{head}\n{}{last}", read_back(&names));
+    for (n, name) in names.iter().enumerate() {
+        let sheet = format!("    sheet `{}`, 1 row: {n}", escaped(name));
+        assert!(page.contains(&sheet), "sheet and heading {n}");
+        let begins = format!(
+            "{n}{}",
+            name.chars().nth(n.to_string().len()).map_or('x', |c| c)
+        );
+        let cell = escaped(&begins);
+        assert!(page.contains(&format!(" {cell}")), "cell {n}");
+    }
+    for (rows, columns) in [(24, 80), (10, 40), (50, 200)] {
+        let size = Size::new(usize::from(rows), usize::from(columns));
+        let first = opening(&page, "diff", size);
+        // Asked for in full, it scrolls by; the question comes after it.
+        let in_full = format!("{first}{QUESTION}d\n\n{}\n", shown(&page));
+        for text in [first, in_full] {
+            let (seen, cursor) = on_terminal(&format!("{text}{QUESTION}"), (rows, columns));
+            let asked = seen.iter().rposition(|row| row.starts_with("Release?"));
+            let end = asked.map(|row| row + QUESTION.len() / usize::from(columns));
+            assert_eq!(end, Some(cursor), "{seen:#?}");
+            assert!(
+                !seen.iter().any(|row| row.trim_end().chars().any(odd)),
+                "{seen:#?}"
+            );
+        }
+    }
+}
+
+fn escaped(name: &str) -> String {
+    use cloister_tools::names::{Lines, escape};
+    escape(name, Lines::Escape)
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn begin(device: DeviceChoice) -> io::Result<Starting> {
 impl Starting {
     /// Wait until it has put everything on, and hear what that is.
     pub(crate) fn sealed(mut self) -> Result<Sealed, Failure> {
-        let heard = Told::receive(&mut self.process.until(Instant::now() + SEALING));
+        let heard = Told::receive(&mut self.process.until(Instant::now() + SEALING, &|| false));
         match heard {
             Ok(Told::Sealed(layers)) => Ok(Sealed {
                 started: self,

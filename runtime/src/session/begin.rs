@@ -15,8 +15,9 @@ use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey}
 use zeroize::Zeroizing;
 
 use super::journal::Journal;
+use super::tenure::Tenure;
 use super::{Job, Opened, refused};
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::commands::policy::folder_of;
 use crate::commands::{Desk, device_name};
 use crate::confine;
@@ -78,6 +79,7 @@ struct Terms {
     session: Session,
     negotiated: Negotiated,
     unattended: Option<Rule>,
+    clock: Clock,
 }
 
 /// A session that has begun, and the model it will use.
@@ -99,7 +101,7 @@ impl Begun {
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
         let model = loaded(&house, &pin, mind, desk, report)?;
-        in_time(&terms.negotiated.grants)?;
+        in_time(&terms)?;
         let asking = asking(job.mode, terms.unattended.as_ref(), &house.bundle);
         // What can fail is done before the first entry: from there on the ledger says how the session ended.
         let survey = Survey::take(
@@ -111,11 +113,14 @@ impl Begun {
         let journal = first_entry(&terms, trust, &house, &pin, report)?;
         let Terms {
             manifest,
+            manifest_digest,
             folder,
             session,
             negotiated,
-            ..
+            clock,
+            unattended: _,
         } = terms;
+        let tenure = Tenure::begin(&house.home, &report.session, clock);
         let mut opened = Opened {
             quarantine: Arc::new(quarantine),
             survey: Arc::new(survey),
@@ -125,6 +130,8 @@ impl Begun {
             session,
             asking,
             manifest,
+            manifest_digest,
+            tenure,
             house,
             plan: Plan::default(),
             record: None,
@@ -198,9 +205,10 @@ fn terms(
         reserved: vec![house.home.root().to_owned()],
         device: house.device.ceiling.clone(),
     };
+    let clock = Clock::start();
     let negotiated = house
         .bundle
-        .negotiate(&manifest, &session, clock::for_policy());
+        .negotiate(&manifest, &session, clock.for_policy());
     let terms = Terms {
         manifest_digest: Digest::of(&bytes),
         manifest,
@@ -208,13 +216,14 @@ fn terms(
         session,
         negotiated,
         unattended,
+        clock,
     };
     Ok((terms, trust))
 }
 
 /// Loading a model takes a while: a session that would begin after its own end has nothing to begin with.
-fn in_time(grants: &Grants) -> Result<(), Failure> {
-    if !grants.expired(clock::for_policy()) {
+fn in_time(terms: &Terms) -> Result<(), Failure> {
+    if !terms.negotiated.grants.expired(terms.clock.for_policy()) {
         return Ok(());
     }
     Err(
@@ -303,6 +312,7 @@ fn first_entry(
         &confine::told(&terms.session.confinement),
         user,
         unattended,
+        terms.clock,
     )?;
     report.session = session;
     Ok(journal)
@@ -316,6 +326,7 @@ fn write_first(
     confinement: &str,
     user: String,
     unattended: Option<String>,
+    clock: Clock,
 ) -> Result<(Journal, String), Failure> {
     let mut folder = LedgerFolder::open(&house.home.ledger(), &house.home.scratch())?;
     let files = folder.files()?;
@@ -354,8 +365,8 @@ fn write_first(
         confinement: confinement.to_owned(),
         unattended,
     };
-    let ledger = resumed.begin(key, start, clock::for_ledger())?;
-    Ok((Journal::open(ledger, anchoring)?, session))
+    let ledger = resumed.begin(key, start, clock.for_ledger())?;
+    Ok((Journal::open(ledger, anchoring, clock)?, session))
 }
 
 /// A cage for looking at what waits in `quarantine`: it reaches that and nothing else, for it is granted nothing.
@@ -404,17 +415,18 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
         report.refused.push(RefusedReport::of(&refusal));
         refused(&refusal).hint(trust.reason().map(str::to_owned))
     })?;
+    let clock = Clock::start();
     let who = SessionOf {
         agent: "quarantine",
         version: "-",
         model: "-",
         manifest: Digest::ZERO,
         weights: Digest::ZERO,
-        until: clock::millis().saturating_add(SHORT_MILLIS),
+        until: clock.for_policy().0.saturating_add(SHORT_MILLIS),
     };
     let user = account();
     let confinement = confine::told(&confine::found(&house.cage, None));
-    let (mut journal, session) = write_first(house, &who, trust, &confinement, user, None)?;
+    let (mut journal, session) = write_first(house, &who, trust, &confinement, user, None, clock)?;
     report.session = session;
     house.prune(&mut journal, desk)?;
     Ok(journal)

@@ -4,7 +4,7 @@ use cloister_attest::{Body, Ledger, Recorded, UnixMillis};
 
 use super::replay::Held;
 use crate::anchoring::{self, Anchoring};
-use crate::clock;
+use crate::clock::Clock;
 use crate::disk::LedgerFolder;
 use crate::entries;
 use crate::failure::{Failure, Kind};
@@ -17,6 +17,7 @@ pub(crate) struct Journal {
     ledger: Ledger<LedgerFolder>,
     stage: &'static str,
     anchoring: Anchoring,
+    clock: Clock,
     /// What a replay repeats.
     pub(super) held: Option<Held>,
 }
@@ -26,14 +27,16 @@ impl Journal {
     pub(super) fn open(
         ledger: Ledger<LedgerFolder>,
         anchoring: Anchoring,
+        clock: Clock,
     ) -> Result<Journal, Failure> {
         let mut journal = Journal {
             ledger,
             stage: "begin",
             anchoring,
+            clock,
             held: None,
         };
-        match journal.keep_anchored(clock::for_ledger()) {
+        match journal.keep_anchored(clock.for_ledger()) {
             Ok(()) => Ok(journal),
             Err(failure) => journal.close(Err(failure)),
         }
@@ -51,7 +54,7 @@ impl Journal {
 
     /// Record, and only then hand on what depends on it.
     pub(super) fn record<T>(&mut self, body: Body, carried: T) -> Result<Recorded<T>, Failure> {
-        let now = clock::for_ledger();
+        let now = self.clock.for_ledger();
         self.keep_anchored(now)?;
         let same = self.held.as_mut().map_or(Ok(()), |held| held.expect(&body));
         if let Body::CallIntent(_) = body {
@@ -66,7 +69,7 @@ impl Journal {
         match self.anchoring {
             Anchoring::Absent => Ok(()),
             Anchoring::Lost => Err(anchoring::lost(&"it failed before")),
-            Anchoring::By { .. } => self.anchor(clock::for_ledger()),
+            Anchoring::By { .. } => self.anchor(self.clock.for_ledger()),
         }
     }
 
@@ -95,14 +98,14 @@ impl Journal {
         let outcome = match &told {
             Ok(_) => "done",
             Err(failure) => {
-                let (said, now) = (stopped(self.stage, failure), clock::for_ledger());
+                let (said, now) = (stopped(self.stage, failure), self.clock.for_ledger());
                 // Where the TPM or the ledger itself failed there is nothing left to say it with.
                 drop(self.keep_anchored(now));
                 drop(self.ledger.note(said, now));
                 failure.kind().word()
             }
         };
-        let now = clock::for_ledger();
+        let now = self.clock.for_ledger();
         let anchored = match self.anchoring {
             Anchoring::By { .. } => self.anchor(now),
             Anchoring::Absent | Anchoring::Lost => Ok(()),
@@ -119,6 +122,7 @@ impl Journal {
 fn stopped(stage: &str, failure: &Failure) -> Body {
     match failure.kind() {
         Kind::Interrupted => entries::interrupted(stage, "signal"),
+        Kind::Revoked => entries::interrupted(stage, Kind::Revoked.word()),
         // A release that was announced is accounted for, however it failed.
         kind if stage == RELEASE => entries::interrupted(stage, kind.word()),
         kind => entries::note("stopped", &format!("in stage {stage}: {}", kind.word())),

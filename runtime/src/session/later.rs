@@ -12,6 +12,7 @@ use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::look::{Look, Why};
+use crate::remembered;
 use crate::report::Report;
 use crate::verified::Verified;
 
@@ -76,6 +77,19 @@ pub(crate) fn discard(
         // A crash from now on leaves it waiting, or a folder without a sound description, which is not listed.
         Ok(quarantine.discard(recorded)?)
     })();
+    journal.close(told)
+}
+
+/// Say in the ledger that an answer is remembered no longer.
+pub(crate) fn revoke(
+    id: &str,
+    home: &Home,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let house = begin::House::open(home)?;
+    let mut journal = begin::short(&house, desk, report)?;
+    let told = journal.note(entries::note(remembered::ABOUT, &remembered::revoking(id)));
     journal.close(told)
 }
 

@@ -11,16 +11,19 @@ use cloister_tools::{
 };
 use serde_json::Value;
 
+use super::earlier::Earlier;
 use super::journal::Journal;
 use super::judged::{Judged, Permits, Step};
 use super::replay::Record;
 use super::settle;
+use super::tenure::{self, Tenure};
 use super::{House, millis, refused};
 use crate::clock;
 use crate::commands::Desk;
-use crate::consent::{self, Asking};
+use crate::consent::{self, Asking, Lasting};
 use crate::entries;
 use crate::failure::{Failure, Kind};
+use crate::interrupt::GoOn as _;
 use crate::look::{Look, Why};
 use crate::mind::Example;
 use crate::plan::offers::Offer;
@@ -34,12 +37,14 @@ const EXAMPLES: usize = 4;
 pub(crate) struct Opened {
     pub(crate) house: House,
     pub(crate) manifest: Manifest,
+    pub(crate) manifest_digest: Digest,
     pub(crate) folder: PathBuf,
     pub(crate) grants: Grants,
     pub(crate) session: Session,
     pub(crate) survey: Arc<Survey>,
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
+    pub(crate) tenure: Tenure,
     pub(crate) journal: Journal,
     /// What may still run. Nothing, until a plan is frozen.
     pub(crate) plan: Plan,
@@ -109,13 +114,16 @@ impl Opened {
     ) -> Result<Permits, Failure> {
         let mut judged = Vec::new();
         let mut refusal = None;
+        // As the grants will be when its turn comes: a plan that would use one up on the way is refused before it begins.
+        let mut grants = self.grants.clone();
         for step in steps {
             desk.screen.say("plan", self.sentence(step));
-            match self.judge(step.clone(), words, report)? {
-                Ok(permit) => judged.push(Judged {
-                    step: step.clone(),
-                    permit,
-                }),
+            match self.judge(step.clone(), &grants, words, report)? {
+                Ok(permit) => {
+                    grants.spend(&permit);
+                    let step = step.clone();
+                    judged.push(Judged { step, permit });
+                }
                 Err(failure) => refusal = refusal.or(Some(failure)),
             }
         }
@@ -139,7 +147,8 @@ impl Opened {
         report: &mut Report,
     ) -> Result<Judged, Failure> {
         report.decisions.retain(|d| d.step != step.id);
-        let permit = self.judge(step.clone(), words, report)??;
+        let grants = self.grants.clone();
+        let permit = self.judge(step.clone(), &grants, words, report)??;
         if let Some(plan) = &mut report.plan
             && let Some(last) = plan.steps.last_mut()
         {
@@ -151,14 +160,13 @@ impl Opened {
     fn judge(
         &mut self,
         step: Step,
+        grants: &Grants,
         words: &Words,
         report: &mut Report,
     ) -> Result<Result<Permit, Failure>, Failure> {
         let call = self.door(&step, words)?;
-        let decision =
-            self.house
-                .bundle
-                .judge(call, &self.grants, &self.session, clock::for_policy());
+        let now = self.tenure.clock.for_policy();
+        let decision = self.house.bundle.judge(call, grants, &self.session, now);
         self.journal.note(entries::decision(&step.id, &decision))?;
         report.decisions.push(DecisionReport {
             step: step.id,
@@ -207,6 +215,7 @@ impl Opened {
     ) -> Result<Performed, Failure> {
         self.journal.enter("tool");
         desk.screen.interrupt().check()?;
+        self.tenure.check()?;
         let Judged { step, permit } = judged;
         let permit = self.planned(permit)?;
         let (terms, rule, reason) = (
@@ -223,11 +232,12 @@ impl Opened {
             .unwrap_or(self.house.tools);
         let started = std::time::Instant::now();
         let intent = entries::intent(&permit, component);
+        self.grants.spend(&permit);
         let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let at = recorded.receipt().at().get();
         let moment = self.moment(&step.id, at, &report.session);
-        let outcome = self.cage(moment).run(recorded);
+        let outcome = self.cage(moment).run(recorded, &self.tenure);
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
         self.journal.note(entries::outcome(
             &step.id,
@@ -303,6 +313,8 @@ impl Opened {
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
         let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
+        let mut earlier = self.earlier(&done.step, &done.terms, &effects)?;
+        let mut lasting = Lasting::Once;
         let ask = |effects: &Effects| {
             let pages =
                 Look::new(&cage, effects, days).pages(&done.step.args, &why, &self.manifest);
@@ -310,16 +322,40 @@ impl Opened {
                 desk.screen.say("effects", &pages.summary); // the question shows them by itself
             }
             if freely {
+                self.tenure.check()?;
                 return Ok(consent::free(effects, &done.rule));
             }
             if held && !someone {
                 desk.screen.say("waits", "a file would be replaced, which only a person may allow: the policy's setting `unattended.replace` is not true");
             }
-            consent::about(effects, &pages, &self.asking, desk.screen.interrupt())
+            let halt = (desk.screen.interrupt(), &self.tenure);
+            halt.check()?;
+            if !pages.unusual.is_empty() {
+                earlier = Earlier::EachTime; // what is unusual is asked about
+            }
+            let offer = match &earlier {
+                Earlier::Given(id) => {
+                    desk.screen.say("effects", &pages.summary);
+                    desk.screen
+                        .say("consent", format!("not asked about: answered as {id}"));
+                    return Ok(consent::remembered(effects, id.clone()));
+                }
+                Earlier::Offered(answer) => Some(answer.offer()),
+                Earlier::EachTime => None,
+            };
+            let offer = offer.as_deref();
+            let consent;
+            (consent, lasting) = consent::offering(offer, effects, &pages, &self.asking, &halt)?;
+            // An answer that came while they were taken back is none.
+            halt.check().map(|()| consent)
         };
         let (journal, shelf) = (&mut self.journal, self.house.shelf(&report.session));
         let (quarantine, shelf) = (&self.quarantine, shelf.as_ref());
-        settle::settle(effects, ask, quarantine, shelf, journal, report).map(drop)
+        settle::settle(effects, ask, quarantine, shelf, journal, report)?;
+        match (lasting, &earlier) {
+            (Lasting::Remembered, Earlier::Offered(answer)) => self.remember(answer, desk),
+            _ => Ok(()),
+        }
     }
 
     fn sentence(&self, step: &Step) -> String {
@@ -364,9 +400,10 @@ fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure
         ),
         Ended::Expired => Err(Failure::new(
             Kind::Refused,
-            "the grants ended before the call could run",
+            "the grants ended before the call was done",
         )
         .hint("run it again: grants last `ttl_seconds` of the manifest".to_owned())),
+        Ended::Revoked => Err(tenure::revoked()),
         Ended::Trapped(fault) => Err(Failure::failed(format!("`{tool}` broke off: {fault:?}"))
             .hint("nothing was changed; the tool's author would like to know".to_owned())),
         Ended::StoppedBy(limit) => Err(Failure::failed(format!(
@@ -388,6 +425,7 @@ fn ended(ended: &Ended) -> String {
         Ended::Trapped(fault) => format!("trapped: {fault:?}"),
         Ended::StoppedBy(limit) => format!("stopped by limit: {limit:?}"),
         Ended::Expired => "expired".to_owned(),
+        Ended::Revoked => "revoked".to_owned(),
         Ended::NotRun(_) => "not run".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use cloister_cage::{
-    Arg, Component, Ended, Input, Limits, Moment, Program, Run, Source, Value, run,
+    Arg, Component, Ended, Input, Limits, Moment, Program, Run, Source, Terms, Value, run,
 };
 
 /// How often each is run; the median is told.
@@ -130,8 +130,11 @@ fn summarize(
         interface,
         "summarize",
         args,
-        limits,
-        moment,
+        Terms {
+            limits,
+            moment,
+            stop: &|| false,
+        },
     ))
 }
 

@@ -7,12 +7,12 @@ use std::os::fd::AsRawFd as _;
 use std::process::Stdio;
 use std::time::Instant;
 
-use cloister_process::Process;
+use cloister_process::{CALLED_OFF, Process};
 
 use crate::component::Component;
 use crate::error::CageError;
 use crate::limits::{Limit, Limits};
-use crate::outcome::{Ended, Fault, Moment, Run, Used};
+use crate::outcome::{Ended, Fault, Run, Terms, Used};
 use crate::program::{Program, peak, sealed_as};
 use crate::shape::{Shape, both};
 use crate::value::Arg;
@@ -25,9 +25,13 @@ pub fn run(
     interface: &str,
     function: &str,
     args: Vec<Arg>,
-    limits: &Limits,
-    moment: Moment,
+    terms: Terms<'_>,
 ) -> Run {
+    let Terms {
+        limits,
+        moment,
+        stop,
+    } = terms;
     let begun = Instant::now();
     let found = component
         .functions()
@@ -53,6 +57,7 @@ pub fn run(
         handles,
         limits,
         deadline: begun + limits.wall,
+        stop,
         used: Used::default(),
     };
     let held = talk.hold(&process, &order, found.result.as_ref());
@@ -96,6 +101,8 @@ fn sealed(program: &Program, component: &Component, limits: &Limits) -> Result<P
 enum End {
     /// At a limit that it counts itself.
     Limit(Limit),
+    /// Because it was told to.
+    CalledOff,
     /// The process is gone, or does not take what it is told.
     Gone,
     /// It said what no call says.
@@ -106,6 +113,7 @@ impl End {
     fn of(self, process: &mut Process) -> Ended {
         match self {
             End::Limit(limit) => Ended::StoppedBy(limit),
+            End::CalledOff => Ended::CalledOff,
             End::Gone => Ended::Trapped(Fault::Died, process.end()),
             End::Lied(what) => Ended::Trapped(Fault::Died, what.into()),
         }
@@ -116,6 +124,7 @@ impl From<Error> for End {
     fn from(error: Error) -> End {
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => End::Limit(Limit::Wall),
+            CALLED_OFF => End::CalledOff,
             ErrorKind::InvalidData => End::Lied("it said more than a call may say"),
             _ => End::Gone,
         }
@@ -127,6 +136,7 @@ struct Talk<'a> {
     handles: Handles,
     limits: &'a Limits,
     deadline: Instant,
+    stop: &'a dyn Fn() -> bool,
     used: Used,
 }
 
@@ -137,7 +147,7 @@ impl Talk<'_> {
         order: &[u8],
         result: Option<&Shape>,
     ) -> Result<Run, End> {
-        let mut line = process.until(self.deadline);
+        let mut line = process.until(self.deadline, self.stop);
         send(&mut line, order)?;
         loop {
             let payload = receive(&mut line)?;

@@ -40,7 +40,7 @@ pub use component::Component;
 #[cfg(feature = "link")]
 pub use error::CageError;
 pub use limits::{HOST_BYTES, Limit, Limits};
-pub use outcome::{Ended, Fault, Moment, Move, Run, Used};
+pub use outcome::{Ended, Fault, Moment, Move, Run, Terms, Used};
 #[cfg(feature = "engine")]
 pub use program::Program;
 pub use shape::{Function, Handle, Shape};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::Limit;
+use crate::limits::{Limit, Limits};
 use crate::value::Value;
 
 /// Time and chance as the component sees them.
@@ -14,6 +14,17 @@ pub struct Moment {
     pub seed: u64,
 }
 
+/// What a call is run under.
+#[derive(Clone, Copy)]
+pub struct Terms<'a> {
+    /// What it may use.
+    pub limits: &'a Limits,
+    /// What it sees as time and chance.
+    pub moment: Moment,
+    /// Whether it is to end at once, asked several times a second while it runs.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
@@ -23,6 +34,8 @@ pub enum Ended {
     Trapped(Fault, String),
     /// It reached a limit.
     StoppedBy(Limit),
+    /// [`Terms::stop`] said so.
+    CalledOff,
     /// It never started: no such function, or arguments that do not fit it.
     NotStarted(String),
 }

@@ -59,7 +59,7 @@ impl Program {
 
 /// Wait until it has put everything on, and hear what that is.
 pub(crate) fn sealed_as(process: &mut Process) -> Result<Layers, CageError> {
-    let payload = receive(&mut process.until(Instant::now() + SEALING));
+    let payload = receive(&mut process.until(Instant::now() + SEALING, &|| false));
     let payload = payload.map_err(|_| CageError::Process(process.end()))?;
     match Told::decode(&payload, &Limits::STANDARD) {
         Ok(Told::Sealed(layers)) => Ok(layers),

@@ -12,10 +12,12 @@ mod exhaustion;
 #[path = "hostile/guests.rs"]
 mod guests;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cloister_cage::{Arg, CageError, Component, Ended, Fault, Limit, Limits, Moment, Value};
-use guests::{Counter, INTERFACE, LOOP, MOMENT, giving, handles, quick, run, start, with_handles};
+use cloister_cage::{Arg, CageError, Component, Ended, Fault, Limit, Limits, Moment, Terms, Value};
+use guests::{
+    Counter, INTERFACE, LOOP, MOMENT, giving, handles, quick, run, run_under, start, with_handles,
+};
 
 #[test]
 fn an_endless_loop_runs_out_of_fuel_and_without_fuel_out_of_time() {
@@ -30,6 +32,25 @@ fn an_endless_loop_runs_out_of_fuel_and_without_fuel_out_of_time() {
         ..quick()
     };
     assert_eq!(start(&guest, &lifted).ended, Ended::StoppedBy(Limit::Wall));
+}
+
+#[test]
+fn a_call_that_is_called_off_ends_while_it_runs() {
+    let limits = Limits {
+        fuel: u64::MAX,
+        ..Limits::STANDARD
+    };
+    let component = Component::compile(&with_handles(LOOP, ""), &limits).unwrap();
+    let begun = Instant::now();
+    let terms = Terms {
+        limits: &limits,
+        moment: MOMENT,
+        stop: &|| begun.elapsed() > Duration::from_millis(300),
+    };
+    let args = handles(Counter::default());
+    let run = run_under(terms, &component, INTERFACE, "run", args);
+    assert_eq!(run.ended, Ended::CalledOff);
+    assert!(run.used.wall < limits.wall, "{:?}", run.used.wall);
 }
 
 #[test]

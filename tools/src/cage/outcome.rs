@@ -37,6 +37,8 @@ impl Outcome {
             Raw::Returned(Some(value)) => (Ended::Returned, Some(from_value(value)), None),
             Raw::Trapped(fault, text) => (Ended::Trapped(*fault), None, Some(text.clone())),
             Raw::StoppedBy(limit) => (Ended::StoppedBy(*limit), None, None),
+            // Which of the two it was, the cage does not know: whoever called it off says.
+            Raw::CalledOff => (Ended::Revoked, None, None),
             Raw::NotStarted(reason) => (Ended::NotRun(reason.clone()), None, None),
         };
         Outcome {

@@ -12,7 +12,7 @@ use super::*;
 use crate::effects::{Consent, Consenter, Effects};
 use crate::names::deceptive;
 use crate::package::{lock_text, pin};
-use crate::testing::{NOW, bundle, folder, grants, install, put, session};
+use crate::testing::{At, NOW, bundle, folder, grants, install, put, session};
 
 struct Desk {
     _temp: tempfile::TempDir,
@@ -91,7 +91,7 @@ impl Desk {
 
     fn run(&mut self, tool: &str, args: Value) -> Quarantined<Outcome> {
         let permit = self.permit(tool, args);
-        self.cage.run(permit)
+        self.cage.run(permit, &At(NOW))
     }
 }
 
@@ -276,9 +276,54 @@ fn an_expired_permit_does_not_run() {
         .ledger
         .record(Body::CallIntent(intent), millis(1), permit)
         .unwrap();
-    let outcome = desk.cage.run(recorded);
+    let outcome = desk.cage.run(recorded, &At(NOW));
     assert_eq!(outcome.ended(), &Ended::Expired);
     assert!(outcome.effects().is_empty() && outcome.readings().is_empty());
+}
+
+/// Takes the grants back, or ends their time, once it has been asked so often.
+struct Ending {
+    asked: std::cell::Cell<u32>,
+    at: u32,
+    by: Ended,
+}
+
+impl Watch for Ending {
+    fn now(&self) -> UnixMillis {
+        match self.by == Ended::Expired && self.asked.get() > self.at {
+            true => UnixMillis(u64::MAX),
+            false => NOW,
+        }
+    }
+
+    fn revoked(&self) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.by == Ended::Revoked && self.asked.get() > self.at
+    }
+}
+
+#[test]
+fn a_call_whose_grants_end_or_are_taken_back_is_stopped_and_leaves_nothing() {
+    let mut desk = Desk::new();
+    let args = json!({"from": "a.txt", "to": "out/b.txt"});
+    for by in [Ended::Revoked, Ended::Expired] {
+        for at in [0, 1] {
+            let (asked, by) = (std::cell::Cell::new(0), by.clone());
+            let ending = Ending { asked, at, by };
+            let permit = desk.permit("desk.copy", args.clone());
+            let outcome = desk.cage.run(permit, &ending);
+            assert_eq!(outcome.ended(), &ending.by);
+            assert_eq!(
+                ending.asked.get(),
+                at + 1,
+                "before it starts, then while it runs"
+            );
+            assert!(outcome.effects().is_empty());
+            assert!(desk.cage.quarantine.list().unwrap().is_empty());
+        }
+    }
+    // The twin: with nobody to take them back, the same call writes.
+    assert_eq!(desk.run("desk.copy", args).effects().len(), 1);
 }
 
 fn desc(desk: &Desk) -> PathBuf {
@@ -327,7 +372,7 @@ fn a_file_swapped_for_a_link_between_permit_and_call_is_not_opened() {
     let permit = desk.permit("desk.copy", json!({"from": "a.txt", "to": "out/b.txt"}));
     std::fs::remove_file(desk.dir.join("a.txt")).unwrap();
     std::os::unix::fs::symlink(&secret, desk.dir.join("a.txt")).unwrap();
-    let outcome = desk.cage.run(permit);
+    let outcome = desk.cage.run(permit, &At(NOW));
     assert!(
         matches!(outcome.ended(), Ended::NotRun(reason) if reason.contains("symbolic link")),
         "{:?}",

@@ -119,11 +119,17 @@ fn told(old: &Bundle, new: &Bundle, past: &BTreeSet<PastCall>, flips: &[Flip]) -
     {
         lines.push(format!("  {about}"));
         for (word, ruling) in [("now", before), ("then", after)] {
-            let cap = ruling
-                .ttl_seconds
-                .map_or_else(String::new, |s| format!(", at most {s} s"));
+            let caps = [
+                (ruling.ttl_seconds, "s"),
+                (ruling.max_uses, "uses"),
+                (ruling.remember_days, "days remembered"),
+            ];
+            let caps: String = caps
+                .into_iter()
+                .filter_map(|(cap, unit)| Some(format!(", at most {} {unit}", cap?)))
+                .collect();
             lines.push(format!(
-                "    {word:<5}{}{cap}: {} ({})",
+                "    {word:<5}{}{caps}: {} ({})",
                 ruling.decision, ruling.reason, ruling.rule
             ));
         }

@@ -31,6 +31,14 @@ impl Sink for Kept {
 
 /// Hold a call with `cage` at the other end, one input, one output, and a result of type bool.
 fn held(limits: &Limits, cage: impl FnOnce(UnixStream) + Send + 'static) -> (Ended, Vec<u8>, Used) {
+    held_until(&|| false, limits, cage)
+}
+
+fn held_until(
+    stop: &dyn Fn() -> bool,
+    limits: &Limits,
+    cage: impl FnOnce(UnixStream) + Send + 'static,
+) -> (Ended, Vec<u8>, Used) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut process = Process::played(ours).unwrap();
     let playing = std::thread::spawn(move || cage(theirs));
@@ -43,6 +51,7 @@ fn held(limits: &Limits, cage: impl FnOnce(UnixStream) + Send + 'static) -> (End
         handles,
         limits,
         deadline: Instant::now() + limits.wall,
+        stop,
         used: Used::default(),
     };
     let ended = match talk.hold(&process, b"order", Some(&Shape::Bool)) {
@@ -142,17 +151,46 @@ fn silence_and_bytes_that_come_drop_by_drop_end_at_the_wall() {
         wall: Duration::from_millis(200),
         ..Limits::STANDARD
     };
-    let silent = |mut stream: UnixStream| {
-        let _ = stream.read_to_end(&mut Vec::new());
-    };
     assert_eq!(held(&limits, silent).0, Ended::StoppedBy(Limit::Wall));
-    let dripping = |mut stream: UnixStream| {
-        let _ = stream.write_all(&100_u32.to_le_bytes());
-        while stream.write_all(&[2]).is_ok() {
-            std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(held(&limits, dripping).0, Ended::StoppedBy(Limit::Wall));
+}
+
+#[test]
+fn whatever_it_does_a_call_that_is_called_off_ends() {
+    let chatting = |mut stream: UnixStream| {
+        let _ = receive(&mut stream);
+        while send(&mut stream, &reads(0).encode()).is_ok() {
+            let _ = receive(&mut stream);
         }
     };
-    assert_eq!(held(&limits, dripping).0, Ended::StoppedBy(Limit::Wall));
+    let cages: [fn(UnixStream); 3] = [silent, dripping, chatting];
+    for cage in cages {
+        let asked = std::cell::Cell::new(0);
+        let third = || {
+            asked.set(asked.get() + 1);
+            asked.get() == 3
+        };
+        let (ended, ..) = held_until(&third, &Limits::STANDARD, cage);
+        assert_eq!((ended, asked.get()), (Ended::CalledOff, 3));
+    }
+    // An honest call that is over before anybody asks again is none the worse for it.
+    let told = vec![done(Value::Bool(true), 0)];
+    let (ended, ..) = held_until(&|| false, &Limits::STANDARD, saying(told));
+    assert_eq!(ended, Ended::Returned(Some(Value::Bool(true))));
+    // And no cage says of itself that it was called off.
+    let lying = vec![Told::Done(plain(Ended::CalledOff))];
+    assert!(died(&held(&Limits::STANDARD, saying(lying)).0));
+}
+
+fn silent(mut stream: UnixStream) {
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+fn dripping(mut stream: UnixStream) {
+    let _ = stream.write_all(&100_u32.to_le_bytes());
+    while stream.write_all(&[2]).is_ok() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -149,6 +149,7 @@ fn put_run(to: &mut Encoder, run: &Run) {
             to.u8(3);
             to.text(reason);
         }
+        Ended::CalledOff => to.u8(4), // not for the process to say, nor understood from it
     }
     to.count(run.moves.len());
     for Move { file, place } in &run.moves {

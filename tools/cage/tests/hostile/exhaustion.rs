@@ -433,6 +433,7 @@ fn code(run: &Run) -> &'static str {
         Ended::Trapped(..) => "a trap",
         Ended::Returned(_) => "returned",
         Ended::NotStarted(_) => "not started",
+        Ended::CalledOff => "called off",
     }
 }
 

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use cloister_cage::{Arg, Component, Input, Limits, Moment, Output, Program, Run, Sink, Source};
+use cloister_cage::{
+    Arg, Component, Input, Limits, Moment, Output, Program, Run, Sink, Source, Terms,
+};
 
 pub(crate) const INTERFACE: &str = "test:hostile/hostile@0.1.0";
 pub(crate) const MOMENT: Moment = Moment {
@@ -23,9 +25,23 @@ pub(crate) fn run(
     limits: &Limits,
     moment: Moment,
 ) -> Run {
-    cloister_cage::run(
-        &PROGRAM, component, interface, function, args, limits, moment,
-    )
+    let terms = Terms {
+        limits,
+        moment,
+        stop: &|| false,
+    };
+    run_under(terms, component, interface, function, args)
+}
+
+/// The same under other terms.
+pub(crate) fn run_under(
+    terms: Terms<'_>,
+    component: &Component,
+    interface: &str,
+    function: &str,
+    args: Vec<Arg>,
+) -> Run {
+    cloister_cage::run(&PROGRAM, component, interface, function, args, terms)
 }
 
 /// A component with `run(in: own<input>, out: own<output>)` around `body`, and whatever else `module` defines.

@@ -1,0 +1,99 @@
+//! `cloister consent`: what is granted and remembered, and taking it back.
+
+use cloister_attest::{Body, ENTRIES_FILE, Entry};
+use cloister_tools::names::{Lines, escape};
+use serde_json::{Value, json};
+
+use super::Desk;
+use crate::cli;
+use crate::clock;
+use crate::counted::counted;
+use crate::disk;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::remembered::{Memory, Remembered, is_name};
+use crate::report::Report;
+use crate::session::{later, tenure};
+
+/// An hour, milliseconds.
+const HOUR: u64 = 3600 * 1000;
+
+pub(crate) fn run(command: &cli::Consent, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    match command {
+        cli::Consent::List => list(home, desk),
+        cli::Consent::Revoke { id } if is_name(id) => forget(id, home, desk),
+        cli::Consent::Revoke { id } => revoke(id, home, desk),
+    }
+}
+
+fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
+    let (session, now) = (unended(home)?, clock::millis());
+    let mut all = Memory::of(home).all()?;
+    all.retain(|(_, answer)| now < answer.until(answer.days));
+    let row = |(id, answer): &(String, Remembered)| -> Value {
+        json!({"id": id, "agent": answer.scope.agent, "tool": answer.scope.tool, "folders": answer.scope.folders,
+            "given": answer.given, "until": answer.until(answer.days)})
+    };
+    let rows: Vec<Value> = all.iter().map(row).collect();
+    desk.document(&json!({"session": session, "remembered": rows}));
+    if let Some(session) = &session {
+        desk.answer(format!("session {session} has not ended; its grants stand"));
+    }
+    for (id, answer) in &all {
+        let left = answer.until(answer.days).saturating_sub(now) / HOUR;
+        desk.answer(format!(
+            "{id}  {}, for {} more",
+            answer.scope.sentence(),
+            counted(left, "hour")
+        ));
+    }
+    if session.is_none() && all.is_empty() {
+        desk.answer("no session runs, and no answer is remembered");
+    }
+    Ok(())
+}
+
+fn revoke(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    if unended(home)?.as_deref() != Some(id) {
+        return Err(nothing(id));
+    }
+    tenure::revoke(home, id)?;
+    desk.document(&json!({"revoked": id}));
+    desk.answer(format!(
+        "the grants of session {id} are taken back: what runs is stopped, and nothing is released"
+    ));
+    Ok(())
+}
+
+/// It is gone first, so that it stands for nothing from now on whatever else fails; then the ledger is told, so that nobody brings it back.
+fn forget(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    if !Memory::of(home).forget(id)? {
+        return Err(nothing(id));
+    }
+    later::revoke(id, home, desk, &mut Report::begun())?;
+    desk.document(&json!({"revoked": id}));
+    desk.answer(format!("the answer {id} is remembered no longer"));
+    Ok(())
+}
+
+fn nothing(id: &str) -> Failure {
+    let id = escape(id, Lines::Escape);
+    Failure::failed(format!(
+        "no session `{id}` runs, and no answer `{id}` is remembered"
+    ))
+    .hint("`cloister consent list` names what there is".to_owned())
+}
+
+/// The session that has begun and not ended, by the ledger's last whole line: it runs, or was cut off. Nothing is believed of it but its name.
+fn unended(home: &Home) -> Result<Option<String>, Failure> {
+    let path = home.ledger().join(ENTRIES_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = disk::read(&path)?;
+    let whole = bytes.rsplit(|byte| *byte == b'\n').nth(1);
+    let last = whole.and_then(|line| Entry::parse(line).ok());
+    Ok(last
+        .filter(|entry| !matches!(entry.body, Body::SessionEnd(_)))
+        .map(|entry| entry.session.to_string()))
+}
