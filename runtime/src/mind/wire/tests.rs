@@ -142,7 +142,7 @@ fn a_name_that_is_no_digest_is_no_name_of_a_file() {
     let others = [
         "../../../../../etc/passwd",
         "",
-        &digits[1..],
+        &digits.replacen('0', "", 1),
         &format!("{digits}0"),
         &digits.to_uppercase(),
         &digits.replacen("01", "./", 1),
