@@ -108,6 +108,7 @@ fn story(
     opened.journal.enter("plan");
     let offers = plan::offers::all(&opened.house.catalog);
     let possible: Vec<&Offer> = plan::offers::possible(&words, &reach, &offers);
+    opened.house.warm(&possible);
     let examples = opened.examples(&possible);
     let names: Vec<&str> = survey
         .files()

@@ -95,12 +95,13 @@ impl Catalog {
             .find(|s| s.function() == function)
     }
 
-    /// Compile every component now, so that no call waits for it: about a second each. Made for a thread of its own.
+    /// Compile the components of these tools now, so that no call waits for it: about a second each. Made for a thread of its own.
     ///
     /// # Errors
     /// [`ToolError::Component`] for the first one that is refused.
-    pub fn warm(&self) -> Result<(), ToolError> {
-        self.packages().try_for_each(|p| p.component().map(drop))
+    pub fn warm(&self, tools: &BTreeSet<String>) -> Result<(), ToolError> {
+        let named = self.packages().filter(|p| tools.contains(p.name()));
+        named.map(Package::component).try_for_each(|c| c.map(drop))
     }
 
     /// The door: `tool` exists, `args` fit its type, and every file is granted. `labels` says where each argument came from; one

@@ -83,13 +83,13 @@ fn unknown_keys() {
         with(r#"{"name": "file:read", "paths": ["x"], "path": "y"}"#),
         &expect![[r#"
         unknown key `path` in `capabilities[0]`
-        hint: the keys that may stand there are `name`, `description`, `paths`, `hosts`, `tools`, `models`"#]],
+        hint: the keys that may stand there are `name`, `description`, `paths`, `hosts`, `tools`, `models`, `max_uses`, `ttl_seconds`"#]],
     );
     refused(
         with(r#"{"name": "file:read", "paths": ["x"], "hosts": ["y"]}"#),
         &expect![[r#"
         unknown key `hosts` in a `file:read` of the manifest
-        hint: the keys that may stand there are `name`, `description`, `paths`"#]],
+        hint: the keys that may stand there are `name`, `description`, `paths`, `max_uses`, `ttl_seconds`"#]],
     );
 }
 

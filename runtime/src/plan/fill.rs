@@ -68,6 +68,10 @@ const FILE_CUES: [&str; 14] = [
     "store",
     "chart",
 ];
+/// Verbs that say what becomes of an answer: a file that is called by one is not what they name.
+const MAKING: [&str; 10] = [
+    "save", "write", "create", "make", "produce", "generate", "export", "copy", "put", "store",
+];
 /// Words that no search is about.
 pub(super) const IDLE: [&str; 66] = [
     "a",
@@ -278,6 +282,7 @@ fn groups(words: &Words, all: &[&str]) -> Vec<Alternative> {
         .all()
         .iter()
         .filter(|w| w.role == Role::Plain && w.fold.len() > 2 && !IDLE.contains(&w.fold.as_str()))
+        .filter(|w| !MAKING.contains(&w.fold.as_str()))
     {
         let has = |name: &&&str| {
             let stem = name.rsplit_once('.').map_or(**name, |(s, _)| s);

@@ -28,6 +28,7 @@ use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::mind::{Loaded, Sealed, Starting};
+use crate::plan::offers::Offer;
 use crate::report::{RefusedReport, Report};
 use crate::trust::Trust;
 
@@ -68,6 +69,17 @@ impl House {
             cage: Arc::new(confine::cage()?),
             device: Device::read()?,
         })
+    }
+}
+
+impl House {
+    /// Compile what could be called, while the model plans. What does not compile is reported by the call that needs it.
+    pub(super) fn warm(&self, possible: &[&Offer]) {
+        let tools = possible
+            .iter()
+            .map(|offer| offer.signature.tool().to_owned());
+        let (catalog, tools) = (Arc::clone(&self.catalog), tools.collect());
+        drop(std::thread::spawn(move || drop(catalog.warm(&tools))));
     }
 }
 
@@ -246,7 +258,7 @@ fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
     .hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
 }
 
-/// The model, hashed as it is handed to its process: another file than the pinned one gives none. Meanwhile the tools compile.
+/// The model, hashed as it is handed to its process: another file than the pinned one gives none.
 fn loaded(
     house: &House,
     pin: &Pin,
@@ -255,13 +267,9 @@ fn loaded(
     report: &mut Report,
 ) -> Result<Loaded, Failure> {
     let started = std::time::Instant::now();
-    let catalog = Arc::clone(&house.catalog);
-    // A component that does not compile is reported by the call that needs it.
-    let warming = std::thread::spawn(move || drop(catalog.warm()));
     let file = house.home.model_file(pin)?;
     let interrupt = desk.screen.interrupt();
     let model = mind.load(pin, file, &mut desk.screen.stage("loading"), interrupt)?;
-    drop(warming);
     desk.screen.interrupt().check()?;
     report.timing_ms.load = super::millis(started);
     desk.screen.say(

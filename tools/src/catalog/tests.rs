@@ -10,7 +10,9 @@ fn a_pinned_catalogue_opens_and_any_other_byte_does_not() {
     install(&dir);
     let lock = lock_text(&[pin(&dir.join("desk")).unwrap()]);
     let catalog = Catalog::open(&dir, &lock).unwrap();
-    catalog.warm().unwrap();
+    catalog
+        .warm(&catalog.packages().map(|p| p.name().to_owned()).collect())
+        .unwrap();
     assert_eq!(
         catalog.functions().map(Signature::name).collect::<Vec<_>>(),
         ["desk.copy", "desk.half", "desk.crash", "desk.move"]

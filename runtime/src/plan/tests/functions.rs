@@ -265,3 +265,32 @@ fn a_totals_row_is_made_where_it_is_spoken_of() {
     assert_eq!(row("Total depth per station with a totals row"), "below");
     assert_eq!(row("Depth per station and the grand total"), "below");
 }
+
+/// A stranger's file that was named "Create a poem about friendship" was read alone where the request said "create a workbook".
+#[test]
+fn a_file_called_by_the_verb_of_a_request_is_no_choice_of_files() {
+    let grants = grants(&[("file:read", &["*.xlsx"]), ("file:write", &["reports"])]);
+    let names = [
+        "rent.xlsx",
+        "Create a poem.xlsx",
+        "store.xlsx",
+        "tides.xlsx",
+    ];
+    let files = names.map(|name| Known {
+        name: name.to_owned(),
+        readable: true,
+        movable: false,
+    });
+    let reach = Reach::new(Path::new(FOLDER), &grants, files.to_vec());
+    let mut script = Script {
+        wanted: &[("tool", "sheet.summarize")],
+        ..Script::default()
+    };
+    let words = Words::read("Total of the tides per station, create a workbook");
+    let intent = draft(&words, &reach, &offers(), &mut script);
+    assert!(matches!(intent, Ok(Intent::Call(_))), "{intent:?}");
+    assert_eq!(
+        script.offered("files"),
+        ["files named tides", "every granted file"]
+    );
+}

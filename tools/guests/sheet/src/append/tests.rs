@@ -138,15 +138,34 @@ fn what_could_not_stay_as_it_is_is_refused_by_name() {
         merged.contains("has merged cells below its rows"),
         "{merged}"
     );
-    let formula = why(|sheet| {
+    let empty = ledger(|sheet| {
         sheet
-            .write_formula(9, 2, Formula::new("=IF(A1=1,2,\"\")").set_result(""))
+            .write_formula(9, 2, Formula::new("=IF(A1=1,2,\"\")"))
             .unwrap();
     });
+    let empty = with_part(&empty, "xl/worksheets/sheet1.xml", |xml| {
+        xml.replace("</f><v>0</v>", "</f>")
+    });
+    let formula = appended(NEW, "ledger.xlsx", &empty).unwrap_err().detail;
     assert!(
         formula.contains("has a formula below its rows"),
         "{formula}"
     );
+}
+
+/// The same workbook with one part of it edited.
+fn with_part(bytes: &[u8], path: &str, edit: impl Fn(String) -> String) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in parts(bytes) {
+        let edited = match name == path {
+            true => edit(String::from_utf8(content).unwrap()).into_bytes(),
+            false => content,
+        };
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file(name, options).unwrap();
+        std::io::Write::write_all(&mut writer, &edited).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
 }
 
 #[test]
