@@ -46,6 +46,15 @@ impl Profile {
         }
     }
 
+    /// Those that are refused, where any other ends the process.
+    #[must_use]
+    pub fn refused(&self) -> &'static [syscalls::Allowed] {
+        match self {
+            Profile::Cage { .. } => &[],
+            Profile::Mind => syscalls::REFUSED,
+        }
+    }
+
     /// Nothing of anything that it does not need. A mind's memory, time and threads are not counted here: what a model takes was held against
     /// what the machine has before it is loaded, how long it thinks is the person's affair, and its filter lets it start threads alone.
     pub(super) fn rlimits(&self) -> Vec<(Resource, u64)> {
@@ -70,10 +79,9 @@ impl Profile {
 
     /// The cage loads code first, and takes that away from itself afterwards; a mind has none to load.
     pub(super) fn filter(&self) -> io::Result<()> {
-        if let Profile::Mind = self {
-            syscalls::no_code()?;
-            syscalls::old_threads()?;
+        match self {
+            Profile::Cage { .. } => syscalls::allow(self.calls()),
+            Profile::Mind => syscalls::allow_model(),
         }
-        syscalls::allow(self.calls())
     }
 }

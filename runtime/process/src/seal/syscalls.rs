@@ -61,7 +61,6 @@ pub const MIND: &[Allowed] = &[
     (libc::SYS_mremap, Any),
     (libc::SYS_munmap, Any),
     (libc::SYS_clone, First(&[THREAD])),
-    (libc::SYS_clone3, Any), // which `old_threads` answers
     (libc::SYS_gettid, Any),
     (libc::SYS_rt_sigaction, First(&[SIGCANCEL, SIGSETXID])), // of the C library, before its first thread
     (libc::SYS_set_robust_list, Any),
@@ -80,6 +79,10 @@ pub const MIND: &[Allowed] = &[
     (libc::SYS_exit, Any),
     (libc::SYS_exit_group, Any),
 ];
+
+/// What a model's libraries try and do without: said not to be there, where another call would end the process. What the newer call for threads
+/// is to do lies in memory, where no filter looks, and the C library then takes the older one; candle would look up the sizes of caches.
+pub const REFUSED: &[Allowed] = &[(libc::SYS_clone3, Any), (libc::SYS_openat, Any)];
 
 /// What is left for the process that waits for the one inside.
 pub const WAITING: &[Allowed] = &[
@@ -135,10 +138,26 @@ type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 /// # Errors
 /// What the kernel says; without this filter nothing may run.
 pub fn allow(list: &[Allowed]) -> io::Result<()> {
-    let rules = list
-        .iter()
-        .map(|(call, arguments)| Ok((*call, arguments.rules()?)));
-    filter(rules, SeccompAction::KillProcess, SeccompAction::Allow)
+    filter(
+        rules(list),
+        SeccompAction::KillProcess,
+        SeccompAction::Allow,
+    )
+}
+
+/// The same for a model, whose memory never becomes code.
+pub(super) fn allow_model() -> io::Result<()> {
+    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    filter(code(), SeccompAction::Allow, SeccompAction::KillProcess)?;
+    filter(rules(REFUSED), SeccompAction::Allow, absent)?;
+    // Of several filters the strictest answer counts, and to end the process is stricter than to refuse.
+    let both = rules(MIND).chain(rules(REFUSED));
+    filter(both, SeccompAction::KillProcess, SeccompAction::Allow)
+}
+
+fn rules(list: &[Allowed]) -> impl Iterator<Item = Result<(i64, Vec<SeccompRule>), BackendError>> {
+    list.iter()
+        .map(|(call, arguments)| Ok((*call, arguments.rules()?)))
 }
 
 /// Once a component is loaded: no memory becomes code, and no filter is added.
@@ -149,19 +168,6 @@ pub fn no_more_code() -> io::Result<()> {
     let no_filter = [libc::SYS_prctl, libc::SYS_seccomp].map(|call| Ok((call, Vec::new())));
     let rules = code().into_iter().chain(no_filter);
     filter(rules, SeccompAction::Allow, SeccompAction::KillProcess)
-}
-
-/// No memory becomes code. The next filter takes away adding more.
-pub(super) fn no_code() -> io::Result<()> {
-    filter(code(), SeccompAction::Allow, SeccompAction::KillProcess)
-}
-
-/// The newer call for threads is said not to be there: what it is to do lies in memory, where no filter looks. The C library then takes the
-/// older one.
-pub(super) fn old_threads() -> io::Result<()> {
-    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    let rules = [Ok((libc::SYS_clone3, Vec::new()))];
-    filter(rules, SeccompAction::Allow, absent)
 }
 
 fn code() -> [Result<(i64, Vec<SeccompRule>), BackendError>; 2] {

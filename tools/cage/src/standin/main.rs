@@ -51,9 +51,10 @@ fn say(what: &str) {
     let _ = nix::unistd::write(std::io::stdin(), format!("{what}\n").as_bytes());
 }
 
-/// The numbers of the calls that are left.
+/// The numbers of the calls that come back.
 fn list(profile: &Profile) -> String {
-    let numbers = profile.calls().iter().map(|(call, _)| call.to_string());
+    let come_back = profile.calls().iter().chain(profile.refused());
+    let numbers = come_back.map(|(call, _)| call.to_string());
     numbers.collect::<Vec<_>>().join(" ")
 }
 
