@@ -1,4 +1,4 @@
-"""The cage's processes, traced over the example's request: what they do once they are sealed is on the list of src/inside/syscalls.rs."""
+"""The cage's processes, traced over the example's request: what they do once they are sealed is on the list of runtime/process/src/seal/syscalls.rs."""
 import collections
 import pathlib
 import re
@@ -8,10 +8,10 @@ import unittest
 from home import DONE, Case, invoices, plain_home, scratch
 import strace
 
-LISTS = pathlib.Path(__file__).parents[2] / "tools/cage/src/inside/syscalls.rs"
+LISTS = pathlib.Path(__file__).parents[2] / "runtime/process/src/seal/syscalls.rs"
 LINE = re.compile(r"^(\d+) +(\w+)\((.*)", re.MULTILINE)
 FILTER = "seccomp"
-STARTED = re.compile(r'\["cloister-cage"|^"/proc/self/exe"')
+STARTED = re.compile(r'\["cloister-cage"')
 
 
 def allowed(name):
@@ -42,7 +42,7 @@ class Sealed(Case):
         log = scratch() / "cage.strace"
         run = home.run(folder, wrap=["strace", "-f", "-qq", "-o", str(log)])
         self.assert_code(run, DONE)
-        inside, waiting = allowed("SEALED"), allowed("WAITING")
+        inside, waiting = allowed("CAGE"), allowed("WAITING")
         self.assertLessEqual(len(inside), 50)
         counts = {"the component's": collections.Counter(), "the waiting": collections.Counter()}
         for calls in by_process(log).values():

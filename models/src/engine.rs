@@ -109,22 +109,36 @@ impl Engine {
         device: DeviceChoice,
         watch: &mut dyn Watch,
     ) -> Result<Self, ModelError> {
-        let len = pin.len()?;
         pin.read(reader, watch, |bytes, watch| {
-            let front = gguf::read_front(bytes, len)?;
-            let gguf = Gguf::parse_front(&front, len)?;
-            if let Some(needs) = Self::needs(&gguf, device)? {
-                needs.within(watch.available())?;
-            }
-            let mut feed = Feed::new(&front, bytes, watch, len);
-            let (language, graph) = thread::scope(|scope| {
-                let language = scope.spawn(|| Language::read(&gguf));
-                let graph = device.load(&gguf, &mut feed);
-                (language.join().unwrap_or_else(|p| resume_unwind(p)), graph)
-            });
-            let graph = graph?; // first: an interruption is heard whatever the tokenizer says
-            Self::new(pin, Facts::of(&gguf), language?, graph)
+            Self::load_passed(pin, bytes, device, watch)
         })
+    }
+
+    /// The same in a process that is handed a pinned model's bytes by one that hashes them as it hands them on, by [`Pin::read`], and that asks
+    /// for nothing of this engine unless the hash was the pinned one. Here they are not hashed.
+    ///
+    /// # Errors
+    /// As [`Engine::load`], but for the hash and the length.
+    pub fn load_passed(
+        pin: &Pin,
+        bytes: &mut dyn Read,
+        device: DeviceChoice,
+        watch: &mut dyn Watch,
+    ) -> Result<Self, ModelError> {
+        let len = pin.len()?;
+        let front = gguf::read_front(bytes, len)?;
+        let gguf = Gguf::parse_front(&front, len)?;
+        if let Some(needs) = Self::needs(&gguf, device)? {
+            needs.within(watch.available())?;
+        }
+        let mut feed = Feed::new(&front, bytes, watch, len);
+        let (language, graph) = thread::scope(|scope| {
+            let language = scope.spawn(|| Language::read(&gguf));
+            let graph = device.load(&gguf, &mut feed);
+            (language.join().unwrap_or_else(|p| resume_unwind(p)), graph)
+        });
+        let graph = graph?; // first: an interruption is heard whatever the tokenizer says
+        Self::new(pin, Facts::of(&gguf), language?, graph)
     }
 
     fn new(pin: &Pin, facts: Facts, language: Language, graph: Graph) -> Result<Self, ModelError> {

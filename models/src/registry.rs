@@ -1,4 +1,4 @@
-//! Which models may be loaded: the pins of `models.lock`, and the only way to what is made of a model's bytes, [`Pin::read`].
+//! Which models may be loaded: the pins of `models.lock`, and the only way to a model's bytes and what is made of them, [`Pin::read`].
 //! No file is opened here: the lock's text and a reader of the model are handed in; the lock's signature is the caller's business.
 
 mod digest;

@@ -1,14 +1,14 @@
-//! What protects this process and the tools' one, as a value: judged by the policy, recorded, shown. Never a hope.
+//! What protects this process, the tools' and the model's, as a value: judged by the policy, recorded, shown. Never a hope.
 
+use cloister_models::DeviceChoice;
 use cloister_policies::Confinement;
-use cloister_tools::{Layer, Program};
+use cloister_process::{Layer, Layers};
+use cloister_tools::Program;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 
 use crate::failure::Failure;
-
-/// What this version does not have yet; ARCHITECTURE.md names the issue that brings it.
-const ABSENT: &str = "own process for the model";
+use crate::mind;
 
 /// The cage's program, tried once on this system.
 pub(crate) fn cage() -> Result<Program, Failure> {
@@ -21,22 +21,28 @@ pub(crate) fn cage() -> Result<Program, Failure> {
 }
 
 /// Give up what can be given up, and say what holds: no new privileges, no core dump that others could read, and what the tools' process
-/// said that it could put on.
-pub(crate) fn found(cage: &Program) -> Confinement {
-    let mut missing = vec![ABSENT.to_owned()];
-    missing.extend(lacking(cage).map(|layer| format!("{layer} of the tools' process")));
+/// and the model's said that they could put on. A session in which no model is at work has no process for it.
+pub(crate) fn found(cage: &Program, mind: Option<Layers>) -> Confinement {
+    let tools = cage.layers().missing();
+    let tools = tools.map(|layer| format!("{layer} of the tools' process"));
+    let model = mind.into_iter().flat_map(Layers::missing);
+    let model = model.map(|layer| format!("{layer} of the model's process"));
+    let mut missing: Vec<String> = tools.chain(model).collect();
     if set_no_new_privs(true).is_err() {
         missing.push("no_new_privs".to_owned());
     }
     if set_dumpable_behavior(DumpableBehavior::NotDumpable).is_err() {
         missing.push("undumpable memory".to_owned());
     }
-    Confinement::Partial(missing)
+    match missing.is_empty() {
+        true => Confinement::Full,
+        false => Confinement::Partial(missing),
+    }
 }
 
-/// What this system does not let the tools' process put on.
-pub(crate) fn lacking(cage: &Program) -> impl Iterator<Item = Layer> {
-    cage.layers().missing()
+/// What the model's process puts on where it computes on the processor, by starting one that is given no model.
+pub(crate) fn mind() -> Result<Layers, Failure> {
+    Ok(mind::start(DeviceChoice::Cpu)?.sealed()?.layers())
 }
 
 /// How an administrator allows it.

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use cloister_attest::{
     AdminKey, AdminPublic, Digest, Purpose, Roots, seal, unseal, version_of, versioned,
 };
-use cloister_models::{DeviceChoice, Engine, Lock, ModelName, Pin, Watch};
+use cloister_models::{Lock, ModelName, Pin, Watch};
 use cloister_policies::{Bundle, PolicyFiles};
 use cloister_tools::{Catalog, Kept};
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::failure::{Failure, Kind};
-use crate::screen::Stage;
 use crate::seen::Seen;
 
 /// The folders and files of a home.
@@ -175,24 +174,14 @@ impl Home {
         }
     }
 
-    /// Load the pinned model; another file gives none.
-    pub(crate) fn load(
-        &self,
-        pin: &Pin,
-        device: DeviceChoice,
-        stage: &mut Stage,
-    ) -> Result<Engine, Failure> {
-        let mut file = self.model_file(pin)?;
-        Ok(Engine::load(pin, &mut file, device, stage)?)
-    }
-
     /// Check that the pinned model's file is the pinned one.
     pub(crate) fn verify(&self, pin: &Pin, watch: &mut dyn Watch) -> Result<(), Failure> {
         let mut file = self.model_file(pin)?;
         Ok(pin.verify(&mut file, watch)?)
     }
 
-    fn model_file(&self, pin: &Pin) -> Result<fs::File, Failure> {
+    /// The file that should be the pinned model.
+    pub(crate) fn model_file(&self, pin: &Pin) -> Result<fs::File, Failure> {
         let path = self.models().join(format!("{}.gguf", pin.name().as_str()));
         disk::open(&path)
     }

@@ -35,10 +35,15 @@ impl Interrupt {
         Ok(Interrupt(flag))
     }
 
-    /// One that nobody raises.
+    /// One that no signal raises.
     #[cfg(test)]
     pub(crate) fn never() -> Interrupt {
-        Interrupt(Arc::default())
+        Interrupt(Arc::new(AtomicBool::new(false)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn raise(&self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn raised(&self) -> bool {

@@ -54,6 +54,12 @@ struct Settings {
 }
 
 fn main() -> ExitCode {
+    if std::env::args_os()
+        .next()
+        .is_some_and(|name| name == mind::NAME)
+    {
+        return mind::inside::main();
+    }
     let cli = Cli::parse();
     let shown =
         start(&cli).unwrap_or_else(|error| Err(Failure::new(Kind::Usage, format!("{error:#}"))));

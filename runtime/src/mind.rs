@@ -1,154 +1,145 @@
-//! The model at work on one plan: a transcript that only grows, and one constrained choice a slot. Sees the person's words, signatures,
-//! names of granted files and, in the second pass, headings of columns; never the text of a document.
+//! The model at work on one plan, in a process of its own (`inside`) that holds nothing but a line to this one. Here is the agent's side: what the
+//! model is told, and what is made of its answers. It is told the person's words, signatures, names of granted files and, in the second pass,
+//! headings of columns; never the text of a document.
+
+pub(crate) mod inside;
+mod line;
+mod start;
+mod talk;
+mod wire;
 
 use std::fmt::Write as _;
 
-use cloister_models::{Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally};
-use cloister_states::States;
+use cloister_models::{ModelError, Tally};
+use cloister_states::Folder;
 
+pub(crate) use self::start::{Loaded, Sealed, Starting, start};
+use self::talk::Talk;
+use self::wire::{Ask, Told};
 use crate::failure::Failure;
 use crate::plan::offers::Offer;
 use crate::screen::Stage;
 use crate::slots::tables::{Columns, Kind};
 use crate::slots::{Decide, Slot};
 
-/// The longest free answer, tokens: about a screenful.
-const LONGEST_ANSWER: usize = 220;
+/// What this program is called when it is started as the mind's process.
+pub(crate) const NAME: &str = "cloister-mind";
+/// What the mind is told at its start: that it computes on the processor and needs nothing else, or on a card.
+const PROCESSOR: &str = "processor";
+const CARD: &str = "card";
 /// File names shown to the planner; more are counted.
 const NAMES_SHOWN: usize = 24;
-/// What ends a value in the call as the model writes it.
-const QUOTE: &str = "\"";
+/// What a request is answered by that needs no tool.
+const IN_WORDS: &str = "You are Cloister, an office assistant that runs on this computer only. Answer in one to three plain sentences.";
 
 /// A conversation with the model about one request.
-pub(crate) struct Mind<'e> {
-    engine: &'e Engine,
-    session: Session<'e>,
+pub(crate) struct Mind {
+    talk: Talk,
     stage: Stage,
-    /// Every token so far, read or about to be.
-    tokens: Vec<u32>,
-    /// What this program says before the person's words, and where its state is kept. Nothing else is.
-    fixed: Vec<u32>,
-    states: States,
-    /// Text that later choices follow; it is read in one go with the next choice.
-    pending: String,
-    slots: usize,
+    /// What was settled since the model was last asked.
+    settled: Vec<Ask>,
 }
 
-impl<'e> Mind<'e> {
-    /// Begin with what can be done and what is asked.
+impl Loaded {
+    /// Begin with what can be done and what is asked. What the model makes of the beginning is kept in `states`.
     pub(crate) fn open(
-        engine: &'e Engine,
+        self,
         stage: Stage,
         briefing: &Briefing<'_>,
-        states: States,
-    ) -> Result<Mind<'e>, Failure> {
-        let mut prompt = engine.template()?.begin().system(&briefing.system());
-        for example in briefing.examples {
-            prompt = prompt.user(&example.request).answered(&example.reply);
-        }
-        let fixed = prompt.tokens().to_vec();
-        let tokens = prompt.user(&briefing.user()).assistant();
-        let mut session = engine.session()?;
-        states.take_up(&mut session, &fixed);
-        Ok(Mind {
-            engine,
-            session,
+        states: Folder,
+    ) -> Result<Mind, Failure> {
+        let Loaded(mut talk) = self;
+        talk.keep_in(states);
+        let mut mind = Mind {
+            talk,
             stage,
-            tokens,
-            fixed,
-            states,
-            pending: "{".to_owned(),
-            slots: 0,
-        })
+            settled: Vec::new(),
+        };
+        let examples = briefing.examples.iter();
+        mind.done(&Ask::Open {
+            system: briefing.system(),
+            examples: examples
+                .map(|e| (e.request.clone(), e.reply.clone()))
+                .collect(),
+            user: briefing.user(),
+        })?;
+        Ok(mind)
     }
+}
 
+impl Mind {
     /// Tell the model which columns the frozen files hold, and go on with the same call.
     pub(crate) fn columns(&mut self, columns: &Columns, request: &str) -> Result<(), Failure> {
-        self.pending.push('}');
-        self.flush();
         let turn = format!(
             "Columns: {}\nRequest: {request}\nGo on with the call.",
             described(columns)
         );
-        self.tokens.extend(
-            self.engine
-                .template()?
-                .follow(Ended::ByConstraint)
-                .user(&turn)
-                .assistant(),
-        );
-        self.pending.push('{');
-        self.slots = 0;
-        Ok(())
+        self.done(&Ask::Go(turn))
     }
 
     /// Answer in words a request that needs no tool.
     pub(crate) fn answer(&mut self, request: &str) -> Result<String, Failure> {
-        let system = "You are Cloister, an office assistant that runs on this computer only. Answer in one to three plain sentences.";
-        self.tokens = self
-            .engine
-            .template()?
-            .begin()
-            .system(system)
-            .user(request)
-            .assistant();
-        self.session.align(&self.tokens, &mut self.stage)?;
-        let decoded = self
-            .session
-            .answer(LONGEST_ANSWER, Sampling::default(), &mut self.stage)?;
-        Ok(decoded.text.trim().to_owned())
+        let ask = Ask::Answer {
+            system: IN_WORDS.to_owned(),
+            request: request.to_owned(),
+        };
+        match self.ask(&ask)? {
+            Told::Said(text, _) => Ok(text),
+            _ => Err(self.talk.lied("it was asked for words and gave none")),
+        }
     }
 
-    /// Keep the state of what was said before the person's words, for the next run.
-    pub(crate) fn keep(&self) -> std::io::Result<()> {
-        self.states.keep(&self.session, &self.fixed)
+    /// Keep the state of what was said before the person's words, for the next run. A mind that has failed keeps nothing.
+    pub(crate) fn keep(&mut self) -> std::io::Result<()> {
+        if self.talk.is_over() {
+            return Ok(());
+        }
+        self.done(&Ask::Keep).map_err(std::io::Error::other)?;
+        self.talk.fault()
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        self.session.tally()
+        self.talk.tally()
     }
 
-    fn key(&mut self, name: &str) {
-        let comma = if self.slots == 0 { "" } else { "," };
-        self.slots = self.slots.saturating_add(1);
-        let _ = write!(self.pending, "{comma}\"{name}\":\""); // a String takes everything
+    fn done(&mut self, ask: &Ask) -> Result<(), Failure> {
+        match self.ask(ask)? {
+            Told::Done(_) => Ok(()),
+            _ => Err(self.talk.lied("it answered what was not asked")),
+        }
     }
 
-    fn flush(&mut self) {
-        let text = std::mem::take(&mut self.pending);
-        self.tokens
-            .extend(self.engine.tokenizer().encode_continued(&text));
+    fn ask(&mut self, ask: &Ask) -> Result<Told, Failure> {
+        for settled in std::mem::take(&mut self.settled) {
+            self.talk.say(&settled)?;
+        }
+        self.talk.ask(ask, &mut self.stage)
     }
 }
 
-impl Decide for Mind<'_> {
+impl Decide for Mind {
+    /// Whatever the mind says, it is one of those that were offered.
     fn decide(&mut self, slot: &Slot) -> Result<usize, Failure> {
-        self.key(&slot.name);
-        self.flush();
-        self.session.align(&self.tokens, &mut self.stage)?;
-        let texts: Vec<String> = slot.alternatives.iter().map(|a| quoted(&a.shown)).collect();
-        let constraint = Constraint::one_of(&texts, End::With(QUOTE.to_owned()))?;
-        let decoded = self.session.choose(&constraint, &mut self.stage)?;
-        self.tokens.extend(&decoded.tokens);
-        let chosen = texts.iter().position(|t| *t == decoded.text);
-        chosen.ok_or_else(|| {
-            Failure::failed(format!(
-                "the model chose `{}`, which was not offered",
-                decoded.text
-            ))
-        })
+        let shown = slot.alternatives.iter().map(|a| a.shown.clone());
+        let ask = Ask::Choose {
+            slot: slot.name.clone(),
+            shown: shown.collect(),
+        };
+        let index = match self.ask(&ask)? {
+            Told::Chosen(index, _) => usize::try_from(index).ok(),
+            _ => None,
+        };
+        index
+            .filter(|index| *index < slot.alternatives.len())
+            .ok_or_else(|| self.talk.lied("it chose nothing that was offered"))
     }
 
     fn settled(&mut self, slot: &str, shown: &str) {
-        self.key(slot);
-        self.pending.push_str(&quoted(shown));
-        self.pending.push_str(QUOTE);
+        self.settled.push(Ask::Settled {
+            slot: slot.to_owned(),
+            shown: shown.to_owned(),
+        });
     }
-}
-
-/// What may stand between two quotation marks: a heading with one of its own does not end there, nor make the choice impossible.
-fn quoted(shown: &str) -> String {
-    shown.replace(QUOTE, "''")
 }
 
 /// A worked example: a request and the call that answers it, as the model would write it.
@@ -229,8 +220,3 @@ impl From<ModelError> for Failure {
         Failure::new(kind, &error).hint(error.hint())
     }
 }
-
-#[cfg(test)]
-mod made;
-#[cfg(test)]
-mod tests;

@@ -16,9 +16,9 @@ pub(crate) mod undo;
 use std::sync::Arc;
 use std::time::Instant;
 
-use cloister_models::{DeviceChoice, Engine};
+use cloister_models::DeviceChoice;
 use cloister_policies::Mode;
-use cloister_states::States;
+use cloister_states::Folder;
 use cloister_tools::names::{Lines, escape};
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ use crate::commands::Desk;
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
-use crate::mind::{Briefing, Mind};
+use crate::mind::{self, Briefing, Loaded, Mind};
 use crate::plan::offers::Offer;
 use crate::plan::reach::{Known, Reach};
 use crate::plan::{self, Draft, Intent};
@@ -73,10 +73,11 @@ pub(crate) fn run(
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    let mind = mind::start(job.device)?; // it gives everything up while the house is opened
     let house = House::open(home)?;
-    let begun = Begun::begin(job, house, desk, report)?;
-    let (mut opened, engine) = begun.into_parts();
-    let told = story(job, &mut opened, &engine, desk, report);
+    let begun = Begun::begin(job, house, mind, desk, report)?;
+    let (mut opened, model) = begun.into_parts();
+    let told = story(job, &mut opened, model, desk, report);
     report.failed_or_done(&told);
     opened.journal.close(told)
 }
@@ -84,7 +85,7 @@ pub(crate) fn run(
 fn story(
     job: &Job<'_>,
     opened: &mut Opened,
-    engine: &Engine,
+    model: Loaded,
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -123,13 +124,13 @@ fn story(
     };
 
     let stage = desk.screen.stage("planning");
-    let states = States::at(opened.house.home.states());
+    let states = Folder::at(opened.house.home.states());
     let started = Instant::now();
-    let mut mind = Mind::open(engine, stage, &briefing, states)?;
+    let mut mind = model.open(stage, &briefing, states)?;
     let intent = plan::draft(&words, &reach, &offers, &mut mind);
     report.tokens = Tokens::from(mind.tally());
     report.timing_ms.plan = millis(started);
-    keep(&mind, desk);
+    keep(&mut mind, desk);
     match intent? {
         Intent::Answer => in_words(&mut mind, job, opened, report),
         Intent::Call(draft) => carry_out(&draft, job, &words, mind, opened, desk, report),
@@ -141,7 +142,7 @@ fn carry_out(
     draft: &Draft,
     job: &Job<'_>,
     words: &Words,
-    mut mind: Mind<'_>,
+    mut mind: Mind,
     opened: &mut Opened,
     desk: &Desk,
     report: &mut Report,
@@ -165,11 +166,11 @@ fn carry_out(
             let step = filled(draft, steps, &found.value, words, &mut mind)?;
             report.tokens = Tokens::from(mind.tally());
             report.timing_ms.plan = report.timing_ms.plan.saturating_add(millis(started));
-            keep(&mind, desk);
+            keep(&mut mind, desk);
             opened.judge_filled(step, words, report)?
         }
     };
-    drop(mind); // and its progress bar, before anything is asked
+    drop(mind); // its process, and its progress bar, before anything is asked
     let args = call.step.args.clone();
     let done = opened.perform(call, desk, report)?;
     if job.until == Until::Effects {
@@ -181,7 +182,7 @@ fn carry_out(
 }
 
 /// Keep what the model read before the person's words, for the next run. That it cannot be kept is no reason to stop.
-fn keep(mind: &Mind<'_>, desk: &Desk) {
+fn keep(mind: &mut Mind, desk: &Desk) {
     if let Err(error) = mind.keep() {
         let said = format!("the prompt's state could not be kept for the next run: {error}");
         desk.screen.detail("note", said);
@@ -194,7 +195,7 @@ fn filled(
     steps: Vec<Step>,
     described: &Value,
     words: &Words,
-    mind: &mut Mind<'_>,
+    mind: &mut Mind,
 ) -> Result<Step, Failure> {
     let tables: Vec<tables::Table> = serde_json::from_value(described.clone())
         .map_err(|e| Failure::failed(format!("`describe` gave no tables: {e}")))?;
@@ -208,7 +209,7 @@ fn filled(
 }
 
 fn in_words(
-    mind: &mut Mind<'_>,
+    mind: &mut Mind,
     job: &Job<'_>,
     opened: &mut Opened,
     report: &mut Report,

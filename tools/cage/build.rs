@@ -6,7 +6,14 @@ use std::process::Command;
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    for input in ["src", "Cargo.toml", "../../Cargo.toml", "../../Cargo.lock"] {
+    for input in [
+        "src",
+        "Cargo.toml",
+        "../../runtime/process/src",
+        "../../runtime/process/Cargo.toml",
+        "../../Cargo.toml",
+        "../../Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     if env::var_os("CARGO_FEATURE_ENGINE").is_none() {

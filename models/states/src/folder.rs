@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 
+use crate::{STATE_BYTES, Store};
+
 /// What kept files are called. Files with other names are let alone.
 const ENDING: &str = "cloister-kv";
 /// What they are called while they are written.
@@ -15,8 +17,9 @@ const BEGUN: &str = "cloister-kv-new";
 /// How long a file may be written. What a crash left is older than that: writing takes well below a second.
 const WRITING: Duration = Duration::from_secs(600);
 
+/// A folder of states.
 #[derive(Debug, Clone)]
-pub(crate) struct Folder {
+pub struct Folder {
     path: PathBuf,
     most: u64,
 }
@@ -29,22 +32,29 @@ struct Entry {
 }
 
 impl Folder {
-    pub(crate) fn new(path: PathBuf, most: u64) -> Self {
+    /// This one, which is made when something is kept.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self::new(path, STATE_BYTES)
+    }
+
+    fn new(path: PathBuf, most: u64) -> Self {
         Self { path, most }
     }
 
     /// Whether a file of so many bytes may be kept.
-    pub(crate) fn fits(&self, len: u64) -> bool {
+    fn fits(&self, len: u64) -> bool {
         len <= self.most
     }
+}
 
-    /// Whether there is a file of this name and length that [`Folder::get`] would read.
-    pub(crate) fn has(&self, name: &str, len: u64) -> bool {
+impl Store for Folder {
+    fn has(&self, name: &str, len: u64) -> bool {
         self.open(name, len).is_ok()
     }
 
-    /// The file of this name, if it is a plain one of this length that nobody else can write. It counts as used now. One that is not is removed.
-    pub(crate) fn get(&self, name: &str, len: u64) -> Option<Vec<u8>> {
+    /// Only a plain file is read.
+    fn get(&self, name: &str, len: u64) -> Option<Vec<u8>> {
         let opened = self.open(name, len);
         let file = opened.inspect_err(|_| self.remove(name)).ok()?;
         let _ = file.set_modified(SystemTime::now()); // it is only forgotten sooner then
@@ -53,18 +63,18 @@ impl Folder {
         Some(bytes)
     }
 
-    /// Puts a file under its name: written beside it and renamed; then the longest unused make room. It is not synced, since what a crash
-    /// tears is noticed.
-    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Written beside its name and renamed. It is not synced, since what a crash tears is noticed.
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.put_by(name, |file| file.write_all(bytes))?;
         self.make_room(name)
     }
 
-    /// Forgets a file that is of no use.
-    pub(crate) fn remove(&self, name: &str) {
+    fn remove(&self, name: &str) {
         let _ = fs::remove_file(self.file(name)); // what cannot be removed is no more use than before
     }
+}
 
+impl Folder {
     fn file(&self, name: &str) -> PathBuf {
         self.path.join(format!("{name}.{ENDING}"))
     }

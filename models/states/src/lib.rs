@@ -1,4 +1,5 @@
-//! Keeps what a model made of the fixed beginning of a prompt, so that the next process need not read it again. Touches one folder and nothing else.
+//! Keeps what a model made of the fixed beginning of a prompt, so that the next process need not read it again. Touches one folder and nothing else;
+//! where the model has a process that may not even do that, whoever started it has the folder and keeps what it is asked to ([`Store`]).
 //!
 //! What is kept can only save time. A file that is missing, torn, changed or somebody else's is a miss, and the beginning is read as if nothing
 //! were kept. Whoever calls passes only what the program itself says to the model: what a person says, and what their documents hold, is not kept.
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 
 use cloister_models::Session;
 
-use folder::Folder;
+pub use folder::Folder;
 
 /// What is kept, and how much.
 struct Limits {
@@ -25,10 +26,31 @@ const LIMITS: Limits = Limits {
     bytes: 256 << 20,
 };
 
-/// States kept in a folder of their own.
+/// Where states are kept: each whole or not there, under a name of 64 lower-case hexadecimal digits.
+pub trait Store {
+    /// Whether there is one of this name and length that [`Store::get`] would read.
+    fn has(&self, name: &str, len: u64) -> bool;
+
+    /// The one of this name, if it has this length and only this user could write it. It counts as used now. One that is not is removed.
+    fn get(&self, name: &str, len: u64) -> Option<Vec<u8>>;
+
+    /// Keeps one, and lets the longest unused make room.
+    ///
+    /// # Errors
+    /// What the disk says. Nothing is half kept then.
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Forgets one that is of no use.
+    fn remove(&self, name: &str);
+}
+
+/// Bytes that one state may have: as many as all files together.
+pub const STATE_BYTES: u64 = LIMITS.bytes;
+
+/// States kept in a folder of their own, or in another store.
 #[derive(Debug, Clone)]
-pub struct States {
-    folder: Folder,
+pub struct States<S = Folder> {
+    store: S,
 }
 
 /// What became of a wish to go on from a kept state.
@@ -46,8 +68,15 @@ impl States {
     /// In this folder, which is made when something is kept.
     #[must_use]
     pub fn at(folder: PathBuf) -> Self {
-        let folder = Folder::new(folder, LIMITS.bytes);
-        Self { folder }
+        Self::within(Folder::at(folder))
+    }
+}
+
+impl<S: Store> States<S> {
+    /// In this store.
+    #[must_use]
+    pub fn within(store: S) -> Self {
+        Self { store }
     }
 
     /// Puts the state of `fixed` into the session, if it is kept; what the session held is forgotten then.
@@ -59,13 +88,13 @@ impl States {
             return Found::Nothing;
         };
         let (name, len) = (key.to_string(), session.state_len(fixed.len()));
-        let Some(bytes) = self.folder.get(&name, len as u64) else {
+        let Some(bytes) = self.store.get(&name, len as u64) else {
             return Found::Nothing;
         };
         match session.restore(fixed, &bytes) {
             Ok(()) => Found::Kept,
             Err(_) => {
-                self.folder.remove(&name);
+                self.store.remove(&name);
                 Found::Nothing
             }
         }
@@ -77,17 +106,17 @@ impl States {
     /// What the disk says. Nothing is half kept then.
     pub fn keep(&self, session: &Session<'_>, fixed: &[u32]) -> io::Result<()> {
         let len = session.state_len(fixed.len()) as u64;
-        if fixed.len() < LIMITS.least || !self.folder.fits(len) {
+        if fixed.len() < LIMITS.least || len > STATE_BYTES {
             return Ok(());
         }
         if !session.tokens().starts_with(fixed) {
             return Ok(()); // nothing was asked of the model
         }
         let key = session.state_key(fixed).map(|key| key.to_string());
-        let Some(name) = key.filter(|name| !self.folder.has(name, len)) else {
+        let Some(name) = key.filter(|name| !self.store.has(name, len)) else {
             return Ok(());
         };
         let state = session.snapshot(fixed.len());
-        state.map_or(Ok(()), |bytes| self.folder.put(&name, &bytes))
+        state.map_or(Ok(()), |bytes| self.store.put(&name, &bytes))
     }
 }

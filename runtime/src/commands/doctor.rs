@@ -1,6 +1,7 @@
 //! `cloister doctor`: what protects this machine now, what does not, and the command that would. The probes are the ones that `run` uses.
 
 use cloister_models::{Isa, Unwatched, processors};
+use cloister_policies::Confinement;
 use serde_json::json;
 
 use super::Desk;
@@ -207,27 +208,24 @@ fn tpm(home: &Home, desk: &Desk) -> Check {
 }
 
 fn sandbox() -> Check {
-    let cage = match confine::cage() {
-        Ok(cage) => cage,
+    let found = confine::cage().and_then(|cage| Ok((cage, confine::mind()?)));
+    let (cage, mind) = match found {
+        Ok(found) => found,
         Err(failure) => {
             let advice = failure.advice().unwrap_or("see ARCHITECTURE.md, Processes");
             return bad("sandbox", "missing", failure.message(), advice);
         }
     };
-    let held =
-        "wasmtime in a process of its own for each call: memory, fuel, time and output limited";
-    let remedies: std::collections::BTreeSet<_> =
-        confine::lacking(&cage).map(confine::remedy).collect();
-    let remedy = match remedies.is_empty() {
-        true => "a later version puts the model into a process of its own".to_owned(),
-        false => remedies.into_iter().collect::<Vec<_>>().join("; "),
-    };
-    bad(
-        "sandbox",
-        "partial",
-        format!("{held}; {}", confine::told(&confine::found(&cage))),
-        remedy,
-    )
+    let held = "wasmtime in a process of its own for each call: memory, fuel, time and output limited; the model in one that holds nothing";
+    let confinement = confine::found(&cage, Some(mind));
+    let summary = format!("{held}; {}", confine::told(&confinement));
+    if let Confinement::Full = confinement {
+        return ok("sandbox", summary);
+    }
+    let lacking = cage.layers().missing().chain(mind.missing());
+    let remedies: std::collections::BTreeSet<_> = lacking.map(confine::remedy).collect();
+    let remedy = remedies.into_iter().collect::<Vec<_>>().join("; ");
+    bad("sandbox", "partial", summary, remedy)
 }
 
 fn network() -> Check {

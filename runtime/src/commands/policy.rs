@@ -111,7 +111,7 @@ fn explain(manifest: &Path, call: &Path, home: &Home, desk: &Desk) -> Result<(),
     let manifest = Manifest::parse(&disk::read_bounded(manifest, MANIFEST_BYTES)?, &folder)?;
     let session = Session {
         attestation: Trust::find(desk.tcti.as_deref(), &roots).kind(),
-        confinement: confine::found(&confine::cage()?),
+        confinement: confine::found(&confine::cage()?, Some(confine::mind()?)),
         mode: Mode::Attended,
         person: None,
         reserved: vec![home.root().to_owned()],

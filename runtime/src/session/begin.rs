@@ -6,10 +6,11 @@ use std::sync::Arc;
 use cloister_attest::{
     AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis,
 };
-use cloister_models::{DeviceChoice, Engine, Pin};
+use cloister_models::Pin;
 use cloister_policies::{
     AttestationKind, Bundle, Grants, Manifest, Mode, Negotiated, Plan, Rule, Session,
 };
+use cloister_process::Layers;
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
 use zeroize::Zeroizing;
 
@@ -26,6 +27,7 @@ use crate::disk::{self, LedgerFolder};
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::mind::{Loaded, Sealed, Starting};
 use crate::plan::offers::Offer;
 use crate::report::{RefusedReport, Report};
 use crate::trust::Trust;
@@ -95,20 +97,22 @@ struct Terms {
 /// A session that has begun, and the model it will use.
 pub(crate) struct Begun {
     opened: Opened,
-    engine: Engine,
+    model: Loaded,
 }
 
 impl Begun {
     pub(crate) fn begin(
         job: &Job<'_>,
         house: House,
+        mind: Starting,
         desk: &Desk,
         report: &mut Report,
     ) -> Result<Begun, Failure> {
-        let (terms, trust) = terms(job, &house, desk, report)?;
+        let mind = mind.sealed()?;
+        let (terms, trust) = terms(job, &house, mind.layers(), desk, report)?;
         let pin = house.home.pin(job.model, &house.admin)?;
         allowed_model(&terms.negotiated.grants, &pin)?;
-        let engine = loaded(&house, &pin, job.device, desk, report)?;
+        let model = loaded(&house, &pin, mind, desk, report)?;
         in_time(&terms)?;
         let asking = asking(job.mode, terms.unattended.as_ref(), &house.bundle);
         // What can fail is done before the first entry: from there on the ledger says how the session ended.
@@ -118,7 +122,7 @@ impl Begun {
             &terms.session.reserved,
         )?;
         let quarantine = Quarantine::open(&house.home.quarantine())?;
-        let journal = first_entry(&terms, trust, &house, &engine, report)?;
+        let journal = first_entry(&terms, trust, &house, &pin, report)?;
         let Terms {
             manifest,
             manifest_digest,
@@ -158,11 +162,11 @@ impl Begun {
             report.refused.push(RefusedReport::of(refusal));
             opened.journal.note(entries::refusal(refusal))?;
         }
-        Ok(Begun { opened, engine })
+        Ok(Begun { opened, model })
     }
 
-    pub(crate) fn into_parts(self) -> (Opened, Engine) {
-        (self.opened, self.engine)
+    pub(crate) fn into_parts(self) -> (Opened, Loaded) {
+        (self.opened, self.model)
     }
 }
 
@@ -170,6 +174,7 @@ impl Begun {
 fn terms(
     job: &Job<'_>,
     house: &House,
+    mind: Layers,
     desk: &Desk,
     report: &mut Report,
 ) -> Result<(Terms, Trust), Failure> {
@@ -206,7 +211,7 @@ fn terms(
     };
     let session = Session {
         attestation: trust.kind(),
-        confinement: confine::found(&house.cage),
+        confinement: confine::found(&house.cage, Some(mind)),
         mode: job.mode,
         person: std::env::var("USER").ok(),
         reserved: vec![house.home.root().to_owned()],
@@ -253,25 +258,25 @@ fn allowed_model(grants: &Grants, pin: &Pin) -> Result<(), Failure> {
     .hint("add it to the manifest's `model:use`, or name another with --model".to_owned()))
 }
 
-/// The model, hashed as it is read and packed: another file than the pinned one gives no engine.
+/// The model, hashed as it is handed to its process: another file than the pinned one gives none.
 fn loaded(
     house: &House,
     pin: &Pin,
-    device: DeviceChoice,
+    mind: Sealed,
     desk: &Desk,
     report: &mut Report,
-) -> Result<Engine, Failure> {
+) -> Result<Loaded, Failure> {
     let started = std::time::Instant::now();
-    let engine = house
-        .home
-        .load(pin, device, &mut desk.screen.stage("loading"))?;
+    let file = house.home.model_file(pin)?;
+    let interrupt = desk.screen.interrupt();
+    let model = mind.load(pin, file, &mut desk.screen.stage("loading"), interrupt)?;
     desk.screen.interrupt().check()?;
     report.timing_ms.load = super::millis(started);
     desk.screen.say(
         "model",
         format!("{}, sha256 {} as pinned", pin.name().as_str(), pin.sha256()),
     );
-    Ok(engine)
+    Ok(model)
 }
 
 fn asking(mode: Mode, rule: Option<&Rule>, bundle: &Bundle) -> Asking {
@@ -295,15 +300,15 @@ fn first_entry(
     terms: &Terms,
     trust: Trust,
     house: &House,
-    engine: &Engine,
+    pin: &Pin,
     report: &mut Report,
 ) -> Result<Journal, Failure> {
     let who = SessionOf {
         agent: terms.manifest.agent(),
         version: terms.manifest.version(),
-        model: engine.name().as_str(),
+        model: pin.name().as_str(),
         manifest: terms.manifest_digest,
-        weights: Digest::from_bytes(*engine.sha256().bytes()),
+        weights: Digest::from_bytes(*pin.sha256().bytes()),
         until: terms.negotiated.grants.until().0,
     };
     let user = account();
@@ -380,7 +385,7 @@ pub(crate) fn looking_cage(
     let nothing = Manifest::parse(SHORT_MANIFEST, house.home.root())?;
     let session = Session {
         attestation: AttestationKind::None,
-        confinement: confine::found(&house.cage),
+        confinement: confine::found(&house.cage, None),
         mode: Mode::Attended,
         person: None,
         reserved: vec![house.home.root().to_owned()],
@@ -428,7 +433,7 @@ pub(crate) fn short(house: &House, desk: &Desk, report: &mut Report) -> Result<J
         until: clock.for_policy().0.saturating_add(SHORT_MILLIS),
     };
     let user = account();
-    let confinement = confine::told(&confine::found(&house.cage));
+    let confinement = confine::told(&confine::found(&house.cage, None));
     let (mut journal, session) = write_first(house, &who, trust, &confinement, user, None, clock)?;
     report.session = session;
     house.prune(&mut journal, desk)?;

@@ -21,6 +21,7 @@ use crate::counted::counted;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::mind;
 use crate::report::Report;
 use said::Said;
 
@@ -63,12 +64,13 @@ pub(crate) fn replay(
         },
         until: Until::Effects,
     };
-    let (mut opened, engine) = Begun::begin(&job, house, desk, report)?.into_parts();
+    let mind = mind::start(job.device)?;
+    let (mut opened, model) = Begun::begin(&job, house, mind, desk, report)?.into_parts();
     let aside = home.scratch().join(format!("replay-{}", report.session));
     let ended = record.ended();
     let told = (|| {
         opened.repeat(record, Quarantine::open(&aside)?)?;
-        let told = story(&job, &mut opened, &engine, desk, report);
+        let told = story(&job, &mut opened, model, desk, report);
         opened.journal.compared(told, ended.as_deref())
     })();
     report.failed_or_done(&told);

@@ -7,11 +7,13 @@ use std::os::fd::AsRawFd as _;
 use std::process::Stdio;
 use std::time::Instant;
 
+use cloister_process::{CALLED_OFF, Process};
+
 use crate::component::Component;
 use crate::error::CageError;
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Ended, Fault, Run, Terms, Used};
-use crate::program::{CALLED_OFF, Process, Program};
+use crate::program::{Program, peak, sealed_as};
 use crate::shape::{Shape, both};
 use crate::value::Arg;
 use crate::wire::{Answer, Handles, Order, PIECE_BYTES, Told, receive, send};
@@ -59,7 +61,7 @@ pub fn run(
         used: Used::default(),
     };
     let held = talk.hold(&process, &order, found.result.as_ref());
-    let process_bytes = process.peak(program.layers());
+    let process_bytes = peak(&process, program.layers());
     let mut run = held.unwrap_or_else(|end| plain(end.of(&mut process)));
     drop(process); // its end belongs to the call
     run.used = Used {
@@ -87,7 +89,7 @@ fn sealed(program: &Program, component: &Component, limits: &Limits) -> Result<P
     let path = format!("/proc/self/fd/{}", component.code().as_raw_fd());
     let code = File::open(path).map_err(|e| CageError::Process(e.to_string()))?;
     let mut process = program.start(Stdio::from(code), limits)?;
-    let layers = process.sealed()?;
+    let layers = sealed_as(&mut process)?;
     if layers.cover(program.layers()) {
         return Ok(process);
     }

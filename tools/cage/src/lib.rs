@@ -18,7 +18,6 @@ mod error;
 mod handles;
 #[cfg(feature = "process")]
 pub mod inside;
-mod layer;
 mod limits;
 #[cfg(feature = "link")]
 mod link;
@@ -35,11 +34,11 @@ pub mod wire;
 
 #[cfg(feature = "engine")]
 pub use call::run;
+pub use cloister_process::{Layer, Layers};
 #[cfg(feature = "engine")]
 pub use component::Component;
 #[cfg(feature = "link")]
 pub use error::CageError;
-pub use layer::{Layer, Layers};
 pub use limits::{HOST_BYTES, Limit, Limits};
 pub use outcome::{Ended, Fault, Moment, Move, Run, Terms, Used};
 #[cfg(feature = "engine")]

@@ -1,5 +1,5 @@
-//! What each layer around wasmtime stops by itself, all of them together, and none: a native program stands where the component would run
-//! and tries what a component cannot (`src/standin`). With no layer every attempt succeeds, so that it is the layers that stop it.
+//! What each layer of the cage's process and of the model's stops by itself, all of them together, and none: a native program stands where
+//! the component or the model would run and tries what they must not (`src/standin`). With no layer every attempt succeeds, so that it is the layers that stop it.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -23,8 +23,9 @@ use std::sync::LazyLock;
 
 use cloister_cage::{Layer, Program};
 
-/// Bytes of memory that the stand-in may have.
-const MEMORY: &str = "67108864";
+/// A process of a kind, as the stand-in is told: the cage's with so many bytes of memory, or the model's.
+const CAGE: &str = "67108864";
+const MIND: &str = "mind";
 
 static STANDIN: LazyLock<PathBuf> = LazyLock::new(|| {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
@@ -64,11 +65,11 @@ enum Came {
 }
 
 /// What the stand-in said after it was sealed; nothing if it was ended.
-fn said(layers: &[Layer], attempt: &str, target: &str) -> (Option<String>, bool) {
+fn said(kind: &str, layers: &[Layer], attempt: &str, target: &str) -> (Option<String>, bool) {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let names: Vec<_> = layers.iter().map(|layer| layer.name()).collect();
     let mut child = Command::new(&*STANDIN)
-        .args([MEMORY, &names.join(","), attempt, target])
+        .args([kind, &names.join(","), attempt, target])
         .env_clear()
         .stdin(OwnedFd::from(theirs))
         .stdout(Stdio::null())
@@ -83,8 +84,8 @@ fn said(layers: &[Layer], attempt: &str, target: &str) -> (Option<String>, bool)
     (lines.next().map(str::to_owned), code.success())
 }
 
-fn came(layers: &[Layer], attempt: &str, target: &str) -> Came {
-    match said(layers, attempt, target) {
+fn came(kind: &str, layers: &[Layer], attempt: &str, target: &str) -> Came {
+    match said(kind, layers, attempt, target) {
         (Some(gave), _) if !gave.starts_with('-') => Came::Done,
         // A program that was started in the stand-in's place says nothing and ends well.
         (None, true) => Came::Done,
@@ -95,13 +96,13 @@ fn came(layers: &[Layer], attempt: &str, target: &str) -> Came {
 /// An attempt, on what, and the layers that stop it by themselves.
 struct Attempt<'a>(&'a str, String, &'a [Layer]);
 
-fn attempts<'a>(folder: &Path, inherited: &File) -> Vec<Attempt<'a>> {
+fn attempts<'a>(kind: &str, folder: &Path, inherited: &File) -> Vec<Attempt<'a>> {
     use Layer::{Descriptors, EmptyRoot, Landlock, Namespaces, Rlimits, Seccomp};
     let file = folder.join("file");
     fs::write(&file, "x").unwrap();
     let at = |path: &Path| path.to_string_lossy().into_owned();
     let me = std::process::id().to_string();
-    vec![
+    let mut attempts = vec![
         Attempt("open", at(&file), &[EmptyRoot, Landlock, Seccomp, Rlimits]),
         Attempt(
             "create",
@@ -116,16 +117,26 @@ fn attempts<'a>(folder: &Path, inherited: &File) -> Vec<Attempt<'a>> {
         ),
         Attempt("socket", String::new(), &[Seccomp, Rlimits]),
         Attempt("kill", me, &[Namespaces, EmptyRoot, Landlock, Seccomp]),
-        Attempt("memory", (1_u64 << 30).to_string(), &[Rlimits]),
-        Attempt("shared memory", (1_u64 << 30).to_string(), &[Seccomp]),
-        Attempt("growing memory", (1_u64 << 30).to_string(), &[Seccomp]),
-        Attempt("addresses", (1_u64 << 40).to_string(), &[Rlimits]),
         Attempt(
             "descriptor",
             inherited.as_raw_fd().to_string(),
             &[Descriptors, Seccomp, Rlimits],
         ),
-    ]
+    ];
+    attempts.extend(match kind {
+        MIND => vec![
+            Attempt("code", "4096".into(), &[Seccomp]),
+            Attempt("fork", String::new(), &[Seccomp]),
+            Attempt("newer fork", String::new(), &[Seccomp]),
+        ],
+        _ => vec![
+            Attempt("memory", (1_u64 << 30).to_string(), &[Rlimits]),
+            Attempt("shared memory", (1_u64 << 30).to_string(), &[Seccomp]),
+            Attempt("growing memory", (1_u64 << 30).to_string(), &[Seccomp]),
+            Attempt("addresses", (1_u64 << 40).to_string(), &[Rlimits]),
+        ],
+    });
+    attempts
 }
 
 /// The layers that this system has.
@@ -145,12 +156,21 @@ fn alone(layer: Layer) -> Vec<Layer> {
 
 #[test]
 fn each_layer_stops_by_itself_what_the_table_says_and_no_layer_stops_nothing() {
+    layers_of(CAGE);
+}
+
+#[test]
+fn each_layer_of_a_mind_stops_by_itself_what_the_table_says() {
+    layers_of(MIND);
+}
+
+fn layers_of(kind: &str) {
     let folder = tempfile::tempdir().unwrap();
     let inherited = File::create(folder.path().join("inherited")).unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
-    for Attempt(attempt, target, stopping) in attempts(folder.path(), &inherited) {
+    for Attempt(attempt, target, stopping) in attempts(kind, folder.path(), &inherited) {
         assert_eq!(
-            came(&[], attempt, &target),
+            came(kind, &[], attempt, &target),
             Came::Done,
             "{attempt}, no layer"
         );
@@ -161,13 +181,13 @@ fn each_layer_stops_by_itself_what_the_table_says_and_no_layer_stops_nothing() {
             };
             let _ = fs::remove_file(folder.path().join("new"));
             assert_eq!(
-                came(&alone(layer), attempt, &target),
+                came(kind, &alone(layer), attempt, &target),
                 expected,
                 "{attempt}, {layer} alone"
             );
         }
         assert_eq!(
-            came(&here(), attempt, &target),
+            came(kind, &here(), attempt, &target),
             Came::Stopped,
             "{attempt}, every layer"
         );
@@ -176,8 +196,17 @@ fn each_layer_stops_by_itself_what_the_table_says_and_no_layer_stops_nothing() {
 
 #[test]
 fn of_all_system_calls_only_those_on_the_list_come_back() {
+    only_the_list_of(CAGE);
+}
+
+#[test]
+fn of_all_system_calls_only_those_on_a_minds_list_come_back() {
+    only_the_list_of(MIND);
+}
+
+fn only_the_list_of(kind: &str) {
     let all = here();
-    let listed = said(&all, "list", "").0.unwrap();
+    let listed = said(kind, &all, "list", "").0.unwrap();
     let listed: Vec<i64> = listed.split(' ').map(|n| n.parse().unwrap()).collect();
     assert!(listed.len() <= 50 && listed.contains(&0));
     // Beyond the last of Linux 6.18, and the numbers of the 32-bit pointers' interface.
@@ -194,7 +223,7 @@ fn of_all_system_calls_only_those_on_the_list_come_back() {
     let kernels_own = [335, 336];
     let came_back = (0..=470)
         .chain(beyond)
-        .filter(|number| said(&all, "number", &number.to_string()).0.is_some());
+        .filter(|number| said(kind, &all, "number", &number.to_string()).0.is_some());
     let strangers: Vec<_> = came_back
         .filter(|number| !listed.contains(number) && !kernels_own.contains(number))
         .collect();
@@ -208,6 +237,9 @@ fn without_seccomp_calls_that_are_not_listed_come_back() {
     but.retain(|layer| *layer != Layer::Seccomp);
     // getpid, socket, uname, ptrace, getuid
     for number in ["39", "41", "63", "101", "102"] {
-        assert!(said(&but, "number", number).0.is_some(), "{number}");
+        for kind in [CAGE, MIND] {
+            let came_back = said(kind, &but, "number", number).0;
+            assert!(came_back.is_some(), "{kind}: {number}");
+        }
     }
 }

@@ -40,7 +40,7 @@ fn held_until(
     cage: impl FnOnce(UnixStream) + Send + 'static,
 ) -> (Ended, Vec<u8>, Used) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut process = Process::played(ours);
+    let mut process = Process::played(ours).unwrap();
     let playing = std::thread::spawn(move || cage(theirs));
     let kept = Kept::default();
     let handles = Handles {

@@ -1,6 +1,8 @@
-//! The one line out: descriptor 0, to the agent. Inputs and outputs are asked for and brought over it.
+//! What the cage says on its line. Inputs and outputs are asked for and brought over it.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read as _};
+
+use cloister_process::seal;
 
 use crate::value::{Sink, Source};
 use crate::wire::{Answer, Order, PIECE_BYTES, Remote, Told, receive, send};
@@ -10,43 +12,27 @@ use crate::wire::{Answer, Order, PIECE_BYTES, Remote, Told, receive, send};
 pub(super) struct Line;
 
 impl Line {
-    pub(super) fn say(mut self, told: &Told) -> io::Result<()> {
-        send(&mut self, &told.encode())
+    pub(super) fn say(self, told: &Told) -> io::Result<()> {
+        send(&mut seal::Line, &told.encode())
     }
 
-    pub(super) fn order(mut self) -> io::Result<Order> {
-        let payload = receive(&mut self)?;
+    pub(super) fn order(self) -> io::Result<Order> {
+        let payload = receive(&mut seal::Line)?;
         Order::decode(&payload, &self).map_err(|_| ErrorKind::InvalidData.into())
     }
 
     /// Wait until the agent has seen what it wants to see of this process, and hangs up.
-    pub(super) fn dismissed(mut self) -> io::Result<()> {
-        self.read(&mut [0]).map(drop)
+    pub(super) fn dismissed(self) -> io::Result<()> {
+        seal::Line.read(&mut [0]).map(drop)
     }
 
-    fn ask(mut self, told: &Told) -> io::Result<Vec<u8>> {
+    fn ask(self, told: &Told) -> io::Result<Vec<u8>> {
         self.say(told)?;
-        match Answer::decode(&receive(&mut self)?) {
+        match Answer::decode(&receive(&mut seal::Line)?) {
             Ok(Answer::Bytes(bytes)) => Ok(bytes),
             Ok(Answer::TooLarge) => Err(ErrorKind::FileTooLarge.into()),
             Ok(Answer::Fault) | Err(_) => Err(ErrorKind::Other.into()),
         }
-    }
-}
-
-impl Read for Line {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(nix::unistd::read(io::stdin(), buffer)?)
-    }
-}
-
-impl Write for Line {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(nix::unistd::write(io::stdin(), bytes)?)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

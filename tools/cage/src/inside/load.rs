@@ -2,11 +2,11 @@
 
 use std::io::Read as _;
 
+use cloister_process::seal::{Handed, syscalls};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::call::Loaded;
-use super::syscalls;
 use crate::link;
 use crate::wire::Order;
 
@@ -24,17 +24,8 @@ pub(super) fn component(order: &Order) -> Result<Loaded, String> {
 
 fn read(length: usize) -> std::io::Result<Vec<u8>> {
     let mut code = vec![0; length];
-    CodeFile.read_exact(&mut code)?;
+    Handed.read_exact(&mut code)?;
     Ok(code)
-}
-
-/// Descriptor 1.
-struct CodeFile;
-
-impl std::io::Read for CodeFile {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        Ok(nix::unistd::read(std::io::stdout(), buffer)?)
-    }
 }
 
 #[expect(unsafe_code, reason = "what was compiled is loaded as it is")]

@@ -1,4 +1,4 @@
-//! `cage-standin`: stands where the component would run, with the layers that it is told, and tries what it is told. For
+//! `cage-standin`: stands where the component or the model would run, with the layers that it is told, and tries what it is told. For
 //! `tests/layers.rs`; never shipped. Says `sealed`, then what the kernel gave; a process that was stopped says no more.
 
 mod matrix;
@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::process::ExitCode;
 
 use cloister_cage::{Layer, Layers, inside};
+use cloister_process::seal::{self, Profile};
 use nix::libc;
 use raw::{Arguments, call};
 
@@ -16,20 +17,27 @@ static NOTHING: [i64; 1] = [0];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [_, layers, attempt, target, ..] = args.as_slice() else {
+    let [kind, layers, attempt, target, ..] = args.as_slice() else {
+        return ExitCode::FAILURE;
+    };
+    let profile = match kind.as_str() {
+        "mind" => Some(Profile::Mind),
+        _ => inside::profile(&args),
+    };
+    let Some(profile) = profile else {
         return ExitCode::FAILURE;
     };
     let wanted: Layers = Layer::ALL
         .into_iter()
         .filter(|layer| layers.split(',').any(|name| name == layer.name()))
         .collect();
-    inside::start(&args, wanted, |held| {
+    seal::start(&profile, &args, wanted, |held| {
         if held != wanted {
             return ExitCode::FAILURE; // this system cannot show it
         }
         say("sealed");
         let came = match attempt.as_str() {
-            "list" => list(),
+            "list" => list(&profile),
             "matrix" => matrix::reached(target),
             attempt => attempted(attempt, target).to_string(),
         };
@@ -43,11 +51,10 @@ fn say(what: &str) {
     let _ = nix::unistd::write(std::io::stdin(), format!("{what}\n").as_bytes());
 }
 
-/// The numbers of the calls that are left.
-fn list() -> String {
-    let numbers = inside::syscalls::SEALED
-        .iter()
-        .map(|(call, _)| call.to_string());
+/// The numbers of the calls that come back.
+fn list(profile: &Profile) -> String {
+    let come_back = profile.calls().iter().chain(profile.refused());
+    let numbers = come_back.map(|(call, _)| call.to_string());
     numbers.collect::<Vec<_>>().join(" ")
 }
 
@@ -105,8 +112,16 @@ fn attempted(attempt: &str, target: &str) -> i64 {
         "shared memory" => mapped(number, WRITABLE, libc::MAP_SHARED),
         "growing memory" => mapped(number, WRITABLE, libc::MAP_PRIVATE | libc::MAP_GROWSDOWN),
         "addresses" => mapped(number, libc::PROT_READ, libc::MAP_PRIVATE),
+        "code" => mapped(number, libc::PROT_READ | libc::PROT_EXEC, libc::MAP_PRIVATE),
         "descriptor" => (libc::SYS_write, [number, c"x".as_ptr() as i64, 1, 0, 0, 0]),
         "fork" => (libc::SYS_clone, [i64::from(libc::SIGCHLD), 0, 0, 0, 0, 0]),
+        "newer fork" => {
+            let arguments = vec![0_u64; 8].leak(); // no flag: a process
+            (
+                libc::SYS_clone3,
+                [arguments.as_ptr() as i64, 64, 0, 0, 0, 0],
+            )
+        }
         _ => return i64::MIN,
     };
     call(number, arguments)

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Budget, Decoder, Encoder, Malformed, value};
-use crate::layer::Layers;
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Ended, Fault, Move, Run, Used};
+use cloister_process::Layers;
 
 /// What the cage's process says.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
 //! What crosses comes out as it went in; what nobody would send is refused, whatever it is.
 
+use std::io::ErrorKind;
+
 use super::*;
-use crate::layer::{Layer, Layers};
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Ended, Fault, Moment, Move, Run, Used};
 use crate::value::{Arg, Input, Output, Place, Sink, Source, Value};
+use cloister_process::{Layer, Layers};
 
 struct Nothing;
 impl Source for Nothing {

@@ -13,7 +13,7 @@ use std::path::Path;
 use cloister_cage::Layer;
 use world::{SECRET, World, state};
 
-use super::{alone, here, said};
+use super::{CAGE, alone, here, said};
 
 /// What the stand-in reached, and whether anything is changed.
 struct Came {
@@ -30,7 +30,7 @@ fn tried(layers: &[Layer]) -> Came {
     list.extend(spelled.map(|spelling| digits(&world.work.join(spelling))));
     let before = state(&world.root);
     Came {
-        told: said(layers, "matrix", &list.join(",")).0,
+        told: said(CAGE, layers, "matrix", &list.join(",")).0,
         is_changed: state(&world.root) != before,
     }
 }

@@ -1,4 +1,4 @@
-//! The layers around a component beside wasmtime, as a value: what the cage's process really put on, as it says itself.
+//! The layers around a process of ours, as a value: what it really put on, as it says itself.
 
 use std::fmt;
 
@@ -18,9 +18,9 @@ pub enum Layer {
     /// Its memory goes into no core dump, and other processes of the same user may not look into it. In namespaces these may all the same: who
     /// made a user namespace has every capability in it.
     Undumpable,
-    /// The system's own limits: memory, processor time, no new descriptor, file or process.
+    /// The system's own limits: no new descriptor or file; in the cage no more memory, processor time or process either.
     Rlimits,
-    /// No descriptor but the one it speaks through, the component's, and nowhere.
+    /// No descriptor but the one it speaks through, the one that its bytes come from, and nowhere.
     Descriptors,
     /// It dies with its parent.
     DiesWithParent,
@@ -98,12 +98,15 @@ impl Layers {
             .filter(move |layer| !self.has(*layer))
     }
 
-    pub(crate) fn bits(self) -> u16 {
+    /// As a number, for a frame.
+    #[must_use]
+    pub fn bits(self) -> u16 {
         self.0
     }
 
     /// Nothing for bits that stand for no layer.
-    pub(crate) fn from_bits(bits: u16) -> Option<Layers> {
+    #[must_use]
+    pub fn from_bits(bits: u16) -> Option<Layers> {
         let all = Layer::ALL.iter().fold(0, |all, layer| all | layer.bit());
         (bits & !all == 0).then_some(Layers(bits))
     }
