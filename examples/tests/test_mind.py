@@ -148,6 +148,18 @@ class WithoutNamespaces(Case):
         self.assertIn("namespaces of the model's process", told)
         self.assertNotIn("seccomp of the model's process", told)
 
+    @unittest.skipUnless(strace.AVAILABLE, "strace is not installed")
+    def test_where_they_are_made_and_their_users_refused_the_other_layers_hold(self):
+        """As Ubuntu does it since 23.10: a user namespace is made, and its map may not be written."""
+        home = plain_home().copy(self.folder / "home")
+        refused = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", "/proc/self/uid_map", "-e", "inject=openat:error=EACCES"]
+        run = home.run(invoices(self.folder / "work"), wrap=refused)
+        self.assert_code(run, DONE)
+        told = str(home.entries())
+        self.assertIn("namespaces of the model's process", told)
+        self.assertIn("namespaces of the tools' process", told)
+        self.assertNotIn("seccomp of the model's process", told)
+
     def test_where_nothing_is_forbidden_nothing_is_missing(self):
         home = plain_home().copy(self.folder / "home")
         self.assertEqual(home.call("--json", "doctor").doc["checks"]["sandbox"]["status"], "ok")

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 /// How long sealing may take. It takes some milliseconds; a machine that swaps takes longer.
 pub const SEALING: Duration = Duration::from_secs(20);
-/// How long the end of a process that has hung up is waited for. It takes some milliseconds.
+/// How long the end of a process is waited for. It takes some milliseconds.
 const ENDING: Duration = Duration::from_millis(200);
+/// How often it is looked for.
+const ENDED: Duration = Duration::from_millis(2);
 
 /// How long a call goes on that is to end at once: long enough to cost nothing, short enough not to be noticed.
 const LOOK: Duration = Duration::from_millis(100);
@@ -77,13 +79,14 @@ impl Process {
         self.child.id()
     }
 
-    /// Kill it, if it has not ended by itself, and say how it ended.
+    /// Kill it, if it does not end by itself, and say how it ended.
     pub fn end(&mut self) -> String {
-        // What has closed its end is about to be gone by itself, and how is worth knowing; what has not is not waited for.
-        let closed = self.stream.set_read_timeout(Some(ENDING));
-        if closed.is_err() || !matches!(self.stream.read(&mut [0]), Ok(0)) {
-            let _ = self.child.kill(); // it may have gone meanwhile
+        // What is about to be gone by itself is waited for a moment, for how it ends is worth knowing.
+        let until = Instant::now() + ENDING;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(ENDED);
         }
+        let _ = self.child.kill(); // it may have gone meanwhile
         match self.child.wait() {
             Ok(status) => format!("it ended with {}", told(status.code())),
             Err(error) => error.to_string(),

@@ -21,6 +21,8 @@ pub use profile::Profile;
 
 /// What the first start says to the second, after the arguments that it was given.
 const INSIDE: &str = "inside";
+/// What makes a process the first to be ended where memory is short: it is ours to lose, where the agent has a session to close.
+const FIRST_TO_GO: &str = "1000";
 /// The exit code of a process that could not put on what nothing runs without, or that somebody else than the agent started.
 pub const UNSEALED: u8 = 2;
 
@@ -34,14 +36,19 @@ pub fn start(
     work: impl FnOnce(Layers) -> ExitCode,
 ) -> ExitCode {
     let inside = args.last().is_some_and(|last| last == INSIDE);
+    let unsealed = ExitCode::from(UNSEALED);
+    let bare = wanted.without(Layer::Namespaces).without(Layer::EmptyRoot);
     let wanted = match (inside, wanted.has(Layer::Namespaces)) {
-        (false, true) if namespaces::enter().is_ok() => {
-            return again(profile, args, wanted).unwrap_or(ExitCode::from(UNSEALED));
-        }
+        (false, true) => match namespaces::enter() {
+            Ok(()) => return again(profile, args, wanted).unwrap_or(unsealed),
+            // What was made of them may have come with every capability.
+            Err(_) if namespaces::no_capabilities().is_err() => return unsealed,
+            Err(_) => bare,
+        },
         (true, true) => wanted,
-        _ => wanted.without(Layer::Namespaces).without(Layer::EmptyRoot),
+        (_, false) => bare,
     };
-    put_on(profile, wanted).map_or(ExitCode::from(UNSEALED), work)
+    put_on(profile, wanted).map_or(unsealed, work)
 }
 
 /// Start the same program again, inside; wait for it with nothing left to do but that; pass its end on.
@@ -77,6 +84,7 @@ fn code(status: ExitStatus) -> u8 {
 /// Put on these layers, and say which hold. What a system may refuse is left out then; what it may not ends here.
 fn put_on(profile: &Profile, wanted: Layers) -> io::Result<Layers> {
     set_name(profile.name())?;
+    let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO); // where it cannot be said, the kernel's own judgement stands
     let mut held = Layers::default();
     for layer in ORDER.into_iter().filter(|layer| wanted.has(*layer)) {
         let holds = match layer {
@@ -87,7 +95,7 @@ fn put_on(profile: &Profile, wanted: Layers) -> io::Result<Layers> {
             Layer::Namespaces => Ok(true),
             Layer::EmptyRoot => Ok(namespaces::empty_root().is_ok()),
             Layer::Undumpable => set_dumpable(false).map(|()| true).map_err(io::Error::from),
-            Layer::Rlimits => rlimits(profile).map(|()| true),
+            Layer::Rlimits => rlimits(profile, held).map(|()| true),
             Layer::Landlock => Ok(landlock::deny_all()),
             Layer::Seccomp => profile.filter().map(|()| true),
         };
@@ -132,8 +140,8 @@ fn close_descriptors() -> io::Result<()> {
     Ok(())
 }
 
-fn rlimits(profile: &Profile) -> io::Result<()> {
-    for (resource, limit) in profile.rlimits() {
+fn rlimits(profile: &Profile, held: Layers) -> io::Result<()> {
+    for (resource, limit) in profile.rlimits(held) {
         setrlimit(resource, limit, limit)?;
     }
     Ok(())

@@ -12,18 +12,19 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 /// Make them. The next process that is started is number 1 in them; to mount, it is their root until [`empty_root`] is done.
 pub(super) fn enter() -> io::Result<()> {
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
-    unshare(
-        CloneFlags::CLONE_NEWUSER
-            | CloneFlags::CLONE_NEWNS
+    unshare(CloneFlags::CLONE_NEWUSER)?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("0 {group} 1"))?;
+    // Last: who has left for other processes' namespace can have no thread any more, and a system may let users be made and refuse their map.
+    Ok(unshare(
+        CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWCGROUP,
-    )?;
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
-    fs::write("/proc/self/gid_map", format!("0 {group} 1"))
+    )?)
 }
 
 /// Leave every file behind: the root becomes an empty folder that cannot be written to, and what is left of root's rights goes.
