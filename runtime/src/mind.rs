@@ -13,8 +13,9 @@ use std::fmt::Write as _;
 use cloister_models::{ModelError, Tally};
 use cloister_states::Folder;
 
+pub(crate) use self::line::Bounds;
 pub(crate) use self::start::{Loaded, Sealed, Starting, start};
-use self::talk::Talk;
+use self::talk::{Shelf, Talk};
 use self::wire::{Ask, Told};
 use crate::failure::Failure;
 use crate::plan::offers::Offer;
@@ -36,23 +37,29 @@ const IN_WORDS: &str = "You are Cloister, an office assistant that runs on this 
 pub(crate) struct Mind {
     talk: Talk,
     stage: Stage,
+    /// Whether the state of the beginning could be kept.
+    kept: std::io::Result<()>,
     /// What was settled since the model was last asked.
     settled: Vec<Ask>,
 }
 
 impl Loaded {
-    /// Begin with what can be done and what is asked. What the model makes of the beginning is kept in `states`.
+    /// Begin with what can be done, then what is asked. What the model makes of the beginning is kept in `states`, for the next run; before it
+    /// hears of the person's words, so that none of them is.
     pub(crate) fn open(
         self,
         stage: Stage,
+        bounds: Bounds,
         briefing: &Briefing<'_>,
         states: Folder,
     ) -> Result<Mind, Failure> {
-        let Loaded(mut talk) = self;
-        talk.keep_in(states);
+        let Loaded { mut talk, model } = self;
+        talk.bind(bounds);
+        talk.open_shelf(Shelf::of(model, states));
         let mut mind = Mind {
             talk,
             stage,
+            kept: Ok(()),
             settled: Vec::new(),
         };
         let examples = briefing.examples.iter();
@@ -61,8 +68,9 @@ impl Loaded {
             examples: examples
                 .map(|e| (e.request.clone(), e.reply.clone()))
                 .collect(),
-            user: briefing.user(),
         })?;
+        mind.kept = mind.talk.close_shelf();
+        mind.done(&Ask::Request(briefing.user()))?;
         Ok(mind)
     }
 }
@@ -89,13 +97,9 @@ impl Mind {
         }
     }
 
-    /// Keep the state of what was said before the person's words, for the next run. A mind that has failed keeps nothing.
-    pub(crate) fn keep(&mut self) -> std::io::Result<()> {
-        if self.talk.is_over() {
-            return Ok(());
-        }
-        self.done(&Ask::Keep).map_err(std::io::Error::other)?;
-        self.talk.fault()
+    /// What the disk said when the state of what was said before the person's words was to be kept, for the next run.
+    pub(crate) fn kept(&self) -> &std::io::Result<()> {
+        &self.kept
     }
 
     pub(crate) fn tally(&self) -> Tally {

@@ -126,11 +126,16 @@ fn story(
     let stage = desk.screen.stage("planning");
     let states = Folder::at(opened.house.home.states());
     let started = Instant::now();
-    let mut mind = model.open(stage, &briefing, states)?;
+    let bounds = opened.bounds(desk.screen.interrupt());
+    let mut mind = model.open(stage, bounds, &briefing, states)?;
+    // That it cannot be kept is no reason to stop.
+    if let Err(error) = mind.kept() {
+        let said = format!("the prompt's state could not be kept for the next run: {error}");
+        desk.screen.detail("note", said);
+    }
     let intent = plan::draft(&words, &reach, &offers, &mut mind);
     report.tokens = Tokens::from(mind.tally());
     report.timing_ms.plan = millis(started);
-    keep(&mut mind, desk);
     match intent? {
         Intent::Answer => in_words(&mut mind, job, opened, report),
         Intent::Call(draft) => carry_out(&draft, job, &words, mind, opened, desk, report),
@@ -166,7 +171,6 @@ fn carry_out(
             let step = filled(draft, steps, &found.value, words, &mut mind)?;
             report.tokens = Tokens::from(mind.tally());
             report.timing_ms.plan = report.timing_ms.plan.saturating_add(millis(started));
-            keep(&mut mind, desk);
             opened.judge_filled(step, words, report)?
         }
     };
@@ -179,14 +183,6 @@ fn carry_out(
     report.answer = Some(answer::about(words, &args, &done.value));
     report.answer_from = Some("tool");
     opened.settle(done, desk, report)
-}
-
-/// Keep what the model read before the person's words, for the next run. That it cannot be kept is no reason to stop.
-fn keep(mind: &mut Mind, desk: &Desk) {
-    if let Err(error) = mind.keep() {
-        let said = format!("the prompt's state could not be kept for the next run: {error}");
-        desk.screen.detail("note", said);
-    }
 }
 
 /// Fill what depends on contents; the calls, files and places stay as frozen.
@@ -223,7 +219,9 @@ fn in_words(
     opened
         .journal
         .note(entries::note("answer", "in words, without a tool"))?;
-    report.answer = Some(format!("{FROM_MODEL}{}", escape(&said, Lines::Keep)));
+    // Indented, so that no line of it looks like one of this program's own.
+    let said = escape(&said, Lines::Keep).replace('\n', "\n  ");
+    report.answer = Some(format!("{FROM_MODEL}{said}"));
     report.answer_from = Some("model");
     Ok(())
 }

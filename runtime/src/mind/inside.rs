@@ -14,7 +14,7 @@ use cloister_states::{States, Store};
 
 use super::wire::{Ask, Order, StateName, Told};
 use super::{CARD, PROCESSOR};
-use thought::Thought;
+use thought::{Beginning, Thought};
 
 /// Bytes read at once of what nothing is made of.
 const DRAIN_BYTES: usize = 256 << 10;
@@ -86,33 +86,31 @@ fn failed(error: &ModelError) -> io::Result<()> {
     Told::failed(&error.to_string(), hint.as_deref()).send(&mut Line)
 }
 
-/// One question after the other. The first opens a conversation; there is one in a process.
+/// Read what is fixed, then what is asked, then one question after the other. There is one conversation in a process.
 fn answer(engine: &Engine) -> io::Result<()> {
-    let mut thought: Option<Thought<'_, Shelf>> = None;
+    let Some(ask) = hear()? else { return Ok(()) };
+    let Ask::Open { system, examples } = ask else {
+        return Err(ErrorKind::InvalidData.into());
+    };
+    let mut watch = Telling { available: None };
+    let states = States::within(Shelf);
+    let beginning = match Beginning::read(engine, &system, &examples, &states, &mut watch) {
+        Ok(beginning) => beginning,
+        Err(error) => return failed(&error),
+    };
+    Told::Done(beginning.tally()).send(&mut Line)?;
+    let Some(ask) = hear()? else { return Ok(()) };
+    let Ask::Request(user) = ask else {
+        return Err(ErrorKind::InvalidData.into());
+    };
+    let mut thought = beginning.requested(&user);
+    Told::Done(thought.tally()).send(&mut Line)?;
     while let Some(ask) = hear()? {
-        let told = match (ask, &mut thought) {
-            (Ask::Settled { slot, shown }, Some(thought)) => {
-                thought.settled(&slot, &shown);
-                continue;
-            }
-            (
-                Ask::Open {
-                    system,
-                    examples,
-                    user,
-                },
-                None,
-            ) => {
-                let states = States::within(Shelf);
-                match Thought::open(engine, &system, &examples, &user, states) {
-                    Ok(opened) => Ok(Told::Done(thought.insert(opened).tally())),
-                    Err(error) => Err(error),
-                }
-            }
-            (ask, Some(thought)) => asked(thought, ask)?,
-            (_, None) => return Err(ErrorKind::InvalidData.into()),
-        };
-        match told {
+        if let Ask::Settled { slot, shown } = ask {
+            thought.settled(&slot, &shown);
+            continue;
+        }
+        match asked(&mut thought, ask)? {
             Ok(told) => told.send(&mut Line)?,
             Err(error) => failed(&error)?,
         }
@@ -121,7 +119,7 @@ fn answer(engine: &Engine) -> io::Result<()> {
 }
 
 /// What comes of a question in an open conversation; an error of the line is the outer one.
-fn asked(thought: &mut Thought<'_, Shelf>, ask: Ask) -> io::Result<Result<Told, ModelError>> {
+fn asked(thought: &mut Thought<'_>, ask: Ask) -> io::Result<Result<Told, ModelError>> {
     let mut watch = Telling { available: None };
     Ok(match ask {
         Ask::Go(turn) => thought.go(&turn).map(|()| Told::Done(thought.tally())),
@@ -139,10 +137,6 @@ fn asked(thought: &mut Thought<'_, Shelf>, ask: Ask) -> io::Result<Result<Told, 
         Ask::Answer { system, request } => thought
             .answer(&system, &request, &mut watch)
             .map(|said| Told::Said(said, thought.tally())),
-        Ask::Keep => {
-            thought.keep()?;
-            Ok(Told::Done(thought.tally()))
-        }
         _ => return Err(ErrorKind::InvalidData.into()),
     })
 }

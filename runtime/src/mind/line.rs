@@ -1,86 +1,73 @@
-//! The agent's end of the mind's line: it waits, but not past the person's wish to stop, nor for ever.
+//! How long the agent waits for the mind: not past the person's wish to stop, nor past the end of what it may do, nor for ever.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
-use crate::interrupt::Interrupt;
+use crate::failure::{Failure, Kind};
+use crate::interrupt::{GoOn, Interrupt};
 
 /// How often the wish to stop is looked for while nothing comes: nobody notices a tenth of a second.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// How long a mind may take for one frame, or for taking one. Ten minutes: it says something after each layer of a chunk and each token, which
 /// take below a minute even where memory is swapped.
-pub(super) const SILENCE: Duration = Duration::from_secs(600);
+const SILENCE: Duration = Duration::from_secs(600);
+/// How long a mind may take to load. An hour: a hundred gigabytes from a slow disk.
+const LOADING: Duration = Duration::from_secs(3600);
 
-/// One frame's worth of waiting.
-pub(super) struct Patience<'a> {
-    interrupt: &'a Interrupt,
+/// What ends the wait for a mind, however much it says meanwhile.
+pub(crate) struct Bounds {
+    stop: Box<dyn GoOn>,
     until: Instant,
+    late: fn() -> Failure,
 }
 
-impl<'a> Patience<'a> {
-    pub(super) fn new(interrupt: &'a Interrupt) -> Patience<'a> {
-        Patience {
-            interrupt,
-            until: Instant::now() + SILENCE,
+impl Bounds {
+    /// While it loads.
+    pub(super) fn loading(interrupt: &Interrupt) -> Bounds {
+        Bounds {
+            stop: Box::new(interrupt.clone()),
+            until: Instant::now() + LOADING,
+            late: || Failure::failed("the model was not loaded within an hour"),
         }
     }
 
-    /// Go on waiting, or fail: `ConnectionAborted` by the person, `TimedOut` by the clock.
+    /// While it plans, on grants that have so much time left.
+    pub(crate) fn session(stop: impl GoOn + 'static, left: Duration) -> Bounds {
+        let now = Instant::now();
+        Bounds {
+            stop: Box::new(stop),
+            until: now.checked_add(left).unwrap_or(now + LOADING),
+            late: || {
+                Failure::new(
+                    Kind::Refused,
+                    "the grants ended while the model was at work",
+                )
+                .hint("give the manifest a longer `ttl_seconds`".to_owned())
+            },
+        }
+    }
+
+    /// Why nothing more is waited for.
+    pub(super) fn passed(&self) -> Option<Failure> {
+        match self.stop.check() {
+            Err(stopped) => Some(stopped),
+            Ok(()) if Instant::now() >= self.until => Some((self.late)()),
+            Ok(()) => None,
+        }
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.stop.check().is_err()
+    }
+
+    /// Until when one frame is waited for.
+    pub(super) fn frame(&self) -> Instant {
+        self.until.min(Instant::now() + SILENCE)
+    }
+
+    /// Go on, or fail as called off.
     pub(super) fn go_on(&self) -> io::Result<()> {
-        if self.interrupt.raised() {
-            return Err(ErrorKind::ConnectionAborted.into());
-        }
-        match Instant::now() < self.until {
-            true => Ok(()),
-            false => Err(ErrorKind::TimedOut.into()),
-        }
-    }
-}
-
-/// The line, for one frame.
-pub(super) struct Waiting<'a> {
-    stream: &'a UnixStream,
-    patience: Patience<'a>,
-}
-
-impl<'a> Waiting<'a> {
-    pub(super) fn on(stream: &'a UnixStream, interrupt: &'a Interrupt) -> io::Result<Waiting<'a>> {
-        stream.set_read_timeout(Some(LOOK))?;
-        stream.set_write_timeout(Some(LOOK))?;
-        Ok(Waiting {
-            stream,
-            patience: Patience::new(interrupt),
-        })
-    }
-}
-
-fn is_still(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-impl Read for Waiting<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.stream.read(buffer) {
-                Err(error) if is_still(&error) => self.patience.go_on()?,
-                other => return other,
-            }
-        }
-    }
-}
-
-impl Write for Waiting<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.stream.write(bytes) {
-                Err(error) if is_still(&error) => self.patience.go_on()?,
-                other => return other,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.passed()
+            .map_or(Ok(()), |_| Err(ErrorKind::ConnectionAborted.into()))
     }
 }

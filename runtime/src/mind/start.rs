@@ -9,11 +9,13 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use cloister_models::{DeviceChoice, Hashed, ModelError, Pin, Progress, Watch, processors};
+use cloister_models::{
+    DeviceChoice, Hashed, ModelDigest, ModelError, Pin, Progress, Watch, processors,
+};
 use cloister_process::{Layers, Process, SEALING};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::line::{LOOK, Patience};
+use super::line::{Bounds, LOOK};
 use super::talk::Talk;
 use super::wire::{Ask, Order, Told};
 use super::{CARD, NAME, PROCESSOR};
@@ -41,7 +43,10 @@ pub(crate) struct Sealed {
 }
 
 /// A process that holds the pinned model, and waits to be asked.
-pub(crate) struct Loaded(pub(super) Talk);
+pub(crate) struct Loaded {
+    pub(super) talk: Talk,
+    pub(super) model: ModelDigest,
+}
 
 /// Start the process. What is needed to compute on a card cannot be given up, so then it keeps most; it says so.
 pub(crate) fn start(device: DeviceChoice) -> Result<Starting, Failure> {
@@ -117,13 +122,16 @@ impl Sealed {
             bytes,
             device,
         } = self.started;
-        let mut talk = Talk::new(process, interrupt.clone());
+        let mut talk = Talk::new(process, Bounds::loading(interrupt));
         talk.say(&Ask::Load(Order {
             pin: pin.clone(),
             device,
             available: disk::available_memory(),
         }))?;
-        let mut pipe = Pipe { bytes, interrupt };
+        let mut pipe = Pipe {
+            bytes,
+            bounds: talk.bounds(),
+        };
         let passed = pin.read(&mut file, stage, |bytes, watch| {
             pass(bytes, pin.bytes(), &mut pipe, watch)
         })?;
@@ -133,7 +141,10 @@ impl Sealed {
             Err(error) => return Err(talk.failed(&error)),
         }
         match talk.hear(stage)? {
-            Told::Loaded => Ok(Loaded(talk)),
+            Told::Loaded => Ok(Loaded {
+                talk,
+                model: pin.sha256(),
+            }),
             _ => Err(talk.lied("it said something else than that it is ready")),
         }
     }
@@ -168,21 +179,21 @@ fn pass(
 /// Where the model's bytes go.
 struct Pipe<'a> {
     bytes: PipeWriter,
-    interrupt: &'a Interrupt,
+    bounds: &'a Bounds,
 }
 
 impl Write for Pipe<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let patience = Patience::new(self.interrupt);
         let timeout = Timespec::try_from(LOOK).map_err(io::Error::other)?;
         loop {
+            self.bounds.go_on()?;
             match self.bytes.write(bytes) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 other => return other,
             }
             let mut waiting = [PollFd::new(&self.bytes, PollFlags::OUT)];
             match poll(&mut waiting, Some(&timeout)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => patience.go_on()?,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -4,14 +4,15 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::ops::ControlFlow;
 
-use cloister_models::{Tally, Watch as _};
-use cloister_process::Process;
+use cloister_attest::Digest;
+use cloister_models::{ModelDigest, Tally, Watch as _};
+use cloister_process::{Process, Until};
 use cloister_states::{Folder, Store as _};
+use cloister_tools::names::{Lines, escape};
 
-use super::line::Waiting;
+use super::line::Bounds;
 use super::wire::{Ask, StateName, Told};
 use crate::failure::Failure;
-use crate::interrupt::{Interrupt, interrupted};
 use crate::screen::Stage;
 
 /// Frames before an answer. 100 000: a prompt of 32 768 positions is told of some 13 000 times, in chunks of 256 after each of a hundred layers.
@@ -21,52 +22,63 @@ const FRAMES: usize = 100_000;
 pub(super) struct Talk {
     /// None once it has failed: it is asked nothing more.
     process: Option<Process>,
-    interrupt: Interrupt,
-    shelf: Shelf,
+    bounds: Bounds,
+    /// Open while the mind reads what is fixed, and knows nothing yet of what the person wants.
+    shelf: Option<Shelf>,
     tally: Tally,
 }
 
-/// The one state of a conversation: the first that the mind asks for, before it hears what the person wants.
-#[derive(Debug, Default)]
-struct Shelf {
-    folder: Option<Folder>,
+/// The one state of a conversation: the first that the mind asks for. It is named by the mind and kept for its model, so that no model has or
+/// replaces what another one made.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    folder: Folder,
+    model: ModelDigest,
     only: Option<String>,
-    /// What the disk said when a state was to be kept.
-    fault: Option<io::Error>,
+    /// What the disk said when the state was to be kept; once it is, there is nothing more to keep.
+    kept: Option<io::Result<()>>,
 }
 
+/// What a state's name in the folder is made of, beside the model's digest and the mind's name for it.
+const STATE_OF: &[u8] = b"cloister-state-of/v1\0";
+
 impl Talk {
-    pub(super) fn new(process: Process, interrupt: Interrupt) -> Talk {
+    pub(super) fn new(process: Process, bounds: Bounds) -> Talk {
         Talk {
             process: Some(process),
-            interrupt,
-            shelf: Shelf::default(),
+            bounds,
+            shelf: None,
             tally: Tally::default(),
         }
     }
 
-    /// From here on the mind may have its state taken from this folder and kept in it.
-    pub(super) fn keep_in(&mut self, folder: Folder) {
-        self.shelf.folder = Some(folder);
+    pub(super) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// From here on other things end the wait.
+    pub(super) fn bind(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// From here on the mind may have its state taken from the shelf and kept there.
+    pub(super) fn open_shelf(&mut self, shelf: Shelf) {
+        self.shelf = Some(shelf);
+    }
+
+    /// From here on it may not. What the disk said, if a state was to be kept.
+    pub(super) fn close_shelf(&mut self) -> io::Result<()> {
+        let kept = self.shelf.take().and_then(|shelf| shelf.kept);
+        kept.unwrap_or(Ok(()))
     }
 
     pub(super) fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// Whether there is nobody to ask any more.
-    pub(super) fn is_over(&self) -> bool {
-        self.process.is_none()
-    }
-
-    /// What the disk said when the state was to be kept, if it refused.
-    pub(super) fn fault(&mut self) -> io::Result<()> {
-        self.shelf.fault.take().map_or(Ok(()), Err)
-    }
-
     /// Say something that is not answered.
     pub(super) fn say(&mut self, ask: &Ask) -> Result<(), Failure> {
-        let said = self.line().and_then(|mut line| ask.send(&mut line));
+        let said = self.on_line(|line| ask.send(line));
         said.map_err(|e| self.failed(&e))
     }
 
@@ -79,7 +91,7 @@ impl Talk {
     /// Hear an answer to what was asked.
     pub(super) fn hear(&mut self, stage: &mut Stage) -> Result<Told, Failure> {
         for _ in 0..FRAMES {
-            let told = self.line().and_then(|mut line| Told::receive(&mut line));
+            let told = self.on_line(|line| Told::receive(line));
             let told = told.map_err(|e| self.failed(&e))?;
             let done = match told {
                 Told::Progress(progress) => match stage.on(progress) {
@@ -90,7 +102,7 @@ impl Talk {
                 Told::Get(name) => self.get(name),
                 Told::Forget(name) => self.forget(name),
                 Told::Put(name) => self.put(name),
-                Told::Failed { message, hint } => return Err(Failure::failed(message).hint(hint)),
+                Told::Failed { message, hint } => return Err(reported(&message, hint.as_deref())),
                 Told::Done(tally) | Told::Chosen(_, tally) | Told::Said(_, tally) => {
                     self.tally = tally;
                     return Ok(told);
@@ -114,8 +126,8 @@ impl Talk {
         let Some(mut process) = self.process.take() else {
             return Failure::failed("the model's process has ended");
         };
-        if self.interrupt.raised() {
-            return interrupted();
+        if let Some(failure) = self.bounds.passed() {
+            return failure;
         }
         match error.kind() {
             ErrorKind::InvalidData => self.lied("it said what no model says"),
@@ -128,72 +140,94 @@ impl Talk {
         }
     }
 
-    fn line(&self) -> io::Result<Waiting<'_>> {
+    /// Something with the line that takes no longer than one frame may, however slowly the mind speaks or listens.
+    fn on_line<T>(&self, act: impl FnOnce(&mut Until<'_>) -> io::Result<T>) -> io::Result<T> {
         let process = self.process.as_ref().ok_or(ErrorKind::BrokenPipe)?;
-        Waiting::on(process.line(), &self.interrupt)
+        act(&mut process.until(self.bounds.frame(), &|| self.bounds.stopped()))
+    }
+
+    fn answer(&self, answer: &Ask) -> io::Result<()> {
+        self.on_line(|line| answer.send(line))
     }
 
     /// Whether the state is kept, of the one that may be.
     fn has(&mut self, name: StateName) -> io::Result<()> {
-        let name = self.shelf.only(name)?;
-        let kept = |folder: &Folder| folder.has(&name.digits, name.len);
-        let answer = match self.shelf.folder.as_ref().is_some_and(kept) {
+        let shelf = open(&mut self.shelf)?;
+        let digits = shelf.only(&name)?;
+        let answer = match shelf.folder.has(&digits, name.len) {
             true => Ask::Yes,
             false => Ask::No,
         };
-        answer.send(&mut self.line()?)
+        self.answer(&answer)
     }
 
     fn get(&mut self, name: StateName) -> io::Result<()> {
-        let name = self.shelf.only(name)?;
-        let folder = self.shelf.folder.as_ref();
-        match folder.and_then(|folder| folder.get(&name.digits, name.len)) {
-            None => Ask::No.send(&mut self.line()?),
-            Some(bytes) => {
+        let shelf = open(&mut self.shelf)?;
+        let digits = shelf.only(&name)?;
+        match shelf.folder.get(&digits, name.len) {
+            None => self.answer(&Ask::No),
+            Some(bytes) => self.on_line(|line| {
                 let len = bytes.len() as u64;
-                let mut line = self.line()?;
-                Ask::State { len }.send(&mut line)?;
+                Ask::State { len }.send(line)?;
                 line.write_all(&bytes)
-            }
+            }),
         }
     }
 
     fn forget(&mut self, name: StateName) -> io::Result<()> {
-        let name = self.shelf.only(name)?;
-        if let Some(folder) = &self.shelf.folder {
-            folder.remove(&name.digits);
-        }
+        let shelf = open(&mut self.shelf)?;
+        let digits = shelf.only(&name)?;
+        shelf.folder.remove(&digits);
         Ok(())
     }
 
     fn put(&mut self, name: StateName) -> io::Result<()> {
-        let name = self.shelf.only(name)?;
+        let digits = open(&mut self.shelf)?.only(&name)?;
         let mut bytes = Vec::new(); // which grows with what really comes
-        self.line()?.take(name.len).read_to_end(&mut bytes)?;
+        self.on_line(|line| line.take(name.len).read_to_end(&mut bytes))?;
         if bytes.len() as u64 != name.len {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        let folder = self.shelf.folder.as_ref();
-        let kept = folder.map_or(Ok(()), |folder| folder.put(&name.digits, &bytes));
-        let answer = match kept {
+        let shelf = open(&mut self.shelf)?;
+        let kept = shelf.folder.put(&digits, &bytes);
+        let answer = match &kept {
             Ok(()) => Ask::Yes,
-            Err(error) => {
-                self.shelf.fault = Some(error);
-                Ask::No
-            }
+            Err(_) => Ask::No,
         };
-        answer.send(&mut self.line()?)
+        shelf.kept = Some(kept);
+        self.answer(&answer)
     }
 }
 
+/// What the mind says went wrong, as what it is: the word of a process that nobody vouches for, in one line.
+fn reported(message: &str, hint: Option<&str>) -> Failure {
+    let said = |text: &str| escape(text, Lines::Escape);
+    Failure::failed(format!("the model's process says: {}", said(message)))
+        .hint(hint.map(|hint| format!("it says: {}", said(hint))))
+}
+
+fn open(shelf: &mut Option<Shelf>) -> io::Result<&mut Shelf> {
+    shelf.as_mut().ok_or(ErrorKind::InvalidData.into())
+}
+
 impl Shelf {
-    /// The name, if it is the one that may be asked for.
-    fn only(&mut self, name: StateName) -> io::Result<StateName> {
-        let only = self.only.get_or_insert_with(|| name.digits.clone());
-        match *only == name.digits {
-            true => Ok(name),
-            false => Err(ErrorKind::InvalidData.into()),
+    pub(super) fn of(model: ModelDigest, folder: Folder) -> Shelf {
+        Shelf {
+            folder,
+            model,
+            only: None,
+            kept: None,
         }
+    }
+
+    /// What the state is called in the folder, if it is the one that may be asked for, and was not kept yet.
+    fn only(&mut self, name: &StateName) -> io::Result<String> {
+        let only = self.only.get_or_insert_with(|| name.digits.clone());
+        if *only != name.digits || self.kept.is_some() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        let of = [STATE_OF, self.model.bytes(), name.digits.as_bytes()].concat();
+        Ok(Digest::of(of).hex())
     }
 }
 

@@ -37,12 +37,10 @@ pub(super) type Turn = (String, String);
 pub(super) enum Ask {
     /// Make a model of the bytes that come in on the other descriptor.
     Load(Order),
-    /// Begin a conversation.
-    Open {
-        system: String,
-        examples: Vec<Turn>,
-        user: String,
-    },
+    /// Read what is fixed, before anything of the person or their files.
+    Open { system: String, examples: Vec<Turn> },
+    /// What is asked for. Once, after that.
+    Request(String),
     /// Go on with the same call, told this.
     Go(String),
     /// Pick one.
@@ -51,8 +49,6 @@ pub(super) enum Ask {
     Settled { slot: String, shown: String },
     /// Answer in words.
     Answer { system: String, request: String },
-    /// Have the state of the fixed beginning kept.
-    Keep,
     /// To what it asked of the store: yes, or it is done.
     Yes,
     /// No, there is none, or it could not be done.
@@ -114,14 +110,9 @@ impl Ask {
                 to.u8(0);
                 put_order(&mut to, order);
             }
-            Ask::Open {
-                system,
-                examples,
-                user,
-            } => {
+            Ask::Open { system, examples } => {
                 to.u8(1);
                 to.text(system);
-                to.text(user);
                 to.count(examples.len());
                 for (request, reply) in examples {
                     to.text(request);
@@ -148,7 +139,10 @@ impl Ask {
                 to.text(system);
                 to.text(request);
             }
-            Ask::Keep => to.u8(6),
+            Ask::Request(user) => {
+                to.u8(6);
+                to.text(user);
+            }
             Ask::Yes => to.u8(7),
             Ask::No => to.u8(8),
             Ask::State { len } => {
@@ -164,14 +158,10 @@ impl Ask {
         let ask = match from.u8()? {
             0 => Ask::Load(take_order(&mut from)?),
             1 => {
-                let (system, user) = (from.text()?, from.text()?);
+                let system = from.text()?;
                 let turns = (0..from.count()?).map(|_| Ok((from.text()?, from.text()?)));
                 let examples = turns.collect::<Result<_, _>>()?;
-                Ask::Open {
-                    system,
-                    examples,
-                    user,
-                }
+                Ask::Open { system, examples }
             }
             2 => Ask::Go(from.text()?),
             3 => {
@@ -188,7 +178,7 @@ impl Ask {
                 system: from.text()?,
                 request: from.text()?,
             },
-            6 => Ask::Keep,
+            6 => Ask::Request(from.text()?),
             7 => Ask::Yes,
             8 => Ask::No,
             9 => Ask::State { len: from.u64()? },

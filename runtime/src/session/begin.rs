@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::Builder;
 
 use cloister_attest::{
     AdminPublic, Binding, Digest, Files, Ledger, SessionKey, SessionStart, Statement, UnixMillis,
@@ -79,7 +80,8 @@ impl House {
             .iter()
             .map(|offer| offer.signature.tool().to_owned());
         let (catalog, tools) = (Arc::clone(&self.catalog), tools.collect());
-        drop(std::thread::spawn(move || drop(catalog.warm(&tools))));
+        // Where the system has no thread left it is compiled when it is called.
+        let _ = Builder::new().spawn(move || drop(catalog.warm(&tools)));
     }
 }
 

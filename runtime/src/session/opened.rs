@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloister_attest::Digest;
 use cloister_policies::{Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
     Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Survey,
+    Watch as _,
 };
 use serde_json::Value;
 
@@ -23,9 +25,9 @@ use crate::commands::Desk;
 use crate::consent::{self, Asking, Lasting};
 use crate::entries;
 use crate::failure::{Failure, Kind};
-use crate::interrupt::GoOn as _;
+use crate::interrupt::{GoOn as _, Interrupt};
 use crate::look::{Look, Why};
-use crate::mind::Example;
+use crate::mind::{Bounds, Example};
 use crate::plan::offers::Offer;
 use crate::report::{DecisionReport, PlanReport, RefusedReport, Report};
 use crate::words::Words;
@@ -66,6 +68,13 @@ pub(crate) struct Performed {
 }
 
 impl Opened {
+    /// What ends the wait for the model: the person, the grants being taken back, and their end.
+    pub(crate) fn bounds(&self, interrupt: &Interrupt) -> Bounds {
+        let left = self.grants.until().0.saturating_sub(self.tenure.now().0);
+        let stop = (interrupt.clone(), self.tenure.clone());
+        Bounds::session(stop, Duration::from_millis(left))
+    }
+
     /// Worked examples of the functions that could serve this request, as the model would write them.
     pub(crate) fn examples(&self, possible: &[&Offer]) -> Vec<Example> {
         let names: Vec<String> = possible.iter().map(|o| o.signature.name()).collect();

@@ -15,7 +15,7 @@ use crate::home::Home;
 use crate::interrupt::{GoOn, Interrupt};
 
 /// What bounds a session's grants beside their terms.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Tenure {
     pub(crate) clock: Clock,
     revoked: PathBuf,
@@ -55,7 +55,14 @@ impl Watch for Tenure {
     }
 }
 
-/// What waits at a terminal looks at both.
+/// What waits for the model looks at both.
+impl GoOn for (Interrupt, Tenure) {
+    fn check(&self) -> Result<(), Failure> {
+        (&self.0, &self.1).check()
+    }
+}
+
+/// What waits at a terminal does too.
 impl GoOn for (&Interrupt, &Tenure) {
     fn check(&self) -> Result<(), Failure> {
         self.0.check()?;

