@@ -134,7 +134,7 @@ office:
 test: check office build
 	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
 	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
-	cargo test --release $(GUESTS) --workspace; \
+	cargo test $(GUESTS) --workspace; \
 	cargo test --release --locked --workspace; \
 	(cd runtime/tests/attacks && $(PYTHON) -m unittest); \
 	cd examples/tests && $(PYTHON) -m unittest --verbose

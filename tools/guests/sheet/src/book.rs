@@ -58,6 +58,14 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<(u32, Cell)>,
 }
 
+impl Row {
+    /// Whether it is the row of that number, and has a cell at that column or behind it.
+    fn is_past(&self, number: u32, column: u32) -> bool {
+        let last = self.cells.last();
+        self.number == number && last.is_some_and(|(at, _)| *at >= column)
+    }
+}
+
 /// Why bytes are no worksheets.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Unreadable {
@@ -150,22 +158,48 @@ pub(crate) fn ending(file: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Rows out of cells in any order; where a cell stands twice, its first value counts.
-fn rows(mut cells: Vec<((u32, u32), Cell)>) -> Vec<Row> {
-    cells.sort_by_key(|(at, _)| *at);
-    cells.dedup_by_key(|(at, _)| *at);
-    let mut rows: Vec<Row> = Vec::new();
-    for ((row, column), cell) in cells {
+/// Rows as they grow out of cells in any order; where a cell stands twice, its first value counts.
+#[derive(Default)]
+pub(crate) struct Rows {
+    rows: Vec<Row>,
+    /// Cells that came after one that stands behind them, which few programs write.
+    strays: Vec<((u32, u32), Cell)>,
+}
+
+impl Rows {
+    pub(crate) fn push(&mut self, (row, column): (u32, u32), cell: Cell) {
         let number = row.saturating_add(1);
-        match rows.last_mut() {
-            Some(last) if last.number == number => last.cells.push((column, cell)),
-            _ => rows.push(Row {
-                number,
-                cells: vec![(column, cell)],
-            }),
-        }
+        let width = match self.rows.last_mut() {
+            Some(last) if last.number > number || last.is_past(number, column) => {
+                return self.strays.push(((row, column), cell));
+            }
+            Some(last) if last.number == number => return last.cells.push((column, cell)),
+            Some(last) => last.cells.len(),
+            None => 0,
+        };
+        let mut cells = Vec::with_capacity(width);
+        cells.push((column, cell));
+        self.rows.push(Row { number, cells });
     }
-    rows
+
+    pub(crate) fn into_vec(self) -> Vec<Row> {
+        if self.strays.is_empty() {
+            return self.rows;
+        }
+        let placed = self.rows.into_iter().flat_map(|row| {
+            let at = row.number.saturating_sub(1);
+            let cells = row.cells.into_iter();
+            cells.map(move |(column, cell)| ((at, column), cell))
+        });
+        let mut cells: Vec<_> = placed.chain(self.strays).collect();
+        cells.sort_by_key(|(at, _)| *at);
+        cells.dedup_by_key(|(at, _)| *at);
+        let mut rows = Self::default();
+        for (at, cell) in cells {
+            rows.push(at, cell);
+        }
+        rows.rows
+    }
 }
 
 #[cfg(test)]
@@ -175,13 +209,17 @@ mod tests {
     #[test]
     fn cells_in_any_order_make_rows() {
         let text = |text: &str| Cell::text(text);
-        let rows = rows(vec![
-            ((5, 1), text("d")),
-            ((0, 2), text("b")),
-            ((0, 0), text("a")),
-            ((0, 2), text("twice")),
-        ]);
+        let mut rows = Rows::default();
+        for (at, told) in [
+            ((5, 1), "d"),
+            ((0, 2), "b"),
+            ((0, 0), "a"),
+            ((0, 2), "twice"),
+        ] {
+            rows.push(at, text(told));
+        }
         let plain: Vec<_> = rows
+            .into_vec()
             .into_iter()
             .map(|row| (row.number, row.cells))
             .collect();

@@ -5,14 +5,15 @@ use std::str::FromStr;
 
 use jiff::civil::{DateTime, Time};
 use rust_decimal::Decimal;
+use smol_str::SmolStr;
 use values::text::order_folded;
 
-/// A value as it stands in a worksheet. Numbers are always finite.
+/// A value as it stands in a worksheet. Numbers are always finite. Most texts are short, and a short one needs no memory of its own.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub(crate) enum Cell {
     #[default]
     Empty,
-    Text(String),
+    Text(SmolStr),
     Number(f64),
     Date(DateTime),
     Truth(bool),
@@ -28,7 +29,7 @@ impl Cell {
     pub(crate) fn text(text: &str) -> Self {
         match text.trim() {
             "" => Self::Empty,
-            text => Self::Text(text.to_owned()),
+            text => Self::Text(text.into()),
         }
     }
 
@@ -63,7 +64,7 @@ impl Cell {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Empty => String::new(),
-            Self::Text(text) => text.clone(),
+            Self::Text(text) => text.to_string(),
             Self::Number(number) => {
                 exact(*number).map_or_else(|| number.to_string(), |exact| exact.to_string())
             }

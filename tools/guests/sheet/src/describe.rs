@@ -64,7 +64,7 @@ fn values(table: &Table, at: usize, kind: Kind) -> Vec<String> {
             return Vec::new();
         }
     }
-    values.into_iter().collect()
+    values.into_iter().map(String::from).collect()
 }
 
 #[cfg(test)]

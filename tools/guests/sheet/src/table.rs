@@ -43,11 +43,8 @@ impl Table {
     /// The worksheet's table, if it has one.
     pub(crate) fn find(file: &str, worksheet: Worksheet) -> Option<Self> {
         let (top, span) = heading::find(&worksheet.rows)?;
-        let header = worksheet.rows.get(top)?;
-        let below = worksheet
-            .rows
-            .get(top.saturating_add(1)..)
-            .unwrap_or_default();
+        let mut below = worksheet.rows.into_iter().skip(top);
+        let header = &below.next()?;
         let names = names(header, &span);
         let mut body = totals::body(header, below, &span);
         let kinds = kinds::settle(&mut body.rows, names.len(), worksheet.mark);
@@ -122,14 +119,14 @@ fn only<T>(all: Vec<T>, kept: &[bool]) -> Vec<T> {
 type Span = std::ops::Range<u32>;
 
 /// A row's cells in the span, blanks filled in.
-fn slice(row: &Row, span: &Span) -> Vec<Cell> {
+fn slice(row: Row, span: &Span) -> Vec<Cell> {
     let mut cells = vec![Cell::Empty; span.len()];
-    for (column, cell) in &row.cells {
+    for (column, cell) in row.cells {
         let at = column
             .checked_sub(span.start)
             .and_then(|at| cells.get_mut(at as usize));
         if let Some(place) = at {
-            *place = cell.clone();
+            *place = cell;
         }
     }
     cells
@@ -139,7 +136,7 @@ fn slice(row: &Row, span: &Span) -> Vec<Cell> {
 fn names(header: &Row, span: &Span) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let mut names = Vec::new();
-    for (column, cell) in span.clone().zip(slice(header, span)) {
+    for (column, cell) in span.clone().zip(slice(header.clone(), span)) {
         let words: Vec<String> = cell.shown().split_whitespace().map(str::to_owned).collect();
         let mut name: String = words
             .join(" ")

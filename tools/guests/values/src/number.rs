@@ -20,6 +20,20 @@ const CURRENCIES: [&str; 27] = [
 
 /// The number that `text` is, or `None` where it is anything else. A sign may stand on either side, or brackets mean below zero; exact to 28 digits.
 pub fn parse(text: &str, mark: Mark) -> Option<Decimal> {
+    unadorned(text, mark).or_else(|| adorned(text, mark))
+}
+
+/// The common case without a copy: digits, and decimals where the mark is a point.
+fn unadorned(text: &str, mark: Mark) -> Option<Decimal> {
+    let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let plain = match text.split_once('.') {
+        None => are_digits(text),
+        Some((whole, decimals)) => mark == Mark::Point && are_digits(whole) && are_digits(decimals),
+    };
+    plain.then(|| Decimal::from_str_exact(text).ok())?
+}
+
+fn adorned(text: &str, mark: Mark) -> Option<Decimal> {
     if !text.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -234,6 +248,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_common_case_is_no_other(text in "[0-9]{0,12}[.,]?[0-9]{0,3}") {
+            for mark in [Mark::Point, Mark::Comma] {
+                prop_assert!(unadorned(&text, mark).is_none_or(|number| adorned(&text, mark) == Some(number)), "{}", text);
+            }
+        }
+
         #[test]
         fn no_text_panics(text in "\\PC{0,20}") {
             let _ = (parse(&text, Mark::Point), parse(&text, Mark::Comma), guess(&text));

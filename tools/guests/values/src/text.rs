@@ -48,7 +48,18 @@ pub fn order_folded(left: &str, right: &str) -> Ordering {
     let common = left.as_bytes().get(..alike).unwrap_or_default();
     let blank = common.iter().rposition(|byte| *byte == b' ').unwrap_or(0);
     let left = left.get(blank..).unwrap_or_default();
-    folding(left).cmp(folding(right.get(blank..).unwrap_or_default()))
+    let right = right.get(blank..).unwrap_or_default();
+    if left.is_ascii() && right.is_ascii() {
+        return folding_ascii(left).cmp(folding_ascii(right));
+    }
+    folding(left).cmp(folding(right))
+}
+
+/// As [`folding`], without a look at all the world's letters.
+fn folding_ascii(text: &str) -> impl Iterator<Item = u8> {
+    let small = |byte: u8| byte.to_ascii_lowercase();
+    text.split_whitespace()
+        .flat_map(move |word| once(b' ').chain(word.bytes().map(small)))
 }
 
 fn folding(text: &str) -> impl Iterator<Item = char> {

@@ -1,6 +1,6 @@
 //! CSV and its relatives: what separates the fields is found out, then every field is a text.
 
-use crate::book::{Budget, Shown, Unreadable, Worksheet, rows};
+use crate::book::{Budget, Rows, Shown, Unreadable, Worksheet};
 use crate::cell::Cell;
 use csv::ReaderBuilder;
 use values::number::Mark;
@@ -39,7 +39,7 @@ pub(super) fn parse(
         .flexible(true)
         .delimiter(separator)
         .from_reader(text.as_bytes());
-    let mut cells = Vec::new();
+    let mut rows = Rows::default();
     let mut lines = Lines {
         rest: text.as_bytes(),
         at: 0,
@@ -52,7 +52,7 @@ pub(super) fn parse(
             let cell = Cell::text(field);
             if !cell.is_empty() {
                 budget.take()?;
-                cells.push(((row, column), cell));
+                rows.push((row, column), cell);
             }
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn parse(
     };
     Ok(Worksheet {
         name: stem.to_owned(),
-        rows: rows(cells),
+        rows: rows.into_vec(),
         shown: Shown::Seen,
         errors: 0,
         mark,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Cursor;
 
-use crate::book::{Budget, Shown, Unreadable, Worksheet, rows};
+use crate::book::{Budget, Rows, Shown, Unreadable, Worksheet};
 use crate::cell::Cell;
 use crate::limits::LIMITS;
 use calamine::{
@@ -131,7 +131,7 @@ fn names(sheets: &[Sheet]) -> Vec<(String, Shown)> {
 
 #[derive(Default)]
 struct Cells {
-    cells: Vec<((u32, u32), Cell)>,
+    rows: Rows,
     errors: usize,
 }
 
@@ -152,7 +152,7 @@ impl Cells {
         };
         if !cell.is_empty() {
             budget.take()?;
-            self.cells.push((at, cell));
+            self.rows.push(at, cell);
         }
         Ok(())
     }
@@ -160,7 +160,7 @@ impl Cells {
     fn into_worksheet(self, name: String, shown: Shown) -> Worksheet {
         Worksheet {
             name,
-            rows: rows(self.cells),
+            rows: self.rows.into_vec(),
             shown,
             errors: self.errors,
             mark: Mark::Point,
@@ -224,7 +224,7 @@ fn moment(at: &ExcelDateTime) -> Cell {
         return Cell::Empty;
     }
     if at.is_duration() || (0.0..1.0).contains(&days) {
-        return Cell::Text(length(days));
+        return Cell::Text(length(days).into());
     }
     let (year, month, day, hour, minute, second, _) = at.to_ymd_hms_milli();
     calendar(

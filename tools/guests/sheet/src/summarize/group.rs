@@ -9,6 +9,7 @@ use crate::period::quarter;
 use crate::select::position;
 use crate::table::Table;
 use jiff::civil::Time;
+use smol_str::format_smolstr;
 
 /// Where a key stands in one table, and how finely it is taken.
 pub(super) struct Place {
@@ -80,9 +81,9 @@ fn grained(cell: &Cell, grain: Grain) -> Cell {
     let day = at.date();
     match grain {
         Grain::Value | Grain::Day => Cell::Date(day.to_datetime(Time::midnight())),
-        Grain::Month => Cell::Text(format!("{:04}-{:02}", day.year(), day.month())),
-        Grain::Quarter => Cell::Text(format!("{:04}-Q{}", day.year(), quarter(day))),
-        Grain::Year => Cell::Text(format!("{:04}", day.year())),
+        Grain::Month => Cell::Text(format_smolstr!("{:04}-{:02}", day.year(), day.month())),
+        Grain::Quarter => Cell::Text(format_smolstr!("{:04}-Q{}", day.year(), quarter(day))),
+        Grain::Year => Cell::Text(format_smolstr!("{:04}", day.year())),
     }
 }
 

@@ -122,11 +122,14 @@ fn reread(rows: &mut [Vec<Cell>], at: usize, meant: Vec<Option<Cell>>) {
     }
 }
 
+const GAPS: [&str; 8] = ["-", "–", "—", "n/a", "#n/a", "na", "null", "none"];
+/// Bytes of the longest.
+const LONGEST_GAP: usize = 4;
+
 /// How people leave a number or date out.
 pub(super) fn is_gap(text: &str) -> bool {
-    ["-", "–", "—", "n/a", "#n/a", "na", "null", "none"]
-        .iter()
-        .any(|gap| text.eq_ignore_ascii_case(gap))
+    let is = |gap: &&str| text.eq_ignore_ascii_case(gap);
+    text.len() <= LONGEST_GAP && GAPS.iter().any(is)
 }
 
 /// Digits that name something: a postcode with its leading zero, a card number.

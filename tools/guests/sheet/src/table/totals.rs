@@ -36,26 +36,25 @@ pub(super) struct Body {
 }
 
 /// The data among the rows `below` a heading.
-pub(super) fn body(header: &Row, below: &[Row], span: &Span) -> Body {
+pub(super) fn body(header: &Row, below: impl Iterator<Item = Row>, span: &Span) -> Body {
     let mut body = Body {
         rows: Vec::new(),
         numbers: Vec::new(),
         notes: Vec::new(),
     };
-    let head = slice(header, span);
+    let head = slice(header.clone(), span);
     let mut last = header.number;
     for row in below {
+        let number = row.number;
         let cells = slice(row, span);
         if cells.iter().all(Cell::is_empty) {
             continue;
         }
-        let after_a_gap = row.number > last.saturating_add(1);
-        last = row.number;
+        let after_a_gap = number > last.saturating_add(1);
+        last = number;
         if after_a_gap && begins_another(&body.rows, &cells) {
-            body.notes.push(format!(
-                "a second table from row {} on was left out",
-                row.number
-            ));
+            body.notes
+                .push(format!("a second table from row {number} on was left out"));
             break;
         }
         if cells == head {
@@ -63,11 +62,11 @@ pub(super) fn body(header: &Row, below: &[Row], span: &Span) -> Body {
         }
         if is_total(&cells) {
             body.notes
-                .push(format!("row {} is a total and was left out", row.number));
+                .push(format!("row {number} is a total and was left out"));
             continue;
         }
         body.rows.push(cells);
-        body.numbers.push(row.number);
+        body.numbers.push(number);
     }
     drop_foot(&mut body, span);
     body
@@ -78,6 +77,9 @@ fn is_total(cells: &[Cell]) -> bool {
     let Some(Cell::Text(label)) = cells.iter().find(|cell| !cell.is_empty()) else {
         return false;
     };
+    if !begins_like_a_label(label) {
+        return false;
+    }
     let label = folded(label);
     let bare = label.trim_end_matches([':', ' ']);
     let begins = || {
@@ -89,6 +91,13 @@ fn is_total(cells: &[Cell]) -> bool {
     let gaps = cells.iter().filter(|cell| cell.is_empty()).count();
     LABELS.contains(&bare)
         || (gaps > 0 && begins() && cells.iter().any(|cell| !cell.is_empty() && !speaks(cell)))
+}
+
+/// Most rows are told apart from a total by one letter.
+fn begins_like_a_label(text: &str) -> bool {
+    let first = text.trim_start().chars().next();
+    let first = first.and_then(|letter| letter.to_lowercase().next());
+    LABELS.iter().any(|label| label.chars().next() == first)
 }
 
 /// A row of headings where there were numbers or dates so far.

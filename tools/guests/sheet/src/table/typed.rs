@@ -158,7 +158,7 @@ mod tests {
             .skip(1)
             .filter_map(|row| row.cells.get(1));
         let told = cells.map(|(_, cell)| match cell {
-            Cell::Text(text) => text.clone(),
+            Cell::Text(text) => text.to_string(),
             Cell::Number(_) => format!("number {}", cell.shown()),
             Cell::Date(_) => format!("date {}", cell.shown()),
             other => format!("{other:?}"),
