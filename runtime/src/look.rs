@@ -24,6 +24,9 @@ const LINE: usize = 96;
 const COLUMNS: usize = 12;
 const CELL: usize = 32;
 
+/// Endings of what is shown as a person will read it, not as its bytes are.
+const DOCUMENTS: [&str; 3] = ["docx", "html", "htm"];
+
 /// Why it is asked: what the call does, and what the policy said about it.
 pub(crate) struct Why {
     pub(crate) does: String,
@@ -148,10 +151,15 @@ impl<'a> Look<'a> {
                 }
                 text.push_str(&rows);
             }
-            _ => text.push_str(&self.lines(effect).unwrap_or_else(|| {
-                let size = counted(effect.bytes(), "byte");
-                format!("    its content could not be shown ({size})\n")
-            })),
+            _ => text.push_str(
+                &self
+                    .document(effect)
+                    .or_else(|| self.lines(effect))
+                    .unwrap_or_else(|| {
+                        let size = counted(effect.bytes(), "byte");
+                        format!("    its content could not be shown ({size})\n")
+                    }),
+            ),
         }
         text
     }
@@ -159,12 +167,25 @@ impl<'a> Look<'a> {
     /// The first lines as they stand in quarantine, where it is a text.
     fn lines(&self, effect: &Effect) -> Option<String> {
         let shown = self.inspected(effect, "text.read", &json!({"file": effect.name()}))?;
-        let all: Vec<&str> = shown.as_str()?.lines().collect();
-        let mut text = format!("    a text, {}\n", counted_in(&all, "line"));
-        for line in all.iter().take(LINES) {
-            let _ = writeln!(text, "    | {}", cut(line));
+        Some(first("text", &shown.as_str()?.lines().collect::<Vec<_>>()))
+    }
+
+    /// The first lines of what a person will read of it, where it is a document.
+    fn document(&self, effect: &Effect) -> Option<String> {
+        let ending = effect.name().rsplit_once('.')?.1.to_lowercase();
+        if !DOCUMENTS.contains(&ending.as_str()) {
+            return None;
         }
-        Some(text)
+        let shown = self.inspected(effect, "document.read", &json!({"file": effect.name()}))?;
+        let pages = shown.as_array()?.iter();
+        let lines = pages
+            .filter_map(|page| page.get("text")?.as_str())
+            .flat_map(str::lines)
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| line.replace('\t', " | "))
+            .collect::<Vec<_>>();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        Some(first("document", &lines))
     }
 
     /// What a function of a guest gives back about the bytes in quarantine, if it can read them.
@@ -255,6 +276,15 @@ fn cells(all: &[String]) -> String {
         Some(more) => format!(" | and {}", counted_in(more, "more column")),
     };
     format!("{}{rest}", shown.join(" | "))
+}
+
+/// How many lines it has, and the first ones.
+fn first(what: &str, all: &[&str]) -> String {
+    let mut text = format!("    a {what}, {}\n", counted_in(all, "line"));
+    for line in all.iter().take(LINES) {
+        let _ = writeln!(text, "    | {}", cut(line));
+    }
+    text
 }
 
 /// A line of a text, safe for eyes.

@@ -7,6 +7,7 @@ pub(crate) mod fill;
 mod mood;
 pub(crate) mod offers;
 mod places;
+pub(crate) mod quoted;
 pub(crate) mod reach;
 
 use cloister_tools::Signature;

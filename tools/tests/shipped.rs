@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use cloister_cage::{
-    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Program, Run, Source, Terms, Value,
-    run,
+    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Output, Program, Run, Sink, Source,
+    Terms, Value, run,
 };
 use cloister_tools::{Catalog, lock_text, pin};
 
@@ -99,7 +99,7 @@ fn ok(run: &Run) -> &Value {
 fn every_shipped_package_fits_its_wit_and_can_be_pinned() {
     let temp = tempfile::tempdir().unwrap();
     let mut pins = Vec::new();
-    for tool in ["sheet", "text", "files", "document"] {
+    for tool in ["sheet", "text", "files", "document", "report"] {
         let Some(wasm) = guest(tool) else { return };
         let from = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("guests")
@@ -116,7 +116,7 @@ fn every_shipped_package_fits_its_wit_and_can_be_pinned() {
         pins.push(pin(&to).unwrap_or_else(|e| panic!("{e}")));
     }
     let catalog = Catalog::open(temp.path(), &lock_text(&pins)).unwrap();
-    assert_eq!(catalog.packages().count(), 4);
+    assert_eq!(catalog.packages().count(), 5);
     assert!(catalog.packages().all(|p| !p.examples().is_empty()));
 }
 
@@ -206,6 +206,68 @@ fn what_is_no_document_is_a_failure_that_names_the_file() {
         format!("{failure:?}").contains("`a.pdf` is no pdf"),
         "{failure:?}"
     );
+}
+
+/// Keeps nothing of what is written.
+struct Nowhere;
+impl Sink for Nowhere {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The arguments of `report.compose` behind its files.
+fn into(name: &str) -> Vec<Arg> {
+    let none = || Arg::Value(Value::Option(None));
+    let output = Output {
+        name: name.into(),
+        sink: Box::new(Nowhere),
+    };
+    vec![none(), none(), Arg::Output(output)]
+}
+
+#[test]
+fn a_report_is_written_in_the_component_and_not_only_natively() {
+    for name in ["a.docx", "a.html", "a.md"] {
+        let table = "Town,Paid\nUlm,1.5\nBonn,2\n".to_owned();
+        let Some(run) = call_with("report", "compose", "a.csv", table, into(name)) else {
+            return;
+        };
+        let told = format!("{:?}", ok(&run));
+        assert!(told.contains(name), "{told}");
+        assert!(run.used.written_bytes > 50, "{:?}", run.used);
+    }
+}
+
+/// Every workbook of the corpus becomes a document, or what is wrong is said of its file, or of the document that it would make too large.
+#[test]
+fn every_workbook_of_the_corpus_becomes_a_document_or_is_named() {
+    let Some(folder) = std::env::var_os("CLOISTER_CORPORA") else {
+        eprintln!("skipped: CLOISTER_CORPORA names no folder of other people's workbooks");
+        return;
+    };
+    let Some(wasm) = guest("report") else { return };
+    let component = Component::compile(&wasm, &Limits::STANDARD).unwrap();
+    let (mut written, mut named, mut stopped) = (0, 0, 0);
+    for (name, bytes) in workbooks(&Path::new(&folder).join("spreadsheets")) {
+        let run = once(&component, "compose", &name, bytes, into("all.docx"));
+        match &run.ended {
+            Ended::Returned(Some(Value::Result(Ok(_)))) => written += 1,
+            Ended::Returned(Some(Value::Result(Err(Some(failure))))) => {
+                let told = format!("{failure:?}");
+                let of = |file: &str| told.contains(&format!("`{file}` "));
+                assert!(of(&name) || of("all.docx"), "{told}");
+                named += 1;
+            }
+            Ended::Returned(other) => panic!("{name}: {other:?}"),
+            ended => {
+                println!("{name}: {ended:?}");
+                stopped += 1;
+            }
+        }
+    }
+    println!("{written} documents, {named} named, {stopped} stopped");
+    assert!(written > 0 && named > 0);
 }
 
 /// Mutated workbooks of the corpus.

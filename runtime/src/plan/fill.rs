@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Draft;
 use super::offers::Offer;
+use super::quoted::{announced, quoted};
 use super::reach::{Known, Reach};
 use super::{mood, places};
 use crate::failure::{Failure, Kind};
@@ -391,6 +392,11 @@ fn optional(
     of: &Type,
     decide: &mut dyn Decide,
 ) -> Result<Value, Failure> {
+    if is_words(of) {
+        let text = announced(words.text(), name);
+        text.iter().for_each(|text| decide.settled(name, text));
+        return Ok(json!(text));
+    }
     let Type::Enum { cases, .. } = of.plain() else {
         return Ok(Value::Null);
     };
@@ -552,14 +558,6 @@ fn runs(words: &Words, start: usize) -> Vec<String> {
         }
     }
     found
-}
-
-fn quoted(text: &str) -> Vec<String> {
-    let opened = text.split(['"', '“', '”']).enumerate();
-    opened
-        .filter(|(i, part)| i % 2 == 1 && !part.trim().is_empty())
-        .map(|(_, part)| part.trim().to_owned())
-        .collect()
 }
 
 /// The cases that the request names; else those whose synonyms it uses; else all of them.

@@ -79,7 +79,7 @@ const POLITE: [&str; 8] = [
 
 /// A function asked for by its own word, which no other word would mean.
 /// A cue that begins with a dot is the ending of a path.
-const ONLY_WHEN_ASKED: [(&str, &[&str]); 12] = [
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 13] = [
     (
         "describe",
         &[
@@ -108,7 +108,16 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 12] = [
     ("convert", &["convert"]),
     ("join", &["join", "merg", "match", "lookup", "look up"]),
     ("append", &["append", "add"]),
+    (
+        "compose",
+        &[
+            "compos", "combin", "together", "assembl", "in one", "into one", "merg", "text",
+            "note", "minut", "memo", "letter",
+        ],
+    ),
 ];
+/// Functions that are also asked for by the ending of a file that is named to be read.
+const ASKED_BY_A_FILE: [(&str, &[&str]); 1] = [("compose", &["txt", "text", "md", "markdown"])];
 
 /// Verbs that ask for one function alone where they open an order.
 const ALONE: [(&str, &[&str]); 7] = [
@@ -165,6 +174,16 @@ impl Offer {
         })
     }
 
+    /// Whether a file that is named to be read is one that asks for this function.
+    fn is_of(&self, named: &[&Known]) -> bool {
+        let function = self.signature.function();
+        let own = ASKED_BY_A_FILE.iter().find(|(f, _)| *f == function);
+        own.is_some_and(|(_, endings)| {
+            let mut named = named.iter().map(|file| ending(&file.name));
+            named.any(|ending| endings.contains(&ending.as_str()))
+        })
+    }
+
     /// Whether the file that is to be made has another ending than the one that is named to be read.
     fn turns(&self, words: &Words, reach: &Reach<'_>) -> bool {
         let place = places::save(words, reach).map(|place| ending(&place));
@@ -200,7 +219,45 @@ pub(crate) fn all(catalog: &Catalog) -> Vec<Offer> {
             writes: p.writes().to_vec(),
         })
     });
-    each.collect()
+    described(each.collect())
+}
+
+/// Whether a function says what files hold, for the slots that depend on it: given files alone, it gives back columns.
+pub(crate) fn describes(signature: &Signature) -> bool {
+    let files = |ty: &Type| matches!(ty, Type::List(_)) && fill::handle(ty) == Some(Handle::Input);
+    let alone = matches!(signature.params(), [only] if files(&only.ty));
+    let told = match signature.result() {
+        Some(Type::Result { ok: Some(ok), .. }) => ok,
+        Some(ty) => ty,
+        None => return false,
+    };
+    let has_columns = |ty: &Type| matches!(ty, Type::Record { fields, .. } if fields.iter().any(|f| f.name == "columns" && fill::needs_contents(&f.ty)));
+    signature.function() == "describe" && alone && matches!(told, Type::List(of) if has_columns(of))
+}
+
+/// A function whose slots depend on contents takes only files of which these can be told.
+pub(super) fn described(mut offers: Vec<Offer>) -> Vec<Offer> {
+    let describers: Vec<Offer> = offers
+        .iter()
+        .filter(|o| describes(&o.signature))
+        .cloned()
+        .collect();
+    let open = |o: &&mut Offer| {
+        o.signature
+            .params()
+            .iter()
+            .any(|p| fill::needs_contents(&p.ty))
+    };
+    for offer in offers.iter_mut().filter(open) {
+        let own = |d: &&Offer| d.signature.tool() == offer.signature.tool();
+        let Some(describer) = describers.iter().find(own).or(describers.first()) else {
+            continue;
+        };
+        offer
+            .accepts
+            .retain(|ending| describer.accepts.contains(ending));
+    }
+    offers
 }
 
 /// The functions that could serve the request under the grants.
@@ -234,7 +291,8 @@ fn alone<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<&'o
 
 /// Who names a file to write wants it written, in the form that its ending says: what cannot write, or writes other forms only, is no answer.
 fn writing<'o>(words: &Words, reach: &Reach<'_>, found: Vec<&'o Offer>) -> Vec<&'o Offer> {
-    let place = places::save(words, reach);
+    let form = || places::made(words).map(|form| format!(".{form}"));
+    let place = places::save(words, reach).or_else(form);
     let Some(place) = place.filter(|_| found.iter().any(|o| o.has(Handle::Output))) else {
         return found;
     };
@@ -283,7 +341,10 @@ fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
         .iter()
         .find(|(f, _)| *f == offer.signature.function())
         .is_none_or(|(_, cues)| {
-            words.cue(cues).is_some() || ends(words, cues) || offer.is_ordered(words, reach)
+            words.cue(cues).is_some()
+                || ends(words, cues)
+                || offer.is_ordered(words, reach)
+                || offer.is_of(&named)
         });
     asked
         && fill::sought(words, &offer.signature).is_some()
@@ -341,9 +402,11 @@ fn has_argument(
         },
         // Nothing is made for a question.
         (_, Some(Handle::Output)) => {
-            let form = places::form(words).is_none_or(|form| offer.makes(&format!(".{form}")));
+            let makes = |form: &str| offer.makes(&format!(".{form}"));
+            let ordered = offer.is_ordered(words, reach) && places::form(words).is_none_or(makes);
+            let made = || places::made(words).is_some_and(makes);
             places::save(words, reach).is_some()
-                || offer.is_ordered(words, reach) && form && reach.only_writable_folder().is_some()
+                || (ordered || made()) && reach.only_writable_folder().is_some()
         }
         _ => true,
     }

@@ -56,14 +56,37 @@ const BRINGS: [(&str, &[&str]); 1] = [("to", &["to", "into", "onto", "below"])];
 /// Verbs whose object becomes something else: "convert it to reports/q4.xlsx".
 const TURNS: [&str; 1] = ["convert"];
 /// Forms of files that have a name beside their ending.
-const FORMS: [(&str, &str); 4] = [
+const FORMS: [(&str, &str); 7] = [
     ("excel", "xlsx"),
     ("opendocument", "ods"),
     ("libreoffice", "ods"),
     ("markdown", "md"),
+    ("word", "docx"),
+    ("web", "html"),
+    ("webpage", "html"),
+];
+/// Names of forms that are words for something else too.
+const AMBIGUOUS: [&str; 2] = ["word", "web"];
+/// What a form is named of: "a Word document", "an html page".
+const FORMED: [&str; 11] = [
+    "document",
+    "report",
+    "page",
+    "file",
+    "workbook",
+    "spreadsheet",
+    "letter",
+    "list",
+    "summary",
+    "overview",
+    "table",
+];
+/// Words between a verb and the form of what it makes.
+const ADJECTIVES: [&str; 8] = [
+    "short", "brief", "simple", "small", "clean", "complete", "full", "detailed",
 ];
 /// Words between a preposition and the name of a file.
-const FILLERS: [&str; 16] = [
+const FILLERS: [&str; 21] = [
     "the",
     "a",
     "an",
@@ -77,6 +100,11 @@ const FILLERS: [&str; 16] = [
     "letter",
     "folder",
     "excel",
+    "word",
+    "web",
+    "page",
+    "html",
+    "markdown",
     "me",
     "us",
     "it",
@@ -208,19 +236,62 @@ fn brought(sentence: &Orders, at: usize) -> Option<(usize, Brought)> {
 
 /// The ending of the form that an order names without a path: "to csv", "as an Excel workbook".
 pub(crate) fn form(words: &Words) -> Option<&'static str> {
-    let known = |word: &Word| {
+    orders(words).iter().find_map(|sentence| {
+        let mut forms = forms(sentence).into_iter();
+        let named = |at| brought(sentence, at).is_some_and(|(_, how)| how != Brought::Made);
+        let form = forms.find(|(at, _)| named(*at) || is_made(sentence, *at));
+        form.map(|(_, ending)| ending)
+    })
+}
+
+/// The ending of the form of a file that is ordered to be made, also where it has no name: "make an html page", "write it as a Word document".
+pub(crate) fn made(words: &Words) -> Option<&'static str> {
+    orders(words).iter().find_map(|sentence| {
+        let verb = |verbs: &[&str]| sentence.ordered(verbs, usize::MAX).is_some();
+        let ordered = verb(&SAVES) || verb(&MAKES);
+        let named = |at| brought(sentence, at).is_some_and(|(_, how)| how != Brought::Made);
+        let mut forms = forms(sentence).into_iter();
+        let form = forms.find(|(at, _)| ordered && named(*at) || is_made(sentence, *at));
+        form.map(|(_, ending)| ending)
+    })
+}
+
+/// The words of a sentence that name a form, and the ending that it has.
+fn forms(sentence: &Orders) -> Vec<(usize, &'static str)> {
+    let all = sentence.words().all();
+    let known = |at: usize, word: &Word| {
         let form = FORMS.iter().find(|(name, _)| *name == word.fold);
+        let clear =
+            |name: &str| !AMBIGUOUS.contains(&name) || is_formed(all, at) || word.typed == "Word";
+        let form = form.filter(|(name, _)| clear(name));
         let ending = ENDINGS.iter().find(|ending| **ending == word.fold);
         form.map(|(_, ending)| *ending).or(ending.copied())
     };
-    orders(words).iter().find_map(|sentence| {
-        let each = sentence.words().all().iter().enumerate();
-        let plain = each.filter(|(_, w)| w.role == Role::Plain);
-        plain
-            .filter_map(|(at, word)| known(word).map(|ending| (at, ending)))
-            .find(|(at, _)| brought(sentence, *at).is_some_and(|(_, how)| how != Brought::Made))
-            .map(|(_, ending)| ending)
-    })
+    let plain = all
+        .iter()
+        .enumerate()
+        .filter(|(_, w)| w.role == Role::Plain);
+    plain
+        .filter_map(|(at, word)| known(at, word).map(|ending| (at, ending)))
+        .collect()
+}
+
+/// Whether what has a form is named behind it.
+fn is_formed(all: &[Word], at: usize) -> bool {
+    all.get(at.saturating_add(1))
+        .is_some_and(|next| FORMED.contains(&next.fold.as_str()))
+}
+
+/// Whether a verb makes what has a form: "write a short Word report", "give me an html page".
+fn is_made(sentence: &Orders, at: usize) -> bool {
+    let all = sentence.words().all();
+    let mut before = all.iter().take(at).rev();
+    let verb = before.find(|w| {
+        let fold = w.fold.as_str();
+        !FILLERS.contains(&fold) && !ADJECTIVES.contains(&fold)
+    });
+    let makes = |w: &Word| MAKES.contains(&w.fold.as_str()) || GIVES.contains(&w.fold.as_str());
+    is_formed(all, at) && verb.is_some_and(makes)
 }
 
 /// Whether a parameter's name is a preposition that may bring in its file.

@@ -18,6 +18,7 @@ use super::*;
 
 mod changes;
 mod functions;
+mod reports;
 
 const FOLDER: &str = "/home/anna/work";
 /// Two kinds to read, one folder to write, two to move between.
@@ -150,6 +151,12 @@ fn offers() -> Vec<Offer> {
             &["pdf", "docx"][..],
             &[][..],
         ),
+        (
+            "report",
+            include_str!("../../../tools/guests/report/wit/report.wit"),
+            &["xlsx", "ods", "csv", "txt", "md"][..],
+            &["docx", "html", "md"][..],
+        ),
     ];
     let endings = |all: &[&str]| all.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>();
     let each = tools.into_iter().flat_map(|(tool, wit, accepts, writes)| {
@@ -160,7 +167,7 @@ fn offers() -> Vec<Offer> {
             writes: endings(writes),
         })
     });
-    each.collect()
+    super::offers::described(each.collect())
 }
 
 fn plan_under(grants: &Grants, request: &str, decide: &mut dyn Decide) -> Result<Intent, Failure> {

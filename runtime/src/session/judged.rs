@@ -6,7 +6,7 @@ use cloister_policies::{Frozen, Label, Op, Permit};
 use cloister_tools::{Catalog, Signature, Type};
 use serde_json::{Map, Value, json};
 
-use crate::plan::Draft;
+use crate::plan::{Draft, offers};
 use crate::report::StepReport;
 use crate::words::Words;
 
@@ -110,10 +110,12 @@ fn given(words: &Words, value: &Value) -> bool {
     value.as_str().is_none_or(stands)
 }
 
-/// The function that says what a tool's files hold, where the draft has slots that depend on it.
+/// The function that says what a call's files hold, where the draft has slots that depend on it: its own tool's, otherwise another's.
 pub(crate) fn describer<'c>(catalog: &'c Catalog, draft: &Draft) -> Option<&'c Signature> {
-    let name = format!("{}.describe", draft.signature.tool());
-    catalog.signature(&name).filter(|_| !draft.open.is_empty())
+    let all = || catalog.functions().filter(|s| offers::describes(s));
+    let own = all().find(|s| s.tool() == draft.signature.tool());
+    own.or_else(|| all().next())
+        .filter(|_| !draft.open.is_empty())
 }
 
 /// The files that a call reads, in the order of the parameters.

@@ -7,7 +7,7 @@ use super::conditions::Conditions;
 use super::tables::{self, Columns, Table, is_choice};
 use super::{Alternative, Decide, Slot, conditions, keys, measures, order};
 use crate::failure::{Failure, Kind};
-use crate::plan::Draft;
+use crate::plan::{Draft, quoted};
 use crate::words::Words;
 
 /// The shapes of open parameters that a signature may have. A new tool that keeps to them is filled without a line changed here.
@@ -31,6 +31,7 @@ pub(crate) fn fill(
     words: &Words,
     decide: &mut dyn Decide,
 ) -> Result<Map<String, Value>, Failure> {
+    let words = &quoted::rest(words, &draft.args);
     // A worksheet's name is a document's text like any heading: one that would mislead an eye is no choice.
     let tables: Vec<Table> = tables
         .iter()

@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is offered for a request over these files, of which all may be read and `reports` written.
-fn offered(files: &[&str], request: &str) -> Vec<String> {
+pub(super) fn offered(files: &[&str], request: &str) -> Vec<String> {
     let grants = grants(&[("file:read", &["*", "**"]), ("file:write", &["reports"])]);
     let files = files.iter().map(|name| Known {
         name: (*name).to_owned(),

@@ -16,7 +16,8 @@ const PARTS: [&str; 7] = [
     "||in rent.xlsx|in growers.csv|in rent.xlsx and growers.csv|notes/boiler.txt|inbox/page-001.txt|page-001.txt|\
      tides-2024-03.xlsx with tides-2024-04.xlsx|the tides",
     "||save it to reports/q4.xlsx|and create a workbook|to reports/old.xlsx, replace it|to binder/|to inbox/new.txt|with a bar chart|\
-     with a chart, save as q5.xlsx|to reports/out.zip|and save it to reports/early.txt|in a report",
+     with a chart, save as q5.xlsx|to reports/out.zip|and save it to reports/early.txt|in a report|\
+     and write it as a Word report titled \"North Bay\"|and make an html page with a chart|to reports/out.docx",
 ];
 
 /// What cells, headings and worksheets say: what a request may also say, what would break out of a call, what deceives eyes.

@@ -6,20 +6,13 @@ use std::io::{self, BufWriter, Write};
 use crate::bindings::exports::cloister::files::files::{Archive, Failure, Fault};
 use crate::duplicates::{PIECE, not_read};
 use values::source::Source;
+use values::target::Target;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 /// Bytes gathered before one write to the handle, whose every call is copied.
 const GATHERED: usize = 1 << 20;
-
-/// Something to write to: a handle of the cage, or memory in a test.
-pub(crate) trait Target {
-    /// The name that the file will have.
-    fn name(&self) -> String;
-    /// Append; `None` when the host fails.
-    fn write(&self, bytes: &[u8]) -> Option<()>;
-}
 
 struct Sink<'a, T>(&'a T);
 

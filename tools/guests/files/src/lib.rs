@@ -23,6 +23,7 @@ use bindings::cloister::tool::handles::{Fault as HandleFault, Input, Movable, Ou
 use bindings::exports::cloister::files::files::{Archive, Duplicate, Entry, Failure, Fault, Guest};
 
 use values::source::Source;
+use values::target::Target;
 
 /// The component.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Source for Input {
     }
 }
 
-impl archive::Target for Output {
+impl Target for Output {
     fn name(&self) -> String {
         Output::name(self)
     }

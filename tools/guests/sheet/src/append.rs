@@ -5,11 +5,13 @@ mod workbook;
 mod worksheet;
 
 use crate::bindings::exports::cloister::sheet::sheet::{Appended, Failure, Fault};
-use crate::book::{self, Book, Budget, Worksheet};
-use crate::cell::Cell;
-use crate::failure::{failure, listed};
-use crate::table::Table;
-use crate::write::{Target, put};
+use crate::failure::failure;
+use crate::write::put;
+use tables::book::{self, Book, Budget, Worksheet};
+use tables::cell::Cell;
+use tables::failure::listed;
+use tables::table::Table;
+use values::target::Target;
 
 /// A file as it stands, and what it holds.
 pub(crate) struct Whole {

@@ -6,10 +6,10 @@ use std::{env, fs};
 
 use rust_xlsxwriter::{Format, Workbook};
 
-use crate::bindings::exports::cloister::sheet::sheet::{Grain, Key, Measure, Operation};
-use crate::select::tables;
-use crate::summarize::{Request, summarize};
 use crate::testing::book;
+use tables::asked::{Grain, Key, Measure, Operation};
+use tables::select::tables;
+use tables::summarize::{Request, summarize};
 
 const HEADINGS: [&str; 8] = [
     "Date", "Region", "Customer", "Product", "Quantity", "Price", "Amount", "Paid",

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault};
-use crate::cell::Cell;
-use crate::failure::{failure, listed};
-use crate::found::{Found, Heading};
-use crate::select::position;
-use crate::table::Table;
+use crate::failure::failure;
+use tables::cell::Cell;
+use tables::failure::listed;
+use tables::found::{Found, Heading};
+use tables::select::position;
+use tables::table::Table;
 use values::text::folded;
 
 /// Where the same column stands in both tables.
@@ -160,8 +161,8 @@ fn lacking(table: &Table, other: &Table) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::select::table;
     use crate::testing::book;
+    use tables::select::table;
 
     fn found(old: &str, new: &str, key: Option<&str>) -> Result<String, Failure> {
         let read = |file, text: &str| table(book(file, text.as_bytes()), None, &[]);

@@ -1,10 +1,12 @@
 //! One file in another form: every worksheet, every cell where it stood, each value of the kind that it had.
 
 use crate::bindings::exports::cloister::sheet::sheet::{Conversion, Failure, Fault};
-use crate::book::{Book, Worksheet, ending};
-use crate::failure::{failure, listed};
-use crate::table::typed;
-use crate::write::{Form, Target, worksheets};
+use crate::failure::failure;
+use crate::write::{Form, worksheets};
+use tables::book::{Book, Worksheet, ending};
+use tables::failure::listed;
+use tables::table::typed;
+use values::target::Target;
 
 /// Write all of `book` to `target`, in the form that its name asks for.
 pub(crate) fn convert(mut book: Book, target: &impl Target) -> Result<Conversion, Failure> {
@@ -60,8 +62,8 @@ fn only(book: &Book) -> Result<&Worksheet, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::Cell;
     use crate::testing::{Memory, book};
+    use tables::cell::Cell;
 
     const LIST: &str =
         "Stock\n\nCode,Day,Left,Price\n0071,2025-10-03,12,\"1,250.50\"\n0100,2025-10-04,-3,0.1\n";

@@ -3,9 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use crate::book::{Budget, open};
 use crate::describe::describe;
-use crate::testing::Bytes;
+use tables::book::{Budget, parsed};
 
 fn files() -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("CLOISTER_CORPORA") else {
@@ -28,7 +27,8 @@ fn no_workbook_of_the_corpus_panics() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let bytes = std::fs::read(&path).unwrap();
         let described = catch_unwind(AssertUnwindSafe(|| {
-            open(&name, &Bytes(&bytes), &mut Budget::whole()).and_then(|book| describe(vec![book]))
+            let book = parsed(&name, bytes, &mut Budget::whole())?;
+            describe(vec![book])
         }));
         match described {
             Ok(Ok(_)) => tables += 1,

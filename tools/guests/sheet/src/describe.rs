@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use crate::bindings::exports::cloister::sheet::sheet::{
     ColumnInfo, Failure, Fault, Kind, TableInfo,
 };
-use crate::book::Book;
-use crate::cell::Cell;
 use crate::failure::failure;
-use crate::limits::LIMITS;
-use crate::table::Table;
+use tables::asked;
+use tables::book::Book;
+use tables::cell::Cell;
+use tables::limits::LIMITS;
+use tables::table::Table;
+
+tables::same_cases!(asked::Kind => Kind: Text, Number, Date, Truth, Mixed, Empty);
 
 /// Every table of every file. A file without any fails the call, since a list that leaves it out would look complete.
 pub(crate) fn describe(books: Vec<Book>) -> Result<Vec<TableInfo>, Failure> {
@@ -37,7 +40,7 @@ fn info(table: Table) -> TableInfo {
     let columns = table.columns.iter().enumerate();
     let columns = columns.map(|(at, column)| ColumnInfo {
         name: column.name.clone(),
-        kind: column.kind,
+        kind: column.kind.into(),
         values: values(&table, at, column.kind),
     });
     TableInfo {
@@ -50,9 +53,9 @@ fn info(table: Table) -> TableInfo {
 }
 
 /// A text column's distinct values in order, or nothing where they are too many or too long to choose among.
-fn values(table: &Table, at: usize, kind: Kind) -> Vec<String> {
+fn values(table: &Table, at: usize, kind: asked::Kind) -> Vec<String> {
     let mut values = BTreeSet::new();
-    if kind != Kind::Text {
+    if kind != asked::Kind::Text {
         return Vec::new();
     }
     for cell in table.rows.iter().filter_map(|row| row.get(at)) {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault, Inner};
-use crate::cell::Cell;
 use crate::failure::failure;
-use crate::found::{Found, Heading};
-use crate::limits::LIMITS;
-use crate::select::position;
-use crate::table::Table;
+use tables::cell::Cell;
+use tables::found::{Found, Heading};
+use tables::limits::LIMITS;
+use tables::select::position;
+use tables::table::Table;
 use values::text::folded;
 
 /// Where the key stands in both tables.
@@ -195,8 +195,8 @@ fn fits(rows: &[Vec<Cell>], left: &Table) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::select::table;
     use crate::testing::book;
+    use tables::select::table;
 
     const ORDERS: &str = "Order,Customer,Paid\n1,Ann,5\n2,bob,7\n3,Eve,1\n4,,2\n";
     const PEOPLE: &str = "Customer,Town,Paid\nBob,Ulm,yes\nAnn,Bonn,no\nZoe,Aue,no\n";

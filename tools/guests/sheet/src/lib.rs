@@ -3,23 +3,14 @@
 mod append;
 #[cfg(test)]
 mod bench;
-mod book;
-mod cell;
 mod compare;
-mod condition;
 mod convert;
 #[cfg(test)]
 mod corpus;
 mod describe;
 mod failure;
-mod found;
 mod join;
 mod limits;
-mod period;
-mod rows;
-mod select;
-mod summarize;
-mod table;
 #[cfg(test)]
 mod testing;
 mod write;
@@ -47,13 +38,16 @@ mod bindings {
 
 use bindings::cloister::tool::handles::{Input, Output};
 use bindings::exports::cloister::sheet::sheet::{
-    Appended, Chart, Column, Condition, Conversion, Direction, Failure, Fault, Guest, Inner, Key,
-    Measure, Order, Table, TableInfo, TotalsRow, Worksheet,
+    Appended, Chart, Column, Condition, Conversion, Direction, Failure, Guest, Inner, Key, Measure,
+    Order, Table, TableInfo, TotalsRow, Worksheet,
 };
-use book::{Book, Budget};
-use limits::LIMITS;
+use tables::book::{self, Book, Budget};
+use tables::{rows, select, summarize};
 use values::source::Source;
-use write::{Layout, Target};
+use values::target::Target;
+use write::Layout;
+
+tables::wit!(crate::bindings::exports::cloister::sheet::sheet);
 
 /// The component.
 #[derive(Debug)]
@@ -77,13 +71,14 @@ impl Guest for Tool {
         save: Option<Output>,
     ) -> Result<Table, Failure> {
         let request = summarize::Request {
-            group_by,
-            measures,
-            direction,
+            group_by: group_by.into_iter().map(Into::into).collect(),
+            measures: measures.into_iter().map(Into::into).collect(),
+            direction: direction.map(Into::into),
             limit,
-            totals_row,
+            totals_row: totals_row.map(Into::into),
         }
         .counting();
+        let conditions: Vec<_> = conditions.into_iter().map(Into::into).collect();
         let tables = select::tables(
             opened(files)?,
             worksheet.as_deref(),
@@ -97,7 +92,7 @@ impl Guest for Tool {
             chart,
         };
         write::save(&mut found, &layout, save.as_ref())?;
-        Ok(found.into_table())
+        Ok(found.into_table().into())
     }
 
     fn rows(
@@ -111,9 +106,10 @@ impl Guest for Tool {
     ) -> Result<Table, Failure> {
         let request = rows::Request {
             columns,
-            order,
+            order: order.map(Into::into),
             limit,
         };
+        let conditions: Vec<_> = conditions.into_iter().map(Into::into).collect();
         let tables = select::tables(
             opened(files)?,
             worksheet.as_deref(),
@@ -130,7 +126,7 @@ impl Guest for Tool {
             },
             save.as_ref(),
         )?;
-        Ok(found.into_table())
+        Ok(found.into_table().into())
     }
 
     fn join(
@@ -156,7 +152,7 @@ impl Guest for Tool {
             chart: None,
         };
         write::save(&mut found, &layout, save.as_ref())?;
-        Ok(found.into_table())
+        Ok(found.into_table().into())
     }
 
     fn append(rows: Input, to: Input, save: Output) -> Result<Appended, Failure> {
@@ -194,7 +190,7 @@ impl Guest for Tool {
             chart: None,
         };
         write::save(&mut found, &layout, save.as_ref())?;
-        Ok(found.into_table())
+        Ok(found.into_table().into())
     }
 }
 
@@ -219,13 +215,5 @@ impl Target for Output {
 }
 
 fn opened(files: Vec<Input>) -> Result<Vec<Book>, Failure> {
-    if let Some(one) = files.get(LIMITS.files) {
-        let why = format!("is one too many: a call takes {} files", LIMITS.files);
-        return Err(failure::failure(Fault::TooLarge, &one.name(), &why));
-    }
-    let mut budget = Budget::whole();
-    files
-        .iter()
-        .map(|file| book::open(&file.name(), file, &mut budget))
-        .collect()
+    Ok(book::all(&files, Input::name)?)
 }

@@ -1,34 +1,10 @@
 //! Tables and files for tests.
 
-use crate::book::{Book, Budget, Worksheet, open};
-use crate::table::Table;
-use crate::write::Target;
-use values::source::Source;
-
-/// A file in memory.
-pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
-
-impl Source for Bytes<'_> {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        let rest = self.0.get(usize::try_from(offset).ok()?..)?;
-        Some(rest.iter().copied().take(length as usize).collect())
-    }
-}
+use tables::book::{Book, Budget, parsed};
+use values::target::Target;
 
 pub(crate) fn book(file: &str, bytes: &[u8]) -> Book {
-    open(file, &Bytes(bytes), &mut Budget::whole()).unwrap()
-}
-
-/// The only worksheet of a CSV file.
-pub(crate) fn worksheet(text: &str) -> Option<Worksheet> {
-    book("a.csv", text.as_bytes()).worksheets.pop()
-}
-
-pub(crate) fn table(text: &str) -> Table {
-    Table::find("a.csv", worksheet(text).unwrap()).unwrap()
+    parsed(file, bytes.to_vec(), &mut Budget::whole()).unwrap()
 }
 
 /// A file to write to, in memory.

@@ -6,22 +6,14 @@ mod opendocument;
 mod workbook;
 
 pub(crate) use delimited::Guard;
-pub(crate) use opendocument::legal;
 
 use crate::bindings::exports::cloister::sheet::sheet::{Chart, Failure, Fault};
-use crate::book::{Shown, Worksheet};
-use crate::cell::Cell;
 use crate::failure::failure;
-use crate::found::Found;
 use crate::limits::LIMITS;
-
-/// Something to write to: a handle of the cage, or memory in a test.
-pub(crate) trait Target {
-    /// The name that the file will have.
-    fn name(&self) -> String;
-    /// Append; `None` when the host fails.
-    fn write(&self, bytes: &[u8]) -> Option<()>;
-}
+use tables::book::{Shown, Worksheet};
+use tables::cell::Cell;
+use tables::found::Found;
+use values::target::{Target, write_all};
 
 /// How the result is laid out in the file.
 pub(crate) struct Layout {
@@ -132,13 +124,10 @@ pub(crate) fn worksheets(all: &[&Worksheet], target: &impl Target) -> Result<Vec
 }
 
 pub(crate) fn put(target: &impl Target, bytes: &[u8]) -> Result<(), Failure> {
-    for piece in bytes.chunks(LIMITS.write_bytes) {
-        target.write(piece).ok_or_else(|| {
-            let why = "could not be written: the host refused";
-            failure(Fault::NotWritten, &target.name(), why)
-        })?;
-    }
-    Ok(())
+    write_all(target, bytes).ok_or_else(|| {
+        let why = "could not be written: the host refused";
+        failure(Fault::NotWritten, &target.name(), why)
+    })
 }
 
 /// Write to `target` what its name asks for, and note what that form cannot hold.
@@ -184,9 +173,9 @@ pub(crate) fn save(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::found::Heading;
     use crate::testing::{Memory, book};
     use jiff::civil::date;
+    use tables::found::Heading;
 
     fn found() -> Found {
         let headings = ["Month", "=Name", "Sum of Paid", "Day"]

@@ -5,4 +5,5 @@ pub mod extract;
 pub mod number;
 pub mod sought;
 pub mod source;
+pub mod target;
 pub mod text;

@@ -67,6 +67,18 @@ fn folding(text: &str) -> impl Iterator<Item = char> {
         .flat_map(|word| once(' ').chain(word.chars().flat_map(char::to_lowercase)))
 }
 
+/// A text without the characters that XML cannot hold.
+pub fn legal_in_xml(text: &str) -> String {
+    let held = |c: char| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => c >= ' ',
+    };
+    text.chars()
+        .map(|c| if held(c) { c } else { '\u{fffd}' })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

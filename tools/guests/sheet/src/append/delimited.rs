@@ -1,10 +1,10 @@
 //! Lines at the end of a text file, written as the others are: its separator, its ends of lines, its decimal mark.
 
 use super::Added;
-use crate::book::{Worksheet, separator};
-use crate::cell::Cell;
 use crate::write::Guard;
 use csv::{Terminator, WriterBuilder};
+use tables::book::{Worksheet, separator};
+use tables::cell::Cell;
 use values::number::Mark;
 
 /// The bytes of the copy, and what is to be noted; or why there is none.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 
 use super::*;
-use crate::select;
 use crate::testing::{Memory, book};
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, TableColumn, Workbook, Worksheet as Sheet};
+use tables::select;
 
 const NEW: &str = "day,Who,Paid\n2025-12-01,=Zoe & Co,7.5\n2025-12-02,0071,-2\n";
 

@@ -4,11 +4,11 @@ use std::io::{Cursor, Read, Write};
 
 use super::Added;
 use super::worksheet::{Epoch, Part};
-use crate::book::Worksheet;
 use crate::limits::LIMITS;
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
+use tables::book::Worksheet;
 use zip::write::SimpleFileOptions;
 use zip::{DateTime, ZipArchive, ZipWriter};
 

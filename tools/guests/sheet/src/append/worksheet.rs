@@ -7,15 +7,15 @@ use std::ops::Range;
 
 use super::Added;
 use super::workbook::attribute;
-use crate::book::Worksheet;
-use crate::cell::Cell;
 use crate::limits::LIMITS;
-use crate::table::letters;
-use crate::write::legal;
 use jiff::civil::{Date, DateTime};
 use quick_xml::Reader;
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesStart, Event};
+use tables::book::Worksheet;
+use tables::cell::Cell;
+use tables::table::letters;
+use values::text::legal_in_xml;
 
 /// When the days of a workbook begin to count.
 #[derive(Clone, Copy)]
@@ -318,7 +318,7 @@ impl Rows<'_> {
         if text.chars().count() > LIMITS.cell_characters {
             return Err("cannot hold a text as long as one of the new ones".to_owned());
         }
-        let (p, text) = (self.prefix, legal(text));
+        let (p, text) = (self.prefix, legal_in_xml(text));
         Ok(format!(
             "<{p}is><{p}t xml:space=\"preserve\">{}</{p}t></{p}is>",
             escape(text.as_str())

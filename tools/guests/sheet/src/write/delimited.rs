@@ -1,10 +1,10 @@
 //! CSV: commas, UTF-8.
 
-use crate::cell::Cell;
-use crate::found::Found;
 use crate::limits::LIMITS;
 use crate::write::Leaf;
 use csv::Writer;
+use tables::cell::Cell;
+use tables::found::Found;
 
 /// One heading line, then the rows.
 pub(super) fn bytes(found: &mut Found) -> Option<Vec<u8>> {

@@ -2,13 +2,14 @@
 
 use std::io::{self, Cursor, Write};
 
-use crate::book::Shown;
-use crate::cell::Cell;
-use crate::found::Found;
 use crate::write::{Layout, Leaf};
 use jiff::civil::Time;
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+use tables::book::Shown;
+use tables::cell::Cell;
+use tables::found::Found;
+use values::text::legal_in_xml;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
@@ -88,18 +89,6 @@ pub(super) fn bytes(leaves: &[Leaf<'_>], notes: &mut Vec<String>) -> io::Result<
     let mut archive = content.xml.into_inner();
     archive.write_all(FOOT.as_bytes())?;
     Ok(archive.finish()?.into_inner())
-}
-
-/// A text without the characters that XML cannot hold.
-pub(crate) fn legal(text: &str) -> String {
-    let held = |c: char| match c {
-        '\t' | '\n' | '\r' => true,
-        '\u{fffe}' | '\u{ffff}' => false,
-        c => c >= ' ',
-    };
-    text.chars()
-        .map(|c| if held(c) { c } else { '\u{fffd}' })
-        .collect()
 }
 
 struct Content<W: Write> {
@@ -192,7 +181,7 @@ impl<W: Write> Content<W> {
 
     /// A paragraph a line. Blanks in a row are counted, since a reader takes several for one.
     fn text(&mut self, text: &str) -> io::Result<()> {
-        let plain = legal(text);
+        let plain = legal_in_xml(text);
         if plain != text {
             self.replaced = self.replaced.saturating_add(1);
         }

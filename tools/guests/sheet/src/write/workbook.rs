@@ -1,15 +1,15 @@
 //! An Excel workbook of one worksheet, the same bytes for the same result.
 
 use crate::bindings::exports::cloister::sheet::sheet::Chart as Shape;
-use crate::book::Shown;
-use crate::cell::{Cell, exact};
-use crate::found::Found;
 use crate::limits::LIMITS;
 use crate::write::{Layout, Leaf};
 use jiff::civil::{DateTime, Time};
 use rust_xlsxwriter::{
     Chart, ChartType, DocProperties, ExcelDateTime, Format, Workbook, Worksheet, XlsxError,
 };
+use tables::book::Shown;
+use tables::cell::Cell;
+use tables::found::{Found, Numbers};
 
 /// Characters that a column is at least and at most wide.
 const WIDTHS: (usize, usize) = (8, 60);
@@ -180,27 +180,10 @@ fn excel(at: DateTime) -> Result<ExcelDateTime, XlsxError> {
     )
 }
 
-/// Money-like where any number has up to two decimals, whole where none has, plain where some have more (rates, measurements).
 fn number_format(found: &Found, column: usize) -> Format {
-    let endless = found
-        .headings
-        .get(column)
-        .is_some_and(|heading| heading.rounded.is_some());
-    let numbers = found
-        .rows
-        .iter()
-        .filter_map(|row| row.get(column))
-        .filter_map(|cell| {
-            if let Cell::Number(number) = cell {
-                exact(*number)
-            } else {
-                None
-            }
-        });
-    match numbers.map(|number| number.scale()).max() {
-        _ if endless => Format::new().set_num_format("#,##0.00"),
-        Some(1..=2) => Format::new().set_num_format("#,##0.00"),
-        _ => Format::new(),
+    match found.numbers(column) {
+        Numbers::Cents => Format::new().set_num_format("#,##0.00"),
+        Numbers::Plain => Format::new(),
     }
 }
 

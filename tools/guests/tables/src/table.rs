@@ -5,11 +5,11 @@ mod kinds;
 mod totals;
 mod typed;
 
-pub(crate) use typed::typed;
+pub use typed::typed;
 
 use std::collections::BTreeSet;
 
-use crate::bindings::exports::cloister::sheet::sheet::Kind;
+use crate::asked::Kind;
 use crate::book::{Row, Worksheet};
 use crate::cell::Cell;
 use crate::limits::LIMITS;
@@ -17,31 +17,38 @@ use values::text::folded;
 
 /// One column's heading, unique in its table, and what it holds.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
+pub struct Column {
+    /// The heading.
+    pub name: String,
+    /// What its cells are.
+    pub kind: Kind,
 }
 
 /// Data rows under a heading; every row is as long as there are columns.
 #[derive(Debug)]
-pub(crate) struct Table {
-    pub(crate) file: String,
-    pub(crate) worksheet: String,
+pub struct Table {
+    /// The file's name.
+    pub file: String,
+    /// The worksheet's name.
+    pub worksheet: String,
+    /// The row of the headings.
     /// Counts from 1.
-    pub(crate) header_row: u32,
-    pub(crate) columns: Vec<Column>,
+    pub header_row: u32,
+    /// In their order.
+    pub columns: Vec<Column>,
     /// Where each column stands in the worksheet, from 0.
-    pub(crate) places: Vec<u32>,
-    pub(crate) rows: Vec<Vec<Cell>>,
+    pub places: Vec<u32>,
+    /// The data rows.
+    pub rows: Vec<Vec<Cell>>,
     /// The last data row, or the heading where there is none; counts from 1.
-    pub(crate) last_row: u32,
+    pub last_row: u32,
     /// What was left out, as sentences.
-    pub(crate) notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 impl Table {
     /// The worksheet's table, if it has one.
-    pub(crate) fn find(file: &str, worksheet: Worksheet) -> Option<Self> {
+    pub fn find(file: &str, worksheet: Worksheet) -> Option<Self> {
         let (top, span) = heading::find(&worksheet.rows)?;
         let mut below = worksheet.rows.into_iter().skip(top);
         let header = &below.next()?;
@@ -76,7 +83,7 @@ impl Table {
     }
 
     /// Where the column stands, whatever the case and blanks of its name.
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+    pub fn position(&self, name: &str) -> Option<usize> {
         let name = folded(name);
         self.columns
             .iter()
@@ -160,7 +167,7 @@ fn names(header: &Row, span: &Span) -> Vec<String> {
 }
 
 /// A column's letters: 0 is `A`, 26 is `AA`.
-pub(crate) fn letters(column: u32) -> String {
+pub fn letters(column: u32) -> String {
     let mut letters = Vec::new();
     let mut left = column.saturating_add(1);
     while let Some(one) = left.checked_sub(1) {
@@ -199,11 +206,11 @@ mod tests {
     fn plain() {
         assert_eq!(
             shape("Name,Amount\nAnn,1.5\nBob,2"),
-            "row 1, 2 rows: Name Kind::Text, Amount Kind::Number"
+            "row 1, 2 rows: Name Text, Amount Number"
         );
         assert_eq!(
             shape("Name,Amount\n"),
-            "row 1, 0 rows: Name Kind::Empty, Amount Kind::Empty"
+            "row 1, 0 rows: Name Empty, Amount Empty"
         );
     }
 
@@ -213,7 +220,7 @@ mod tests {
             shape(
                 "Report 2025,,\n,,\nMade by,Ann,\n\nDay,Shop,Paid\n2025-10-03,North,\"1,200.50\"\n2025-10-04,South,3\n"
             ),
-            "row 5, 2 rows: Day Kind::Date, Shop Kind::Text, Paid Kind::Number"
+            "row 5, 2 rows: Day Date, Shop Text, Paid Number"
         );
     }
 
@@ -221,7 +228,7 @@ mod tests {
     fn missing_and_doubled_headings() {
         assert_eq!(
             shape("Name,Paid,,Paid,\nAnn,1,x,2,\nBob,3,y,4,\n"),
-            "row 1, 2 rows: Name Kind::Text, Paid Kind::Number, Column C Kind::Text, Paid (2) Kind::Number"
+            "row 1, 2 rows: Name Text, Paid Number, Column C Text, Paid (2) Number"
         );
         assert_eq!(
             letters(0) + &letters(25) + &letters(26) + &letters(701) + &letters(702),

@@ -4,11 +4,10 @@ mod archive;
 mod delimited;
 mod workbook;
 
-pub(crate) use delimited::separator;
+pub use delimited::separator;
 
-use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault};
 use crate::cell::Cell;
-use crate::failure::failure;
+use crate::failure::{Failure, Fault, failure};
 use crate::limits::LIMITS;
 use archive::Packed;
 use values::number::Mark;
@@ -16,46 +15,55 @@ use values::source::{Source, Unread, read_all};
 use values::text::folded;
 
 /// One file's worksheets, in their order.
-pub(crate) struct Book {
-    pub(crate) file: String,
-    pub(crate) worksheets: Vec<Worksheet>,
+#[derive(Debug)]
+pub struct Book {
+    /// Its name.
+    pub file: String,
+    /// Those that a person sees come first.
+    pub worksheets: Vec<Worksheet>,
     /// A text file has one worksheet, and any name for it will do.
-    pub(crate) delimited: bool,
+    pub delimited: bool,
 }
 
 impl Book {
     /// Whether a worksheet is called so.
-    pub(crate) fn has(&self, worksheet: &str) -> bool {
+    pub fn has(&self, worksheet: &str) -> bool {
         let name = folded(worksheet);
         self.worksheets.iter().any(|one| folded(&one.name) == name)
     }
 }
 
 /// One worksheet's cells that hold anything.
-#[derive(Clone)]
-pub(crate) struct Worksheet {
-    pub(crate) name: String,
-    pub(crate) rows: Vec<Row>,
+#[derive(Clone, Debug)]
+pub struct Worksheet {
+    /// What it is called.
+    pub name: String,
+    /// Rows that are not blank, in their order.
+    pub rows: Vec<Row>,
     /// Whether a person who opens the file sees it at once.
-    pub(crate) shown: Shown,
+    pub shown: Shown,
     /// Cells that held an error such as `#N/A`; they are empty here.
-    pub(crate) errors: usize,
+    pub errors: usize,
     /// The decimal mark of numbers that stand as text and could be read either way.
-    pub(crate) mark: Mark,
+    pub mark: Mark,
 }
 
 /// Whether a worksheet is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub enum Shown {
+    /// At once.
     Seen,
+    /// Only by who looks for it.
     Hidden,
 }
 
 /// One row that is not blank: its number counts from 1, its cells have their columns from 0 and are in their order.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) number: u32,
-    pub(crate) cells: Vec<(u32, Cell)>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Counts from 1.
+    pub number: u32,
+    /// Columns count from 0.
+    pub cells: Vec<(u32, Cell)>,
 }
 
 impl Row {
@@ -81,10 +89,12 @@ impl Unreadable {
 }
 
 /// Cells that a call may still hold.
-pub(crate) struct Budget(usize);
+#[derive(Debug)]
+pub struct Budget(usize);
 
 impl Budget {
-    pub(crate) fn whole() -> Self {
+    /// All of a call's limit.
+    pub fn whole() -> Self {
         Self(LIMITS.cells)
     }
 
@@ -97,13 +107,26 @@ impl Budget {
     }
 }
 
+/// Read the files of a call, each called by what `name` says of its handle.
+pub fn all<S: Source>(files: &[S], name: impl Fn(&S) -> String) -> Result<Vec<Book>, Failure> {
+    if let Some(one) = files.get(LIMITS.files) {
+        let why = format!("is one too many: a call takes {} files", LIMITS.files);
+        return Err(failure(Fault::TooLarge, &name(one), &why));
+    }
+    let mut budget = Budget::whole();
+    files
+        .iter()
+        .map(|file| open(&name(file), file, &mut budget))
+        .collect()
+}
+
 /// Read one file through its handle.
-pub(crate) fn open(file: &str, source: &impl Source, budget: &mut Budget) -> Result<Book, Failure> {
+pub fn open(file: &str, source: &impl Source, budget: &mut Budget) -> Result<Book, Failure> {
     parsed(file, read(file, source)?, budget)
 }
 
 /// The bytes of one file.
-pub(crate) fn read(file: &str, source: &impl Source) -> Result<Vec<u8>, Failure> {
+pub fn read(file: &str, source: &impl Source) -> Result<Vec<u8>, Failure> {
     read_all(source, LIMITS.file_bytes).map_err(|unread| match unread {
         Unread::TooLarge => failure(
             Fault::TooLarge,
@@ -115,7 +138,7 @@ pub(crate) fn read(file: &str, source: &impl Source) -> Result<Vec<u8>, Failure>
 }
 
 /// The worksheets that a file's bytes hold.
-pub(crate) fn parsed(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Failure> {
+pub fn parsed(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Failure> {
     parse(file, bytes, budget).map_err(|unreadable| match unreadable {
         Unreadable::NotAWorkbook(why) => failure(
             Fault::NotAWorkbook,
@@ -152,7 +175,7 @@ fn parse(file: &str, bytes: Vec<u8>, budget: &mut Budget) -> Result<Book, Unread
 }
 
 /// A file's ending in small letters, without the dot.
-pub(crate) fn ending(file: &str) -> String {
+pub fn ending(file: &str) -> String {
     file.rsplit_once('.')
         .map(|(_, ending)| ending.to_lowercase())
         .unwrap_or_default()

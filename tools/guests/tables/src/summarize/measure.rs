@@ -1,8 +1,8 @@
 //! What is measured of a group. Sums are decimal and exact as long as 28 digits suffice.
 
-use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault, Kind, Measure, Operation};
+use crate::asked::{Kind, Measure, Operation};
 use crate::cell::{Cell, exact};
-use crate::failure::{failure, holds};
+use crate::failure::{Failure, Fault, failure, holds};
 use crate::select::position;
 use crate::table::Table;
 use rust_decimal::Decimal;

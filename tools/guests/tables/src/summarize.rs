@@ -5,10 +5,9 @@ mod measure;
 
 use std::collections::BTreeMap;
 
-use crate::bindings::exports::cloister::sheet::sheet::{
-    Direction, Failure, Grain, Key, Measure, Operation, TotalsRow,
-};
+use crate::asked::{Direction, Grain, Key, Measure, Operation, TotalsRow};
 use crate::cell::Cell;
+use crate::failure::Failure;
 use crate::found::{Found, Heading};
 use crate::select::position;
 use crate::table::Table;
@@ -16,17 +15,23 @@ use group::Parts;
 use measure::{Tally, Whole};
 
 /// What is asked for, apart from files and conditions.
-pub(crate) struct Request {
-    pub(crate) group_by: Vec<Key>,
-    pub(crate) measures: Vec<Measure>,
-    pub(crate) direction: Option<Direction>,
-    pub(crate) limit: Option<u32>,
-    pub(crate) totals_row: Option<TotalsRow>,
+#[derive(Debug)]
+pub struct Request {
+    /// What makes rows belong together; without any there is one group.
+    pub group_by: Vec<Key>,
+    /// What is measured of each group.
+    pub measures: Vec<Measure>,
+    /// Groups in the order of the first measure; in that of the keys where none is given.
+    pub direction: Option<Direction>,
+    /// How many groups are wanted.
+    pub limit: Option<u32>,
+    /// A last row that measures all groups together.
+    pub totals_row: Option<TotalsRow>,
 }
 
 impl Request {
     /// Groups alone say little, so they are counted where nothing else is measured.
-    pub(crate) fn counting(mut self) -> Self {
+    pub fn counting(mut self) -> Self {
         if self.measures.is_empty() {
             self.measures.push(Measure {
                 operation: Operation::Count,
@@ -37,7 +42,7 @@ impl Request {
     }
 
     /// The columns that every file must have.
-    pub(crate) fn columns(&self) -> Vec<&str> {
+    pub fn columns(&self) -> Vec<&str> {
         let keys = self.group_by.iter().map(|key| key.column.as_str());
         keys.chain(
             self.measures
@@ -49,7 +54,7 @@ impl Request {
 }
 
 /// One row for each group, in the order of the keys or of the first measure.
-pub(crate) fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, Failure> {
+pub fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, Failure> {
     let mut groups = Groups::new(request);
     let mut notes = Vec::new();
     for table in &tables {
@@ -203,7 +208,7 @@ fn headings(table: Option<&Table>, request: &Request) -> Vec<Heading> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::cloister::sheet::sheet::Fault;
+    use crate::failure::Fault;
     use crate::select::tables;
     use crate::testing::book;
 

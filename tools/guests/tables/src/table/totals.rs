@@ -1,6 +1,6 @@
 //! Which rows below a heading are data: no totals, no repeated heading, no remarks at the foot, no second table.
 
-use crate::bindings::exports::cloister::sheet::sheet::Kind;
+use crate::asked::Kind;
 use crate::book::Row;
 use crate::cell::{Cell, exact};
 use crate::table::heading::speaks;

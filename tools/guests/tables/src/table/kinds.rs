@@ -1,6 +1,6 @@
 //! What each column holds. Texts that are numbers or dates in nearly the whole column become such.
 
-use crate::bindings::exports::cloister::sheet::sheet::Kind;
+use crate::asked::Kind;
 use crate::cell::Cell;
 use rust_decimal::Decimal;
 use values::date::{self, Order};

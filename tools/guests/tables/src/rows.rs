@@ -1,22 +1,27 @@
 //! The rows themselves, of all files one after the other.
 
-use crate::bindings::exports::cloister::sheet::sheet::{Failure, Order};
+use crate::asked::Order;
 use crate::cell::Cell;
+use crate::failure::Failure;
 use crate::found::{Found, Heading};
 use crate::select::position;
 use crate::table::Table;
 use values::text::folded;
 
 /// What is asked for, apart from files and conditions.
-pub(crate) struct Request {
-    pub(crate) columns: Option<Vec<String>>,
-    pub(crate) order: Option<Order>,
-    pub(crate) limit: Option<u32>,
+#[derive(Debug)]
+pub struct Request {
+    /// The columns to show; all where none is named.
+    pub columns: Option<Vec<String>>,
+    /// By what the rows are ordered.
+    pub order: Option<Order>,
+    /// How many rows are wanted.
+    pub limit: Option<u32>,
 }
 
 impl Request {
     /// The columns that every file must have.
-    pub(crate) fn needed(&self) -> Vec<&str> {
+    pub fn needed(&self) -> Vec<&str> {
         let columns = self.columns.iter().flatten().map(String::as_str);
         columns
             .chain(self.order.iter().map(|order| order.column.as_str()))
@@ -25,7 +30,7 @@ impl Request {
 }
 
 /// The rows of all tables, all columns or those asked for. A column that a file lacks is empty there.
-pub(crate) fn rows(tables: Vec<Table>, request: &Request) -> Result<Found, Failure> {
+pub fn rows(tables: Vec<Table>, request: &Request) -> Result<Found, Failure> {
     let names = match &request.columns {
         Some(columns) => spelled(&tables, columns),
         None => all(&tables),
@@ -117,7 +122,7 @@ fn all(tables: &[Table]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::exports::cloister::sheet::sheet::{Comparison, Condition, Direction};
+    use crate::asked::{Comparison, Condition, Direction};
     use crate::select::tables;
     use crate::testing::book;
 

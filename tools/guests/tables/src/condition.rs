@@ -2,11 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::bindings::exports::cloister::sheet::sheet::{
-    Comparison, Condition, Failure, Fault, Kind,
-};
+use crate::asked::{Comparison, Condition, Kind};
 use crate::cell::{Cell, exact};
-use crate::failure::{failure, holds};
+use crate::failure::{Failure, Fault, failure, holds};
 use crate::period::Period;
 use crate::table::Table;
 use rust_decimal::Decimal;

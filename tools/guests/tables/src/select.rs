@@ -1,15 +1,15 @@
 //! Which worksheet of each file is meant, and where its columns stand.
 
-use crate::bindings::exports::cloister::sheet::sheet::{Condition, Failure, Fault};
+use crate::asked::Condition;
 use crate::book::{Book, Worksheet};
 use crate::cell::Cell;
 use crate::condition::Test;
-use crate::failure::{failure, listed};
+use crate::failure::{Failure, Fault, failure, listed};
 use crate::table::Table;
 use values::text::folded;
 
 /// The table of each file, in the order of the files, with only the rows for which all conditions hold.
-pub(crate) fn tables(
+pub fn tables(
     books: Vec<Book>,
     worksheet: Option<&str>,
     conditions: &[Condition],
@@ -36,7 +36,7 @@ pub(crate) fn tables(
 }
 
 /// Where `column` stands, or the failure that names what there is instead.
-pub(crate) fn position(table: &Table, column: &str) -> Result<usize, Failure> {
+pub fn position(table: &Table, column: &str) -> Result<usize, Failure> {
     table.position(column).ok_or_else(|| {
         let names = listed(table.columns.iter().map(|column| column.name.as_str()));
         failure(
@@ -51,11 +51,7 @@ pub(crate) fn position(table: &Table, column: &str) -> Result<usize, Failure> {
 }
 
 /// The table of one file that is meant, with all its rows.
-pub(crate) fn table(
-    book: Book,
-    worksheet: Option<&str>,
-    columns: &[&str],
-) -> Result<Table, Failure> {
+pub fn table(book: Book, worksheet: Option<&str>, columns: &[&str]) -> Result<Table, Failure> {
     let file = book.file.clone();
     let no_table = || {
         failure(

@@ -94,7 +94,7 @@ impl Lines<'_> {
 }
 
 /// The separator that stands equally often on the most lines.
-pub(crate) fn separator(text: &str) -> u8 {
+pub fn separator(text: &str) -> u8 {
     let lines: Vec<&str> = text
         .lines()
         .filter(|line| !line.trim().is_empty())

@@ -2,9 +2,9 @@
 
 use std::cmp::Ordering;
 
-use crate::bindings::exports::cloister::sheet::sheet::{Failure, Fault, Grain, Key, Kind};
+use crate::asked::{Grain, Key, Kind};
 use crate::cell::Cell;
-use crate::failure::{failure, holds};
+use crate::failure::{Failure, Fault, failure, holds};
 use crate::period::quarter;
 use crate::select::position;
 use crate::table::Table;

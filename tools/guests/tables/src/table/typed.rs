@@ -22,7 +22,7 @@ enum Reading {
 type Places = Vec<(usize, usize)>;
 
 /// Give every value the kind that its column has; says which columns could be read in two ways and stay texts.
-pub(crate) fn typed(worksheet: &mut Worksheet) -> Vec<String> {
+pub fn typed(worksheet: &mut Worksheet) -> Vec<String> {
     let below = heading::find(&worksheet.rows).map_or(0, |(top, _)| top.saturating_add(1));
     let mut columns: BTreeMap<u32, Places> = BTreeMap::new();
     for (at, row) in worksheet.rows.iter().enumerate().skip(below) {

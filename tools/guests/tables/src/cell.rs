@@ -10,12 +10,17 @@ use values::text::order_folded;
 
 /// A value as it stands in a worksheet. Numbers are always finite. Most texts are short, and a short one needs no memory of its own.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) enum Cell {
+pub enum Cell {
     #[default]
+    /// Nothing.
     Empty,
+    /// Without outer blanks, and never blank.
     Text(SmolStr),
+    /// Finite.
     Number(f64),
+    /// A moment; a day is its midnight.
     Date(DateTime),
+    /// True or false.
     Truth(bool),
 }
 
@@ -26,7 +31,7 @@ const POWERS: [f64; 16] = [
 
 impl Cell {
     /// Text without outer blanks; blank text is an empty cell.
-    pub(crate) fn text(text: &str) -> Self {
+    pub fn text(text: &str) -> Self {
         match text.trim() {
             "" => Self::Empty,
             text => Self::Text(text.into()),
@@ -34,7 +39,7 @@ impl Cell {
     }
 
     /// A finite number, otherwise an empty cell.
-    pub(crate) fn number(number: f64) -> Self {
+    pub fn number(number: f64) -> Self {
         // Adding zero makes of minus zero zero, which a person cannot tell apart.
         if number.is_finite() {
             Self::Number(number + 0.0)
@@ -44,7 +49,7 @@ impl Cell {
     }
 
     /// The nearest number that a worksheet can hold.
-    pub(crate) fn decimal(number: Decimal) -> Self {
+    pub fn decimal(number: Decimal) -> Self {
         // Where both halves are exact, so is all but the last step, which rounds correctly.
         let power = usize::try_from(number.scale()).ok();
         if let Some(power) = power.and_then(|scale| POWERS.get(scale))
@@ -56,12 +61,13 @@ impl Cell {
         number.to_string().parse().map_or(Self::Empty, Self::number)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
         matches!(self, Self::Empty)
     }
 
     /// Numbers as plain decimals, dates as ISO 8601, an empty cell as an empty text.
-    pub(crate) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         match self {
             Self::Empty => String::new(),
             Self::Text(text) => text.to_string(),
@@ -75,7 +81,7 @@ impl Cell {
     }
 
     /// Ascending: numbers, dates, truths, texts (without regard to case), and empty cells last.
-    pub(crate) fn order(&self, other: &Self) -> Ordering {
+    pub fn order(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Number(left), Self::Number(right)) => left.total_cmp(right),
             (Self::Date(left), Self::Date(right)) => left.cmp(right),
@@ -97,7 +103,7 @@ impl Cell {
 }
 
 /// The decimal that a person reads in the cell: 15 significant digits, as spreadsheets show them. `None` beyond 28 digits.
-pub(crate) fn exact(number: f64) -> Option<Decimal> {
+pub fn exact(number: f64) -> Option<Decimal> {
     cents(number).or_else(|| rounded(number))
 }
 

@@ -1,21 +1,33 @@
 //! What a function found: typed for the workbook, as text for the planner.
 
-use crate::bindings::exports::cloister::sheet::sheet::{self as wit, Direction};
+use crate::asked::{Direction, Listing};
 use crate::cell::{Cell, exact};
 use crate::limits::LIMITS;
 
 /// Decimals of an average in a result; the workbook has them all.
 const ROUNDED: u32 = 4;
 
+/// How the numbers of a column are written where a person reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// As they are: whole ones, rates, measurements.
+    Plain,
+    /// With two decimals and groups of thousands, as money is.
+    Cents,
+}
+
 /// A column of a result.
 #[derive(Clone, Debug)]
-pub(crate) struct Heading {
-    pub(crate) name: String,
-    pub(crate) rounded: Option<u32>,
+pub struct Heading {
+    /// What it is called.
+    pub name: String,
+    /// Decimals in a result, where the numbers may have some without end.
+    pub rounded: Option<u32>,
 }
 
 impl Heading {
-    pub(crate) fn plain(name: String) -> Self {
+    /// A column whose numbers are shown as they are.
+    pub fn plain(name: String) -> Self {
         Self {
             name,
             rounded: None,
@@ -23,7 +35,7 @@ impl Heading {
     }
 
     /// A column whose numbers may have decimals without end.
-    pub(crate) fn rounded(name: String) -> Self {
+    pub fn rounded(name: String) -> Self {
         Self {
             name,
             rounded: Some(ROUNDED),
@@ -32,17 +44,21 @@ impl Heading {
 }
 
 /// A result before it is shown or written.
-pub(crate) struct Found {
-    pub(crate) headings: Vec<Heading>,
-    pub(crate) rows: Vec<Vec<Cell>>,
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The columns in their order.
+    pub headings: Vec<Heading>,
+    /// As many cells each as there are columns.
+    pub rows: Vec<Vec<Cell>>,
     /// A row below the others that measures all of them.
-    pub(crate) foot: Option<Vec<Cell>>,
-    pub(crate) notes: Vec<String>,
+    pub foot: Option<Vec<Cell>>,
+    /// What was left out, as sentences.
+    pub notes: Vec<String>,
 }
 
 impl Found {
     /// Order by the values at one place; empty cells stay last, equals keep their order.
-    pub(crate) fn order_by(&mut self, at: usize, direction: Direction) {
+    pub fn order_by(&mut self, at: usize, direction: Direction) {
         let value = |row: &[Cell]| row.get(at).cloned().unwrap_or_default();
         self.rows.sort_by(|left, right| {
             let (left, right) = (value(left), value(right));
@@ -55,7 +71,26 @@ impl Found {
         });
     }
 
-    pub(crate) fn limit(&mut self, limit: Option<u32>, what: &str) {
+    /// Money-like where any number has up to two decimals or some without end, plain where none has any, or some have more.
+    pub fn numbers(&self, column: usize) -> Numbers {
+        let endless = self
+            .headings
+            .get(column)
+            .is_some_and(|heading| heading.rounded.is_some());
+        let cells = self.rows.iter().filter_map(|row| row.get(column));
+        let numbers = cells.filter_map(|cell| match cell {
+            Cell::Number(number) => exact(*number),
+            _ => None,
+        });
+        match numbers.map(|number| number.scale()).max() {
+            _ if endless => Numbers::Cents,
+            Some(1..=2) => Numbers::Cents,
+            _ => Numbers::Plain,
+        }
+    }
+
+    /// Keep the first rows, and note how many of what there were.
+    pub fn limit(&mut self, limit: Option<u32>, what: &str) {
         let all = self.rows.len();
         let Some(limit) = limit
             .and_then(|limit| usize::try_from(limit).ok())
@@ -69,7 +104,7 @@ impl Found {
     }
 
     /// As texts, the first rows only.
-    pub(crate) fn into_table(mut self) -> wit::Table {
+    pub fn into_table(mut self) -> Listing {
         let total = self.rows.len();
         if total > LIMITS.result_rows {
             self.notes.push(format!(
@@ -84,7 +119,7 @@ impl Found {
                 .map(|(cell, heading)| shown_in(cell, heading))
                 .collect()
         });
-        wit::Table {
+        Listing {
             rows: rows.collect(),
             columns: self
                 .headings
