@@ -32,6 +32,8 @@ pub(crate) struct Scope {
     pub(crate) agent: String,
     pub(crate) manifest: Digest,
     pub(crate) policy: Digest,
+    /// The one that planned, so that another is asked about anew.
+    pub(crate) model: Digest,
     /// All that are pinned, so that a tool that was changed is asked about anew.
     pub(crate) tools: Digest,
     pub(crate) tool: String,
@@ -64,15 +66,17 @@ impl Scope {
             agent,
             manifest,
             policy,
+            model,
             tools,
             tool,
             folders,
         } = other;
-        (agent, manifest, policy, tools, tool)
+        (agent, manifest, policy, model, tools, tool)
             == (
                 &self.agent,
                 &self.manifest,
                 &self.policy,
+                &self.model,
                 &self.tools,
                 &self.tool,
             )
@@ -124,7 +128,7 @@ impl Remembered {
     /// What becomes of it, for the person who is about to give it.
     pub(crate) fn offer(&self) -> String {
         format!(
-            "For {} {} without this question, while manifest, policy and tools stay as they are. Nothing is replaced, moved or deleted so, and what is \
+            "For {} {} without this question, while manifest, policy, model and tools stay as they are. Nothing is replaced, moved or deleted so, and what is \
              unusual is asked about all the same.\nAnswer `remember` to release this and have it so; `cloister consent list` and `revoke` name it and end it.",
             counted(self.days, "day"),
             self.scope.sentence()

@@ -18,6 +18,7 @@ fn scope(folders: &[&str]) -> Scope {
         agent: "helper".to_owned(),
         manifest: Digest::of("manifest"),
         policy: Digest::of("policy"),
+        model: Digest::of("model"),
         tools: Digest::of("tools"),
         tool: "sheet.summarize".to_owned(),
         folders: folders.iter().map(PathBuf::from).collect(),
@@ -102,10 +103,11 @@ fn an_answer_covers_its_scope_and_nothing_beside_it() {
     for folders in [&["/f/a/deep"][..], &["/f"], &["/f/a", "/g"]] {
         assert!(!covered(&scope(folders)), "{folders:?}");
     }
-    let edits: [fn(&mut Scope); 5] = [
+    let edits: [fn(&mut Scope); 6] = [
         |s| s.agent.push('x'),
         |s| s.manifest = Digest::of("x"),
         |s| s.policy = Digest::of("x"),
+        |s| s.model = Digest::of("x"),
         |s| s.tools = Digest::of("x"),
         |s| s.tool.push('x'),
     ];

@@ -134,6 +134,7 @@ impl Begun {
         } = terms;
         let tenure = Tenure::begin(&house.home, &report.session, clock);
         let mut opened = Opened {
+            model: weights(&pin),
             quarantine: Arc::new(quarantine),
             survey: Arc::new(survey),
             journal,
@@ -308,7 +309,7 @@ fn first_entry(
         version: terms.manifest.version(),
         model: pin.name().as_str(),
         manifest: terms.manifest_digest,
-        weights: Digest::from_bytes(*pin.sha256().bytes()),
+        weights: weights(pin),
         until: terms.negotiated.grants.until().0,
     };
     let user = account();
@@ -324,6 +325,11 @@ fn first_entry(
     )?;
     report.session = session;
     Ok(journal)
+}
+
+/// The digest of a pinned model's file, as the ledger has it.
+pub(super) fn weights(pin: &Pin) -> Digest {
+    Digest::from_bytes(*pin.sha256().bytes())
 }
 
 /// Bind the session's key, born here, to everything it stands for, and write the first entry.

@@ -41,6 +41,7 @@ impl Opened {
             agent: self.manifest.agent().to_owned(),
             manifest: self.manifest_digest,
             policy: self.house.policy,
+            model: self.model,
             tools: self.house.tools,
             tool: step.tool.clone(),
             folders,

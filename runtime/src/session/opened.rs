@@ -38,6 +38,8 @@ pub(crate) struct Opened {
     pub(crate) house: House,
     pub(crate) manifest: Manifest,
     pub(crate) manifest_digest: Digest,
+    /// The weights of the model that plans.
+    pub(crate) model: Digest,
     pub(crate) folder: PathBuf,
     pub(crate) grants: Grants,
     pub(crate) session: Session,

@@ -13,7 +13,7 @@ use cloister_policies::Mode;
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Moment, Quarantine};
 
-use super::begin::{Begun, MANIFEST_BYTES, this_binary};
+use super::begin::{Begun, MANIFEST_BYTES, this_binary, weights};
 use super::{House, Job, Until, later, story};
 use crate::commands::Desk;
 use crate::consent::Asking;
@@ -122,11 +122,7 @@ impl Record {
             ("the binary", then.runtime, this_binary()?),
             ("the policy", then.policy, house.policy),
             ("the lock of the tools", then.tools, house.tools),
-            (
-                "the model",
-                then.model,
-                Digest::from_bytes(*pin.sha256().bytes()),
-            ),
+            ("the model", then.model, weights(&pin)),
         ];
         match now.iter().find(|(_, then, now)| then != now) {
             None => Ok(()),
