@@ -4,7 +4,7 @@ use cloister_policies::ReleaseTerms;
 use cloister_tools::Effects;
 
 use super::judged::Step;
-use super::later::recorded;
+use super::later::answers;
 use super::opened::Opened;
 use crate::commands::Desk;
 use crate::consent::Asking;
@@ -48,7 +48,7 @@ impl Opened {
         };
         let home = &self.house.home;
         let given = self.tenure.clock.for_policy().0;
-        let standing = Memory::of(home).standing(&scope, given, days, || recorded(home))?;
+        let standing = Memory::of(home).standing(&scope, given, days, || answers(home))?;
         Ok(match standing {
             Some(id) => Earlier::Given(id),
             None => Earlier::Offered(Remembered { scope, given, days }),
