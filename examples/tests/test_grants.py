@@ -164,12 +164,19 @@ class Remembered(Case):
         manifest = self.work / "manifest.json"
         text = manifest.read_text(encoding="utf-8")
         manifest.write_text(text + "\n", encoding="utf-8")
-        self.asked("n")
-        manifest.write_text(text, encoding="utf-8")
-
         file = self.home.path / "consent" / f"{kept['id']}.json"
         saved = file.read_bytes()
+        # While a session runs the ledger cannot be told; the file is gone at once, and a second try tells the ledger too.
+        with self.home.at_terminal(self.work, "run", "--manifest", "manifest.json", REPLACE) as terminal:
+            terminal.expect(QUESTION)
+            self.assert_code(self.home.call("consent", "revoke", kept["id"]), FAILED)
+            self.assertFalse(file.exists())
+            terminal.press("n\r")
+            self.assertEqual(terminal.wait(300), REFUSED, terminal.seen)
+        manifest.write_text(text, encoding="utf-8")
+
         self.assert_code(self.home.call("consent", "revoke", kept["id"]), DONE)
+        self.assertEqual(bodies(self.home, "note")[-1], {"about": "consent", "text": f"revoke {kept['id']}"})
         self.assertEqual(self.listed(), [])
         self.assert_code(self.home.call("consent", "revoke", kept["id"]), FAILED)
         self.asked("n")

@@ -1,7 +1,9 @@
 //! What becomes of a thing in quarantine after its session has ended. A release and a discard are each a short session of their own;
 //! a release has the same question and the same records as in a run.
 
-use cloister_attest::{AttestError, Body, Change, Entry, Report as LedgerReport, Verdict};
+use cloister_attest::{
+    AttestError, Body, Change, ENTRIES_FILE, Entry, Report as LedgerReport, Verdict,
+};
 use cloister_tools::{Effect, Effects, Quarantine, Released};
 use serde_json::Map;
 
@@ -118,6 +120,15 @@ pub(crate) fn recorded(home: &Home) -> Result<Vec<Entry>, Failure> {
 pub(super) fn answers(home: &Home) -> Result<Notes, Failure> {
     let (entries, report) = verified(home)?;
     Ok(Notes::of(entries, |first| report.attests(first)))
+}
+
+/// Whether the ledger still has an answer of this name, attested or not: what does not count may be taken back as well.
+pub(crate) fn has_answer(home: &Home, id: &str) -> Result<bool, Failure> {
+    if !home.ledger().join(ENTRIES_FILE).exists() {
+        return Ok(false);
+    }
+    let notes = Notes::of(recorded(home)?, |_| true);
+    Ok(notes.stands(id).is_some())
 }
 
 fn verified(home: &Home) -> Result<(Vec<Entry>, LedgerReport), Failure> {
