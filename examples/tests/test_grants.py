@@ -188,7 +188,9 @@ class Remembered(Case):
 
     def test_an_answer_that_nobody_gave_is_none(self):
         """A file in the right form, with the right name, that the ledger knows nothing of."""
-        self.asked("remember")
+        # Typed in full it shows the page first, as the letter does.
+        shown = self.asked("remember", "remember")
+        self.assertIn("For 7 days `letter-helper` may make new files in", shown)
         (kept,) = self.listed()
         shutil.rmtree(self.home.ledger)
         self.again()
