@@ -72,6 +72,15 @@ class Replay(Case):
         self.assert_code(self.replay(self.folder / "letters", session), DONE)
         self.assertEqual(self.home.entries()[before]["kind"], "session-start")
 
+    def test_a_session_that_planned_only_is_planned_again(self):
+        work = letters(self.folder / "letters")
+        self.assert_code(self.home.call("plan", "--manifest", work / "manifest.json", RENAME), DONE)
+        planned = self.home.entries()[-1]["session"]
+        self.assert_code(self.replay(work, planned), DONE)
+        own = [entry["kind"] for entry in self.home.entries() if entry["session"] == self.home.entries()[-1]["session"]]
+        self.assertIn("plan", own)
+        self.assertNotIn("call-intent", own)
+
     def test_what_cannot_be_done_again_is_said(self):
         self.assert_code(self.replay(self.again, "ab" * 16), FAILED)
         self.home.run(letters(self.folder / "letters"), RENAME, unattended=())

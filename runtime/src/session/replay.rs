@@ -14,7 +14,7 @@ use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Moment, Quarantine};
 
 use super::begin::{Begun, MANIFEST_BYTES, this_binary, weights};
-use super::{House, Job, Until, later, story};
+use super::{ANSWER, House, Job, Until, later, story};
 use crate::commands::Desk;
 use crate::consent::Asking;
 use crate::counted::counted;
@@ -62,7 +62,7 @@ pub(crate) fn replay(
             Some(_) => Mode::Unattended,
             None => Mode::Attended,
         },
-        until: Until::Effects,
+        until: record.until(),
     };
     let mind = mind::start(job.device)?;
     let (mut opened, model) = Begun::begin(&job, house, mind, desk, report)?.into_parts();
@@ -140,6 +140,19 @@ impl Record {
             Body::SessionEnd(end) => Some(end.outcome.clone()),
             _ => None,
         })
+    }
+
+    /// How far it went: a session that did what it was to do, but called nothing and answered nothing, was to plan only.
+    fn until(&self) -> Until {
+        let acts = |entry: &Entry| match &entry.body {
+            Body::CallIntent(_) => true,
+            Body::Note(note) => note.about == ANSWER,
+            _ => false,
+        };
+        match self.ended().as_deref() {
+            Some("done") if !self.entries.iter().any(acts) => Until::Judged,
+            _ => Until::Effects,
+        }
     }
 
     pub(super) fn session(&self) -> &str {
