@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::journal::Journal;
 use super::tenure::Tenure;
-use super::{Job, Opened, refused};
+use super::{Job, Opened, refused, replay};
 use crate::clock::{self, Clock};
 use crate::commands::policy::folder_of;
 use crate::commands::{Desk, device_name};
@@ -343,6 +343,7 @@ fn write_first(
     clock: Clock,
 ) -> Result<(Journal, String), Failure> {
     let mut folder = LedgerFolder::open(&house.home.ledger(), &house.home.scratch())?;
+    replay::sweep(&house.home); // under the ledger's lock, so no replay runs
     let files = folder.files()?;
     let borrowed = Files {
         entries: files.entries.as_slice(),

@@ -25,6 +25,9 @@ use crate::mind;
 use crate::report::Report;
 use said::Said;
 
+/// How the name of the folder in `run` begins in which a replay's outputs wait.
+const ASIDE: &str = "replay-";
+
 /// What the ledger keeps of a session that planned something.
 pub(crate) struct Record {
     session: String,
@@ -66,7 +69,7 @@ pub(crate) fn replay(
     };
     let mind = mind::start(job.device)?;
     let (mut opened, model) = Begun::begin(&job, house, mind, desk, report)?.into_parts();
-    let aside = home.scratch().join(format!("replay-{}", report.session));
+    let aside = home.scratch().join(format!("{ASIDE}{}", report.session));
     let ended = record.ended();
     let told = (|| {
         opened.repeat(record, Quarantine::open(&aside)?)?;
@@ -77,6 +80,16 @@ pub(crate) fn replay(
     let told = opened.journal.close(told);
     let _ = std::fs::remove_dir_all(&aside); // nobody looks for anything there
     told
+}
+
+/// Take away what replays that were killed left behind: documents in clear, which nobody would look for.
+pub(super) fn sweep(home: &Home) {
+    let all = std::fs::read_dir(home.scratch()).into_iter().flatten();
+    for item in all.flatten() {
+        if item.file_name().to_string_lossy().starts_with(ASIDE) {
+            let _ = std::fs::remove_dir_all(item.path()); // tried again by the next session
+        }
+    }
 }
 
 impl Record {
@@ -256,5 +269,24 @@ impl super::Opened {
             seed.wrapping_mul(31).wrapping_add(u64::from(byte))
         });
         Moment { unix_millis, seed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_replay_left_is_swept_away_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().to_owned());
+        let left = home.scratch().join("replay-0011223344556677/q1");
+        let beside = home.scratch().join("revoked");
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::create_dir_all(&beside).unwrap();
+        std::fs::write(left.join("data"), "a document").unwrap();
+        sweep(&home);
+        assert!(!left.exists() && beside.exists());
+        assert_eq!(std::fs::read_dir(home.scratch()).unwrap().count(), 1);
     }
 }
