@@ -1,9 +1,10 @@
-//! The reader that trusts only the roots: one pass, bounded memory, and the first thing that is wrong (SPEC.md section 11). Pure.
+//! The reader that trusts only the roots: one pass, bounded memory (and a number for each attested session), and the first thing that is wrong
+//! (SPEC.md section 11). Pure.
 
 mod counter;
 mod proof;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
@@ -62,6 +63,9 @@ pub struct Report {
     sessions: u64,
     /// Sessions attested by an enrolled key of an accepted kind.
     attested: u64,
+    /// Which they are, each by the number of its first entry. A session's name would do worse: it is the beginning of a hash.
+    #[serde(skip)]
+    begun_attested: BTreeSet<u64>,
     /// Hash of the last good line.
     head: Digest,
     /// Of a proof: what it proves.
@@ -88,6 +92,11 @@ impl Report {
     /// Sessions attested by an enrolled key of an accepted kind.
     pub fn attested(&self) -> u64 {
         self.attested
+    }
+
+    /// Whether the session whose first entry has this number is attested by an enrolled key of an accepted kind.
+    pub fn attests(&self, first: u64) -> bool {
+        self.begun_attested.contains(&first)
     }
 
     /// Hash of the last good line.
@@ -260,7 +269,8 @@ struct Walk<'a> {
     /// The walk has passed the checkpoint and it held.
     anchored: bool,
     sessions: u64,
-    attested: u64,
+    /// The first entries of attested sessions.
+    attested: BTreeSet<u64>,
     /// The last session answered the challenge.
     fresh: bool,
     /// The public area of the session's attestation key.
@@ -285,7 +295,7 @@ impl<'a> Walk<'a> {
             checkpoint: None,
             anchored: false,
             sessions: 0,
-            attested: 0,
+            attested: BTreeSet::new(),
             fresh: false,
             ak: None,
             answer: None,
@@ -400,7 +410,7 @@ impl<'a> Walk<'a> {
 
     fn trust(&mut self, id: SessionId, kind: Attestation) {
         if self.roots.accepts(kind) {
-            self.attested = self.attested.saturating_add(1);
+            self.attested.insert(self.good.size);
         } else {
             self.doubt(format!(
                 "session {id} is attested by `{kind}`, which the roots do not accept"
@@ -550,7 +560,8 @@ impl<'a> Walk<'a> {
             verdict,
             entries: good.size,
             sessions,
-            attested,
+            attested: attested.len() as u64,
+            begun_attested: attested,
             head: good.head,
             proves,
         }

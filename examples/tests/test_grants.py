@@ -164,12 +164,19 @@ class Remembered(Case):
         manifest = self.work / "manifest.json"
         text = manifest.read_text(encoding="utf-8")
         manifest.write_text(text + "\n", encoding="utf-8")
-        self.asked("n")
-        manifest.write_text(text, encoding="utf-8")
-
         file = self.home.path / "consent" / f"{kept['id']}.json"
         saved = file.read_bytes()
+        # While a session runs the ledger cannot be told; the file is gone at once, and a second try tells the ledger too.
+        with self.home.at_terminal(self.work, "run", "--manifest", "manifest.json", REPLACE) as terminal:
+            terminal.expect(QUESTION)
+            self.assert_code(self.home.call("consent", "revoke", kept["id"]), FAILED)
+            self.assertFalse(file.exists())
+            terminal.press("n\r")
+            self.assertEqual(terminal.wait(300), REFUSED, terminal.seen)
+        manifest.write_text(text, encoding="utf-8")
+
         self.assert_code(self.home.call("consent", "revoke", kept["id"]), DONE)
+        self.assertEqual(bodies(self.home, "note")[-1], {"about": "consent", "text": f"revoke {kept['id']}"})
         self.assertEqual(self.listed(), [])
         self.assert_code(self.home.call("consent", "revoke", kept["id"]), FAILED)
         self.asked("n")
@@ -181,7 +188,9 @@ class Remembered(Case):
 
     def test_an_answer_that_nobody_gave_is_none(self):
         """A file in the right form, with the right name, that the ledger knows nothing of."""
-        self.asked("remember")
+        # Typed in full it shows the page first, as the letter does.
+        shown = self.asked("remember", "remember")
+        self.assertIn("For 7 days `letter-helper` may make new files in", shown)
         (kept,) = self.listed()
         shutil.rmtree(self.home.ledger)
         self.again()

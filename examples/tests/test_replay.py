@@ -28,6 +28,8 @@ class Replay(Case):
 
     def test_a_session_comes_out_the_same_and_changes_nothing(self):
         before, first = snapshot(self.again), self.home.entries()
+        left = self.home.path / "run/replay-0011223344556677/q1"  # by one that was killed
+        left.mkdir(parents=True)
         run = self.home.call("audit", "replay", self.session, "--manifest", self.again / "manifest.json")
         self.assert_code(run, DONE)
         self.assertRegex(run.out, rf"^\d+ records of session {self.session} came out the same\n$")
@@ -71,6 +73,15 @@ class Replay(Case):
         before = len(self.home.entries())
         self.assert_code(self.replay(self.folder / "letters", session), DONE)
         self.assertEqual(self.home.entries()[before]["kind"], "session-start")
+
+    def test_a_session_that_planned_only_is_planned_again(self):
+        work = letters(self.folder / "letters")
+        self.assert_code(self.home.call("plan", "--manifest", work / "manifest.json", RENAME), DONE)
+        planned = self.home.entries()[-1]["session"]
+        self.assert_code(self.replay(work, planned), DONE)
+        own = [entry["kind"] for entry in self.home.entries() if entry["session"] == self.home.entries()[-1]["session"]]
+        self.assertIn("plan", own)
+        self.assertNotIn("call-intent", own)
 
     def test_what_cannot_be_done_again_is_said(self):
         self.assert_code(self.replay(self.again, "ab" * 16), FAILED)

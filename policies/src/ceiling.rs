@@ -36,7 +36,7 @@ pub struct Ceiling {
     models: BTreeSet<BTreeSet<String>>,
     /// The longest life of grants, seconds.
     ttl_seconds: u64,
-    /// The most calls of a session that use one capability.
+    /// The most calls of a session that use capabilities of one name.
     max_uses: u64,
     /// The longest that an answer may be remembered, days.
     remember_days: u64,
@@ -205,7 +205,7 @@ impl Ceiling {
         self.ttl_seconds
     }
 
-    /// The most calls of a session that may use one capability of its manifest.
+    /// The most calls of a session that may use capabilities of one name.
     #[must_use]
     pub const fn max_uses(&self) -> u64 {
         self.max_uses

@@ -22,7 +22,6 @@
 //! }
 //! ```
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -199,9 +198,9 @@ impl Permit {
         self.drawn.until
     }
 
-    /// The capabilities that it draws on, by their places in the manifest.
-    pub(crate) const fn capabilities(&self) -> &BTreeSet<usize> {
-        &self.drawn.capabilities
+    /// What it draws on.
+    pub(crate) const fn drawn(&self) -> &Drawn {
+        &self.drawn
     }
 
     /// Gives up the leave and hands the call back.

@@ -45,7 +45,7 @@ impl Bundle {
         session: &Session,
         now: UnixMillis,
     ) -> Explanation {
-        let mut verdict = self.weigh(call, grants, session, now);
+        let mut verdict = self.weigh(call, grants, session, now).verdict;
         verdict
             .said
             .sort_by_key(|said| std::cmp::Reverse(said.decision));

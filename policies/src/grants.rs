@@ -14,6 +14,9 @@ use crate::rego::Said;
 use crate::request::ManifestView;
 use crate::session::UnixMillis;
 
+/// The capability that grants tools.
+pub(crate) const TOOL: &str = "tool:use";
+
 /// What a call does to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,14 +65,24 @@ pub(crate) struct NamePattern {
     pub(crate) glob: GlobMatcher,
 }
 
-/// How often and until when one thing of a capability may be used. What the capability lists is counted together.
+/// How often and until when one thing of a capability may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lease {
-    /// The capability's place in the manifest.
+    /// What the manifest says of it; nothing for a tool that it does not name because it names none.
+    pub(crate) asked: Option<Asked>,
+    /// So many calls of the session the layers below let use a capability of this name; [`u64::MAX`] for any number. A manifest that lists a
+    /// capability more often has no more of them.
+    pub(crate) most: u64,
+    pub(crate) until: UnixMillis,
+}
+
+/// A capability as it stands in the manifest. What it lists is counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Its place there.
     pub(crate) capability: usize,
     /// So many calls of the session; [`u64::MAX`] for any number.
     pub(crate) uses: u64,
-    pub(crate) until: UnixMillis,
 }
 
 /// One thing that is granted, on these terms.
@@ -79,10 +92,11 @@ pub(crate) struct Leased<T> {
     pub(crate) lease: Lease,
 }
 
-/// What a call draws on: the capabilities that it uses, each once, and the first end among them.
+/// What a call draws on: the capabilities that it uses, each once, by their places in the manifest and by their names, and the first end among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Drawn {
     pub(crate) capabilities: BTreeSet<usize>,
+    pub(crate) names: BTreeSet<&'static str>,
     pub(crate) until: UnixMillis,
 }
 
@@ -102,12 +116,16 @@ pub struct Grants {
     pub(crate) paths: Vec<Leased<(Op, Pattern)>>,
     pub(crate) tools: Option<Vec<Leased<NamePattern>>>,
     pub(crate) models: Option<Vec<NamePattern>>,
+    /// When they were negotiated; every end is counted from here.
+    pub(crate) since: UnixMillis,
     pub(crate) until: UnixMillis,
     pub(crate) reserved: Vec<PathBuf>,
     /// What the layers below leave of all that.
     pub(crate) ceiling: Ceiling,
-    /// How many calls have used each capability.
+    /// How many calls have used each capability of the manifest.
     pub(crate) spent: BTreeMap<usize, u64>,
+    /// How many calls have used any capability of a name.
+    pub(crate) used: BTreeMap<&'static str, u64>,
 }
 
 impl Grants {
@@ -143,17 +161,29 @@ impl Grants {
 
     /// Counts the call of `permit`, which is about to run, as a use of each capability that it draws on.
     pub fn spend(&mut self, permit: &Permit) {
-        for capability in permit.capabilities() {
+        let drawn = permit.drawn();
+        for capability in &drawn.capabilities {
             let spent = self.spent.entry(*capability).or_default();
             *spent = spent.saturating_add(1);
         }
+        for name in &drawn.names {
+            let used = self.used.entry(*name).or_default();
+            *used = used.saturating_add(1);
+        }
     }
 
-    /// What `call` would use, each path and the tool by the first capability that still stands; or why there is none. What is not granted at all
-    /// is for [`covers`](Self::covers) and [`allows_tool`](Self::allows_tool) to say.
-    pub(crate) fn draw(&self, call: &Call, now: UnixMillis) -> Result<Drawn, Said> {
+    /// What `call` would use, each path and the tool by the first capability that still stands; or why there is none. `implied` is what stands for
+    /// the tool where the manifest names none. What is not granted at all is for [`covers`](Self::covers) and
+    /// [`allows_tool`](Self::allows_tool) to say.
+    pub(crate) fn draw(
+        &self,
+        call: &Call,
+        implied: Option<&Lease>,
+        now: UnixMillis,
+    ) -> Result<Drawn, Said> {
         let mut drawn = Drawn {
             capabilities: BTreeSet::new(),
+            names: BTreeSet::new(),
             until: self.until,
         };
         for Resource { op, path, .. } in call.resources() {
@@ -169,8 +199,8 @@ impl Grants {
         let leases = self.tools.iter().flatten();
         let leases = leases.filter(|leased| is_one(&leased.item, &named));
         self.take(
-            "tool:use",
-            leases.map(|leased| &leased.lease),
+            TOOL,
+            leases.map(|leased| &leased.lease).chain(implied),
             now,
             &mut drawn,
         )?;
@@ -180,30 +210,40 @@ impl Grants {
     /// The first of these leases that still stands; the reason of the last one, where none does.
     fn take<'a>(
         &self,
-        name: &str,
+        name: &'static str,
         leases: impl Iterator<Item = &'a Lease>,
         now: UnixMillis,
         drawn: &mut Drawn,
     ) -> Result<(), Said> {
+        let used = self.used.get(name).copied().unwrap_or(0);
         let mut over = Ok(());
         for lease in leases {
-            let spent = self.spent.get(&lease.capability).copied().unwrap_or(0);
             if now >= lease.until {
                 let reason = format!("the time for which {name} was granted is over");
                 over = Err(Said::forbid("builtin.expired", reason));
-            } else if spent >= lease.uses {
+            } else if let Some(bound) = self.used_up(lease, used) {
                 let reason = format!(
                     "{name} was granted for {} of a session, and as many come before this one",
-                    calls(lease.uses)
+                    calls(bound)
                 );
                 over = Err(Said::forbid("builtin.uses", reason));
             } else {
-                drawn.capabilities.insert(lease.capability);
+                let asked = lease.asked.map(|asked| asked.capability);
+                drawn.capabilities.extend(asked);
+                drawn.names.insert(name);
                 drawn.until = drawn.until.min(lease.until);
                 return Ok(());
             }
         }
         over
+    }
+
+    /// The bound that leaves no use of this, where calls have `used` its capability's name so often already: the manifest's own, or the layers'.
+    fn used_up(&self, lease: &Lease, used: u64) -> Option<u64> {
+        let spent = |asked: &Asked| self.spent.get(&asked.capability).copied().unwrap_or(0);
+        let own = lease.asked.filter(|asked| spent(asked) >= asked.uses);
+        let layers = (used >= lease.most).then_some(lease.most);
+        own.map(|asked| asked.uses).or(layers)
     }
 
     /// Whether the tool function (`sheet.summarize`) may be used. All may, where the manifest has no `tool:use`.
@@ -273,7 +313,7 @@ fn is_one(name: &NamePattern, any_of: &[&str]) -> bool {
 }
 
 /// The package of a tool function.
-fn package(tool: &str) -> &str {
+pub(crate) fn package(tool: &str) -> &str {
     tool.split_once('.').map_or(tool, |(package, _)| package)
 }
 

@@ -4,13 +4,19 @@ use crate::bundle::Bundle;
 use crate::call::Call;
 use crate::ceiling::Ceiling;
 use crate::decision::{Decision, Refusal, Rule};
-use crate::grants::{Grants, Op};
+use crate::grants::{Drawn, Grants, Op};
 use crate::limits::LIMITS;
 use crate::manifest::Manifest;
 use crate::rego::{Outcome, Said};
 use crate::request::{CallView, GrantsView, Input, Kind, Request, SessionView};
 use crate::session::{AttestationKind, Session, UnixMillis};
 use crate::verdict::Verdict;
+
+/// What is said to a call, and what it would draw on where there is something.
+pub(crate) struct Weighed {
+    pub(crate) verdict: Verdict,
+    drawn: Option<Drawn>,
+}
 
 impl Bundle {
     /// Judges one call. Whatever the rules say, a call outside the grants, after their end or their last use, or of a tool not granted is forbidden.
@@ -21,16 +27,16 @@ impl Bundle {
         session: &Session,
         now: UnixMillis,
     ) -> Decision {
-        let verdict = self.weigh(&call, grants, session, now);
-        match (verdict.decision, grants.draw(&call, now)) {
-            (Outcome::Permit, Ok(drawn)) => Decision::permit(call, verdict.by(), drawn),
-            (Outcome::Ask, Ok(drawn)) => {
+        let Weighed { verdict, drawn } = self.weigh(&call, grants, session, now);
+        match (verdict.decision, drawn) {
+            (Outcome::Permit, Some(drawn)) => Decision::permit(call, verdict.by(), drawn),
+            (Outcome::Ask, Some(drawn)) => {
                 let most = LIMITS.remember_days.min(session.device.remember_days());
                 let days = verdict.remember_days.min(most);
                 Decision::ask(call, verdict.by(), drawn, days)
             }
             // Where there is nothing to draw on, the verdict forbids too.
-            (Outcome::Forbid, _) | (_, Err(_)) => Decision::forbid(&call, verdict.by()),
+            (Outcome::Forbid, _) | (_, None) => Decision::forbid(&call, verdict.by()),
         }
     }
 
@@ -41,7 +47,7 @@ impl Bundle {
         grants: &Grants,
         session: &Session,
         now: UnixMillis,
-    ) -> Verdict {
+    ) -> Weighed {
         let mut said = match call_input(call, grants, session, now) {
             Some(input) => self.rego.ask(Kind::Call, &input),
             None => vec![Said::forbid(
@@ -51,7 +57,11 @@ impl Bundle {
         };
         // The rules come first: where both forbid, theirs is the better sentence.
         said.extend(ceiling(call, grants, now));
-        answerable(call, Verdict::of(said))
+        let implied = self.implied(call, grants, session, now);
+        let drawn = implied.and_then(|implied| grants.draw(call, implied.as_ref(), now));
+        let drawn = drawn.map_err(|over| said.push(over)).ok();
+        let verdict = answerable(call, Verdict::of(said));
+        Weighed { verdict, drawn }
     }
 
     /// Whether a session of this manifest may run with nobody to ask.
@@ -186,6 +196,5 @@ fn ceiling(call: &Call, grants: &Grants, now: UnixMillis) -> Vec<Said> {
         );
         said.push(Said::forbid("builtin.path", reason));
     }
-    said.extend(grants.draw(call, now).err());
     said
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::bundle::Bundle;
+use crate::call::Call;
 use crate::decision::Refusal;
-use crate::grants::{Grants, Lease, Leased, NamePattern, Negotiated, Op, calls};
+use crate::grants::{
+    Asked, Grants, Lease, Leased, NamePattern, Negotiated, Op, TOOL, calls, package,
+};
 use crate::manifest::{Bounds, Capability, Manifest, Scope, name_pattern};
 use crate::pattern::{Pattern, normalise};
 use crate::rego::{Outcome, Said};
@@ -29,7 +32,7 @@ impl Bundle {
         let reserved = table.reserved();
         let (mut paths, mut tools, mut models) = (Vec::new(), None, None);
         for (number, capability) in manifest.capabilities().iter().enumerate() {
-            let asked = Asked { number, capability };
+            let asked = Entry { number, capability };
             match capability.scope() {
                 Scope::Paths(op, patterns) => {
                     paths.extend(table.paths(asked, *op, patterns, &reserved));
@@ -55,12 +58,63 @@ impl Bundle {
             paths,
             tools,
             models,
+            since: now,
             until: now.plus_seconds(seconds),
             reserved: reserved.unwrap_or_default(),
             ceiling: session.device.clone(),
             spent: BTreeMap::new(),
+            used: BTreeMap::new(),
         };
         Negotiated { grants, refused }
+    }
+
+    /// What stands for the tool of `call` where the manifest names no tools and so asks for all: the policy is asked about this one, by its own name
+    /// and its package's, as if it had been named. A rule that has something against either is heard; one name that no rule knows is no refusal.
+    pub(crate) fn implied(
+        &self,
+        call: &Call,
+        grants: &Grants,
+        session: &Session,
+        now: UnixMillis,
+    ) -> Result<Option<Lease>, Said> {
+        if grants.tools.is_some() {
+            return Ok(None);
+        }
+        let names = [call.tool(), package(call.tool())];
+        let said = names.into_iter().flat_map(|name| {
+            let input = Input {
+                request: tool(name),
+                call: None,
+                manifest: grants.manifest(),
+                grants: None,
+                session: Some(SessionView::of(session)),
+                now: Some(now),
+            };
+            self.rego.hear(Kind::Negotiate, &input)
+        });
+        let verdict = Verdict::of(said.collect());
+        if verdict.decision != Outcome::Permit {
+            return Err(Said::forbid(&verdict.rule, verdict.reason));
+        }
+        let most = verdict.max_uses.unwrap_or(u64::MAX);
+        let longest = verdict.ttl_seconds.unwrap_or(u64::MAX);
+        Ok(Some(Lease {
+            asked: None,
+            most: most.min(grants.ceiling.max_uses()),
+            until: grants.since.plus_seconds(longest),
+        }))
+    }
+}
+
+/// The question about a tool of no capability of its own.
+fn tool(name: &str) -> Request<'_> {
+    Request::Negotiate {
+        capability: TOOL,
+        known: true,
+        item: Some(name),
+        base: None,
+        ttl_seconds: None,
+        max_uses: None,
     }
 }
 
@@ -87,7 +141,7 @@ fn managed_uses() -> Said {
 
 /// A capability, and its place in the manifest.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Entry<'a> {
     number: usize,
     capability: &'a Capability,
 }
@@ -126,7 +180,7 @@ impl Table<'_> {
 
     fn paths(
         &mut self,
-        asked: Asked<'_>,
+        asked: Entry<'_>,
         op: Op,
         patterns: &[Pattern],
         reserved: &Option<Vec<PathBuf>>,
@@ -187,7 +241,7 @@ impl Table<'_> {
         }
     }
 
-    fn tools(&mut self, asked: Asked<'_>, names: &[String]) -> Vec<Leased<NamePattern>> {
+    fn tools(&mut self, asked: Entry<'_>, names: &[String]) -> Vec<Leased<NamePattern>> {
         let mut granted = Vec::new();
         for name in names {
             let what = format!("{} {name}", asked.capability.name());
@@ -231,12 +285,12 @@ impl Table<'_> {
     /// How often and how long one thing of a capability may be used: what was asked, or less. Nothing, where the policy refuses it.
     fn leased(
         &mut self,
-        asked: Asked<'_>,
+        asked: Entry<'_>,
         what: &str,
         item: &str,
         base: Option<&str>,
     ) -> Option<Lease> {
-        let Asked { number, capability } = asked;
+        let Entry { number, capability } = asked;
         let Bounds {
             max_uses,
             ttl_seconds,
@@ -262,13 +316,16 @@ impl Table<'_> {
             Some(policy) if policy <= device => (policy, by()),
             _ => (device, managed_uses()),
         };
-        let uses = max_uses.unwrap_or(u64::MAX).min(most);
         if most < max_uses.unwrap_or(u64::MAX) {
             self.refuse(&format!("{what} in more than {}", calls(most)), by);
         }
-        Some(Lease {
+        let asked = Asked {
             capability: number,
-            uses,
+            uses: max_uses.unwrap_or(u64::MAX),
+        };
+        Some(Lease {
+            asked: Some(asked),
+            most,
             until: self.now.plus_seconds(seconds),
         })
     }

@@ -1,17 +1,38 @@
 //! What a policy has taken out of exports beside what has a known form: texts of its own patterns, and names of people from a list.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use regex::Regex;
+use regex::{Match, Regex};
 use serde::Deserialize;
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::error::{PolicyError, shown};
 use crate::limits::LIMITS;
 
-/// Each rule by the word that stands in the text's place, the list of names last.
+/// Each rule, the list of names last.
 #[derive(Debug, Clone, Default)]
-pub struct Redaction(Vec<(String, Regex)>);
+pub struct Redaction(Vec<Own>);
+
+/// One rule of a policy's own.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// What stands in the text's place.
+    word: String,
+    regex: Regex,
+    form: Form,
+}
+
+/// What else must hold of what a rule's expression fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Nothing.
+    Pattern,
+    /// It stands by itself: no letter, mark or digit goes on from it. In a file's name `_` and `-` part words as blanks do.
+    Name,
+}
 
 /// The setting `redact`.
 #[derive(Deserialize, Default)]
@@ -26,8 +47,8 @@ const NAME: &str = "name";
 
 impl Redaction {
     /// The rules, in the order in which they are applied.
-    pub fn rules(&self) -> impl Iterator<Item = (&str, &Regex)> {
-        self.0.iter().map(|(name, regex)| (name.as_str(), regex))
+    pub fn rules(&self) -> impl Iterator<Item = &Own> {
+        self.0.iter()
     }
 
     /// Read the setting; nothing is redacted where it is not there.
@@ -44,7 +65,7 @@ impl Redaction {
         let patterns = setting.patterns.into_iter().map(|(name, pattern)| {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             match name.len() {
-                1..=32 if name.bytes().all(plain) => Ok((name, pattern)),
+                1..=32 if name.bytes().all(plain) => rule(name, &pattern, Form::Pattern),
                 _ => Err(bad(&format!(
                     "calls a pattern `{}`: 1 to 32 of a-z, 0-9 and `-` are a name",
                     shown(&name)
@@ -54,46 +75,91 @@ impl Redaction {
         let names = setting
             .names
             .iter()
-            .map(|name| Ok((NAME.to_owned(), of_name(name))));
+            .map(|name| rule(NAME.to_owned(), &of_name(name), Form::Name));
         patterns
             .chain(names)
-            .map(rule)
             .collect::<Result<_, _>>()
             .map(Redaction)
     }
 }
 
-fn rule(rule: Result<(String, String), PolicyError>) -> Result<(String, Regex), PolicyError> {
-    let (name, pattern) = rule?;
-    let said = shown(&pattern);
+impl Own {
+    /// The text without what this rule finds, and how often it found something. Letters are the same however their dots and accents are written; a
+    /// text with a name in it comes back composed (Unicode's NFC), any other as it was.
+    #[must_use]
+    pub fn redacted(&self, text: String) -> (String, usize) {
+        match self.form {
+            Form::Pattern => self.replaced(text),
+            Form::Name => match self.replaced(text.nfc().collect()) {
+                (_, 0) => (text, 0),
+                found => found,
+            },
+        }
+    }
+
+    /// Looks again from the next character where what was found does not stand by itself: it may hide what begins within it.
+    fn replaced(&self, text: String) -> (String, usize) {
+        let (mut out, mut count, mut copied, mut at) = (String::new(), 0_usize, 0, 0);
+        while let Some(found) = self.regex.find_at(&text, at) {
+            let first = found.as_str().chars().next().map_or(1, char::len_utf8);
+            at = found.start().saturating_add(first);
+            if self.form == Form::Name && !stands(&text, found) {
+                continue;
+            }
+            count = count.saturating_add(1);
+            out.push_str(text.get(copied..found.start()).unwrap_or_default());
+            out.push_str(&format!("[{}]", self.word));
+            copied = found.end();
+            at = copied;
+        }
+        match count {
+            0 => (text, 0),
+            _ => (out + text.get(copied..).unwrap_or_default(), count),
+        }
+    }
+}
+
+/// For the digest that an export names its rules by.
+impl fmt::Display for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { word, regex, form } = self;
+        write!(f, "{word}\t{regex}\t{form:?}")
+    }
+}
+
+/// Whether no word goes on over either end of what was found.
+fn stands(text: &str, found: Match<'_>) -> bool {
+    let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || is_combining_mark(c));
+    let (before, after) = (text.get(..found.start()), text.get(found.end()..));
+    let before = before.and_then(|text| text.chars().next_back());
+    let after = after.and_then(|text| text.chars().next());
+    let within = found.as_str();
+    let (first, last) = (within.chars().next(), within.chars().next_back());
+    !(goes_on(before) && goes_on(first) || goes_on(last) && goes_on(after))
+}
+
+fn rule(word: String, pattern: &str, form: Form) -> Result<Own, PolicyError> {
+    let said = shown(pattern);
     if pattern.chars().count() > LIMITS.redact_pattern {
         return Err(bad(&format!("has a pattern that is too long: `{said}`")));
     }
-    let regex = Regex::new(&pattern)
+    let regex = Regex::new(pattern)
         .map_err(|_| bad(&format!("has `{said}`, which is no regular expression")))?;
     match regex.is_match("") {
         true => Err(bad(&format!(
             "has `{said}`, which fits nothing at all, so everywhere"
         ))),
-        false => Ok((name, regex)),
+        false => Ok(Own { word, regex, form }),
     }
 }
 
-/// A name as whole words, in whatever case and with whatever blanks between them.
+/// A name's words, in whatever case and with whatever between them that parts words in texts and in names of files.
 fn of_name(name: &str) -> String {
-    let words: Vec<String> = name.split_whitespace().map(regex::escape).collect();
-    let edge = |c: Option<char>| {
-        if c.is_some_and(char::is_alphanumeric) {
-            r"\b"
-        } else {
-            ""
-        }
-    };
-    let (first, last) = (
-        edge(name.trim().chars().next()),
-        edge(name.trim().chars().last()),
-    );
-    format!("(?i){first}{}{last}", words.join(r"\s+"))
+    let composed: String = name.nfc().collect();
+    let parts = |c: char| c.is_whitespace() || matches!(c, '_' | '.' | '-');
+    let words = composed.split(parts).filter(|word| !word.is_empty());
+    let words: Vec<String> = words.map(regex::escape).collect();
+    format!("(?i){}", words.join(r"[\s\p{Pd}\p{Pc}.]+"))
 }
 
 fn bad(fault: &str) -> PolicyError {

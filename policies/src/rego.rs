@@ -134,15 +134,28 @@ impl Rego {
     pub(crate) fn ask(&self, kind: Kind, input: &Input<'_>) -> Vec<Said> {
         match serde_json::to_value(input) {
             Ok(input) => self.ask_value(kind, input),
-            Err(error) => vec![Said::forbid(
-                "policy.error",
-                format!("the request could not be put to the policy: {error}"),
-            )],
+            Err(error) => vec![unput(&error)],
         }
     }
 
-    /// As [`ask`](Self::ask), for an input that a case wrote.
+    /// As [`ask`](Self::ask), for an input that a case wrote. Nothing said at all is the default, which forbids.
     pub(crate) fn ask_value(&self, kind: Kind, input: Value) -> Vec<Said> {
+        let said = self.hear_value(kind, input);
+        if said.is_empty() {
+            return vec![Said::forbid("default", "no rule of the policy allows it")];
+        }
+        said
+    }
+
+    /// As [`ask`](Self::ask), but nothing where no rule says anything, for a question that is put in two ways.
+    pub(crate) fn hear(&self, kind: Kind, input: &Input<'_>) -> Vec<Said> {
+        match serde_json::to_value(input) {
+            Ok(input) => self.hear_value(kind, input),
+            Err(error) => vec![unput(&error)],
+        }
+    }
+
+    fn hear_value(&self, kind: Kind, input: Value) -> Vec<Said> {
         match self.evaluate(format!("data.cloister.{}.verdict", kind.name()), input) {
             Ok(value) => read(value),
             Err(said) => vec![said],
@@ -153,10 +166,7 @@ impl Rego {
     pub(crate) fn ask_foreign(&self, input: &Input<'_>) -> Vec<Said> {
         match serde_json::to_value(input) {
             Ok(input) => self.ask_foreign_value(&input),
-            Err(error) => vec![Said::forbid(
-                "policy.error",
-                format!("the request could not be put to the policy: {error}"),
-            )],
+            Err(error) => vec![unput(&error)],
         }
     }
 
@@ -220,16 +230,13 @@ impl Rego {
     }
 }
 
-/// `verdict` may be one object or a set of them; nothing at all is the default, which forbids.
+/// `verdict` may be one object or a set of them, or nothing at all.
 fn read(value: Value) -> Vec<Said> {
     let members = match value {
         Value::Null => Vec::new(),
         Value::Array(members) => members,
         single => vec![single],
     };
-    if members.is_empty() {
-        return vec![Said::forbid("default", "no rule of the policy allows it")];
-    }
     members.into_iter().map(member).collect()
 }
 
@@ -260,6 +267,13 @@ fn for_people(text: &str) -> String {
         }
     }
     out
+}
+
+fn unput(error: &serde_json::Error) -> Said {
+    Said::forbid(
+        "policy.error",
+        format!("the request could not be put to the policy: {error}"),
+    )
 }
 
 fn failed(error: &str) -> Said {

@@ -49,6 +49,28 @@ fn capping(caps: &str) -> Bundle {
     Bundle::load(&files).unwrap()
 }
 
+/// A bundle that has something to say of each tool by its name.
+fn by_tool() -> Bundle {
+    let rule = |decision: &str, rule: &str, more: &str, item: &str| {
+        format!(
+            "verdict contains {{\"decision\": \"{decision}\", \"rule\": \"{rule}\", \"reason\": \"not this one\"{more}}} if {{\n\tinput.request.capability == \"tool:use\"\n\tinput.request.item {item}\n}}\n"
+        )
+    };
+    let rules = [
+        "package cloister.negotiate\nverdict contains {\"decision\": \"permit\", \"rule\": \"all\", \"reason\": \"yes\"} if input.request.capability != \"tool:use\"\n".to_owned(),
+        rule("permit", "known", "", "in {\"plain\", \"counted\", \"barred.f\", \"short.f\"}"),
+        rule("permit", "counted", ", \"max_uses\": 1", "in {\"counted\", \"plain.once\"}"),
+        rule("permit", "short", ", \"ttl_seconds\": 20", "== \"short\""),
+        rule("forbid", "barred", "", "== \"barred\""),
+    ];
+    let case = "[[case]]\nname = \"loads\"\ninput = { request = { type = \"negotiate\", capability = \"ttl\", known = true } }\nexpect = { decision = \"permit\", rule = \"all\" }\n";
+    let mut files = shipped();
+    files.retain(|name, _| !name.starts_with("negotiate."));
+    files.insert("negotiate.rego".into(), rules.concat().into_bytes());
+    files.insert("negotiate.cases.toml".into(), case.as_bytes().to_vec());
+    Bundle::load(&files).unwrap()
+}
+
 fn session(device: Ceiling) -> Session {
     Session {
         attestation: AttestationKind::None,
@@ -178,6 +200,71 @@ fn a_path_that_is_granted_twice_is_used_by_the_first_that_stands() {
 }
 
 #[test]
+fn a_cap_of_the_layers_is_not_lifted_by_listing_a_capability_more_often() {
+    let entry = r#"{"name": "file:write", "paths": ["out"]}"#;
+    let listed = [entry; 4].join(", ");
+    let parted = (b'a'..b'f').map(|letter| {
+        format!(
+            r#"{{"name": "file:write", "paths": ["out/{}*"]}}"#,
+            char::from(letter)
+        )
+    });
+    let parted = parted.collect::<Vec<_>>().join(", ");
+    let device = Ceiling::parse("a.toml", "max_uses = 2\n").unwrap();
+    for capabilities in [listed, parted] {
+        for (bundle, device, most) in [
+            (&BUNDLES[0], &device, 2),
+            (&BUNDLES[1], &Ceiling::NONE, 3),
+            (&BUNDLES[1], &device, 2),
+        ] {
+            let mut grants = negotiated(bundle, &capabilities, device).grants;
+            let mut letter = (b'a'..b'f').map(char::from).cycle();
+            let mut let_through = 0;
+            for letter in letter.by_ref().take(TRIED as usize) {
+                let path = format!("/f/out/{letter}1");
+                let one = call("t.f", &[(Op::Write, &path)]);
+                if let Ok(permit) = judged(bundle, one, &grants, NOW) {
+                    grants.spend(&permit);
+                    let_through += 1;
+                }
+            }
+            assert_eq!(let_through, most, "{capabilities}");
+        }
+    }
+}
+
+/// A manifest that names no tool asks for all of them, and for no more of any than one that names it.
+#[test]
+fn a_manifest_without_tools_has_no_more_of_a_tool_than_the_layers_let() {
+    let bundle = by_tool();
+    let reading = r#"{"name": "file:read", "paths": ["in"]}"#;
+    let device = Ceiling::parse("a.toml", "max_uses = 2\n").unwrap();
+    let granted = |device: &Ceiling| negotiated(&bundle, reading, device).grants;
+    let uses =
+        |tool: &str, device: &Ceiling| calls(&bundle, &mut granted(device), || call(tool, &[]));
+    assert_eq!(uses("plain.f", &Ceiling::NONE), TRIED);
+    assert_eq!(uses("plain.f", &device), 2, "the device's");
+    assert_eq!(
+        uses("counted.f", &Ceiling::NONE),
+        1,
+        "by its package's name"
+    );
+    assert_eq!(uses("plain.once", &Ceiling::NONE), 1, "by its own name");
+    let refused = |tool: &str, now| {
+        judged(&bundle, call(tool, &[]), &granted(&Ceiling::NONE), now).unwrap_err()
+    };
+    assert!(refused("barred.f", NOW).contains("not this one (barred)"));
+    assert!(refused("unheard.f", NOW).contains("(default)"));
+    let short = judged(&bundle, call("short.f", &[]), &granted(&Ceiling::NONE), NOW);
+    assert_eq!(short.unwrap().until(), NOW.plus_seconds(20));
+    assert!(refused("short.f", NOW.plus_seconds(20)).contains("(builtin.expired)"));
+    // Named, it is held to the same.
+    let named = format!(r#"{reading}, {{"name": "tool:use", "tools": ["counted"]}}"#);
+    let mut grants = negotiated(&bundle, &named, &Ceiling::NONE).grants;
+    assert_eq!(calls(&bundle, &mut grants, || call("counted.f", &[])), 1);
+}
+
+#[test]
 fn tools_are_counted_too() {
     let capabilities = r#"{"name": "tool:use", "tools": ["sheet"], "max_uses": 1}, {"name": "tool:use", "tools": ["text.*"]}"#;
     let mut grants = negotiated(&BUNDLES[0], capabilities, &Ceiling::NONE).grants;
@@ -239,7 +326,7 @@ proptest! {
     #[test]
     fn nothing_is_used_more_often_or_longer_than_any_layer_lets(
         asked in prop::option::of(1_u64..6), ttl in prop::option::of(1_u64..90), cap in select(vec![0_usize, 1, 2]),
-        devices in prop::collection::vec((prop::option::of(0_u64..6), prop::option::of(0_u64..90)), 0..3),
+        devices in prop::collection::vec((prop::option::of(0_u64..6), prop::option::of(0_u64..90)), 0..3), listed in 1_u64..4,
     ) {
         let line = |key: &str, bound: &Option<u64>| bound.map_or_else(String::new, |n| format!("{key} = {n}\n"));
         let device = devices.iter().fold(Ceiling::NONE, |met, (uses, ttl)| {
@@ -250,6 +337,7 @@ proptest! {
         let capability = format!(
             r#"{{"name": "file:write", "paths": ["out"]{}{}}}"#, bound("max_uses", &asked), bound("ttl_seconds", &ttl)
         );
+        let capability = vec![capability; usize::try_from(listed).unwrap()].join(", ");
         let bundle = &BUNDLES[cap];
         let mut grants = negotiated(bundle, &capability, &device).grants;
         let writing = || call("t.f", &[(Op::Write, "/f/out/a")]);
@@ -258,6 +346,7 @@ proptest! {
         let end = NOW.plus_seconds(ends.flatten().min().unwrap());
         let late = judged(bundle, writing(), &grants, end);
         prop_assert!(late.is_err(), "it is over at the first end of all");
+        let asked = asked.map(|asked| asked * listed); // its own bounds are each entry's; those of the layers are not
         let times = [Some(TRIED), asked, (cap == 1).then_some(3)].into_iter().chain(devices.iter().map(|d| d.0));
         let times = if end == NOW { 0 } else { times.flatten().min().unwrap() };
         if times > 0 {

@@ -2,6 +2,7 @@
 //!
 //! What was typed before the question does not answer it, Enter alone asks again, and the end of input is no.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::time::Duration;
@@ -48,7 +49,7 @@ pub(crate) enum Lasting {
     Remembered,
 }
 
-/// The page that says what would be remembered, and the word that answers so; its first letter only shows the page.
+/// The page that says what would be remembered, and the word that answers so once the page was shown; before, and by its first letter, it shows it.
 const REMEMBER: &str = "remember";
 
 /// A terminal that a person sits at.
@@ -81,6 +82,7 @@ impl Terminal {
         let more = pages.first().map_or("", |(name, _)| name);
         write!(out, "{}", opening(first, more, Size::of(&self.0))).map_err(io)?;
         tcflush(&self.0, QueueSelector::IFlush).map_err(|e| io(e.into()))?;
+        let mut seen = BTreeSet::new();
         loop {
             write!(out, "{question}")
                 .and_then(|()| out.flush())
@@ -90,16 +92,12 @@ impl Terminal {
             if lines.read_line(&mut line).map_err(io)? == 0 {
                 return Ok((Answer::Decline, Lasting::Once));
             }
-            let word = line.trim().to_lowercase();
-            match word.as_str() {
-                "y" | "yes" => return Ok((Answer::Allow, Lasting::Once)),
-                "n" | "no" => return Ok((Answer::Decline, Lasting::Once)),
-                REMEMBER if pages.iter().any(|(name, _)| *name == REMEMBER) => {
-                    return Ok((Answer::Allow, Lasting::Remembered));
-                }
-                word => {
-                    for (_, page) in pages.iter().filter(|(name, _)| names_page(name, word)) {
+            match heard(&line.trim().to_lowercase(), &seen) {
+                Heard::Answered(answer, lasting) => return Ok((answer, lasting)),
+                Heard::Page(word) => {
+                    for (name, page) in pages.iter().filter(|(name, _)| names_page(name, word)) {
                         write!(out, "\n{}\n", shown(page)).map_err(io)?;
+                        seen.insert(*name);
                     }
                 }
             }
@@ -121,6 +119,24 @@ impl Terminal {
                 }
             }
         }
+    }
+}
+
+/// What a line that was typed means.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard<'a> {
+    Answered(Answer, Lasting),
+    /// It may name a page.
+    Page(&'a str),
+}
+
+/// What `word` means to somebody who has `seen` these pages: nobody says yes for days to what was not shown.
+fn heard<'a>(word: &'a str, seen: &BTreeSet<&str>) -> Heard<'a> {
+    match word {
+        "y" | "yes" => Heard::Answered(Answer::Allow, Lasting::Once),
+        "n" | "no" => Heard::Answered(Answer::Decline, Lasting::Once),
+        REMEMBER if seen.contains(REMEMBER) => Heard::Answered(Answer::Allow, Lasting::Remembered),
+        word => Heard::Page(word),
     }
 }
 

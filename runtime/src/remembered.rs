@@ -1,5 +1,5 @@
 //! Answers of a person that are remembered: `consent/ID.json` in the home. What one covers is said in full and compared in full, so that none widens by
-//! itself: of another manifest, policy, set of tools, tool or folder it says nothing. The ledger, which is verified first, has to have the same words
+//! itself: of another manifest, policy, model, set of tools, tool or folder it says nothing. The ledger, which is verified first, has to have the same words
 //! and nothing since that takes them back; whoever edits or brings back a file has no answer.
 
 use std::collections::BTreeSet;
@@ -22,6 +22,8 @@ use crate::home::Home;
 const BYTES: u64 = 64 << 10;
 /// A day, milliseconds.
 const DAY: u64 = 24 * 3600 * 1000;
+/// How a note about an answer that was given begins; the answer follows.
+const GIVEN: &str = "remember ";
 /// What notes of the ledger about answers are about.
 pub(crate) const ABOUT: &str = "consent";
 
@@ -32,6 +34,8 @@ pub(crate) struct Scope {
     pub(crate) agent: String,
     pub(crate) manifest: Digest,
     pub(crate) policy: Digest,
+    /// The one that planned, so that another is asked about anew.
+    pub(crate) model: Digest,
     /// All that are pinned, so that a tool that was changed is asked about anew.
     pub(crate) tools: Digest,
     pub(crate) tool: String,
@@ -64,15 +68,17 @@ impl Scope {
             agent,
             manifest,
             policy,
+            model,
             tools,
             tool,
             folders,
         } = other;
-        (agent, manifest, policy, tools, tool)
+        (agent, manifest, policy, model, tools, tool)
             == (
                 &self.agent,
                 &self.manifest,
                 &self.policy,
+                &self.model,
                 &self.tools,
                 &self.tool,
             )
@@ -108,7 +114,7 @@ impl Remembered {
 
     /// The note by which the ledger remembers it.
     pub(crate) fn note(&self) -> Result<String, Failure> {
-        Ok(format!("remember {}", self.text()?))
+        Ok(format!("{GIVEN}{}", self.text()?))
     }
 
     /// The end, where no answer holds longer than `days`.
@@ -124,7 +130,7 @@ impl Remembered {
     /// What becomes of it, for the person who is about to give it.
     pub(crate) fn offer(&self) -> String {
         format!(
-            "For {} {} without this question, while manifest, policy and tools stay as they are. Nothing is replaced, moved or deleted so, and what is \
+            "For {} {} without this question, while manifest, policy, model and tools stay as they are. Nothing is replaced, moved or deleted so, and what is \
              unusual is asked about all the same.\nAnswer `remember` to release this and have it so; `cloister consent list` and `revoke` name it and end it.",
             counted(self.days, "day"),
             self.scope.sentence()
@@ -175,22 +181,22 @@ impl Memory {
         Ok(all)
     }
 
-    /// The name of an answer that covers `scope` now, if `recorded`, the entries of the ledger, have it too.
+    /// The name of an answer that covers `scope` now, if `recorded`, what the ledger says of answers, has it too.
     pub(crate) fn standing(
         &self,
         scope: &Scope,
         now: u64,
         days: u64,
-        recorded: impl FnOnce() -> Result<Vec<Entry>, Failure>,
+        recorded: impl FnOnce() -> Result<Notes, Failure>,
     ) -> Result<Option<String>, Failure> {
         let mut all = self.all()?;
         all.retain(|(_, answer)| answer.scope.covers(scope) && answer.stands(now, days));
         if all.is_empty() {
             return Ok(None);
         }
-        let said: Vec<String> = notes(recorded()?).collect();
+        let said = recorded()?;
         for (id, answer) in all {
-            if given(&said, &id, &answer)? {
+            if said.stands(&id) == Some(answer.text()?) {
                 return Ok(Some(id));
             }
         }
@@ -219,22 +225,47 @@ pub(crate) fn is_name(id: &str) -> bool {
     hex.len() == 10 && hex.bytes().all(digit)
 }
 
-/// What the ledger says of answers, oldest first.
-fn notes(entries: Vec<Entry>) -> impl Iterator<Item = String> {
-    entries.into_iter().filter_map(|entry| match entry.body {
-        Body::Note(note) if note.about == ABOUT => Some(note.text),
-        _ => None,
-    })
-}
+/// What a ledger says of answers, oldest first, as far as its last session goes by it.
+#[derive(Debug)]
+pub(crate) struct Notes(Vec<String>);
 
-/// Whether the ledger has this answer, and nothing after it that takes it back.
-fn given(said: &[String], id: &str, answer: &Remembered) -> Result<bool, Failure> {
-    let (given, taken) = (answer.note()?, revoking(id));
-    let last = said
-        .iter()
-        .rev()
-        .find(|text| **text == given || **text == taken);
-    Ok(last == Some(&given))
+impl Notes {
+    /// What stands in `entries`. Where the last session is attested, an answer counts only if the session in which it was given is as well:
+    /// whoever holds the disk can write sessions of their own there, but none that a TPM vouches for. What takes an answer back always counts.
+    /// `attests` says it of a session, by the number of its first entry.
+    pub(crate) fn of(entries: Vec<Entry>, attests: impl Fn(u64) -> bool) -> Notes {
+        let begins = |entry: &Entry| matches!(entry.body, Body::SessionStart(_));
+        let last = entries.iter().rfind(|entry| begins(entry));
+        let wanted = last.is_some_and(|first| attests(first.seq));
+        let mut attested = false;
+        let mut notes = Vec::new();
+        for entry in entries {
+            if begins(&entry) {
+                attested = attests(entry.seq);
+            }
+            let Body::Note(note) = entry.body else {
+                continue;
+            };
+            let counts = attested || !wanted || !note.text.starts_with(GIVEN);
+            if note.about == ABOUT && counts {
+                notes.push(note.text);
+            }
+        }
+        Notes(notes)
+    }
+
+    /// The document of the answer of this name, if it was given and nothing after it takes it back.
+    pub(crate) fn stands(&self, id: &str) -> Option<String> {
+        let taken = revoking(id);
+        let about = |text: &&String| {
+            **text == taken
+                || text
+                    .strip_prefix(GIVEN)
+                    .is_some_and(|document| name_of(document) == id)
+        };
+        let last = self.0.iter().rfind(about)?;
+        last.strip_prefix(GIVEN).map(str::to_owned)
+    }
 }
 
 /// An answer by its own name, in a plain file that nobody else may write or read.

@@ -44,6 +44,9 @@ use opened::Opened;
 /// What an answer in words begins with: it may claim anything, also to have read a file.
 const FROM_MODEL: &str = "From the model; no file was read: ";
 
+/// What the ledger's note about such an answer is about.
+const ANSWER: &str = "answer";
+
 /// What a person asked for on the command line.
 #[derive(Debug)]
 pub(crate) struct Job<'a> {
@@ -218,7 +221,7 @@ fn in_words(
     report.tokens = Tokens::from(mind.tally());
     opened
         .journal
-        .note(entries::note("answer", "in words, without a tool"))?;
+        .note(entries::note(ANSWER, "in words, without a tool"))?;
     // Indented, so that no line of it looks like one of this program's own.
     let said = escape(&said, Lines::Keep).replace('\n', "\n  ");
     report.answer = Some(format!("{FROM_MODEL}{said}"));

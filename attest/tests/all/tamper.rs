@@ -369,6 +369,29 @@ fn a_tpm_reset_less_often_than_before_is_another_state() {
 }
 
 #[test]
+fn the_report_names_the_sessions_that_an_enrolled_key_attests() {
+    let (tpm, other) = (FakeTpm::new(5), FakeTpm::new(6));
+    let roots = roots(&tpm);
+    let ended = |ledger: Ledger<Memory>, at: u64| {
+        let closed = ledger.end("done".to_owned(), at.into()).unwrap();
+        closed.into_storage()
+    };
+    let mut storage = ended(begin(resume(Memory::default()), 1, &tpm, START), START);
+    storage = ended(
+        kit::begin_unattested(resume(storage), 2, START + 1),
+        START + 1,
+    );
+    storage = ended(begin(resume(storage), 3, &other, START + 2), START + 2);
+    storage = ended(begin(resume(storage), 4, &tpm, START + 3), START + 3);
+    let report = Folder::of(&storage).verify(&roots);
+    assert_eq!((report.sessions(), report.attested()), (4, 2), "{report}");
+    let named: Vec<u64> = (0..report.entries() + 1)
+        .filter(|first| report.attests(*first))
+        .collect();
+    assert_eq!(named, [0, 6], "each session has two entries");
+}
+
+#[test]
 fn a_second_spelling_is_not_the_same_entry() {
     let tpm = FakeTpm::new(5);
     let (roots, whole) = (roots(&tpm), Folder::of(&kit::ledger(&tpm)));

@@ -65,12 +65,16 @@ fn revoke(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
     Ok(())
 }
 
-/// It is gone first, so that it stands for nothing from now on whatever else fails; then the ledger is told, so that nobody brings it back.
+/// It is gone first, so that it stands for nothing from now on whatever else fails; then the ledger is told, so that nobody brings it back. Where
+/// that failed before, or another took the file away, the ledger is told now.
 fn forget(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
-    if !Memory::of(home).forget(id)? {
+    let was_there = Memory::of(home).forget(id)?;
+    if !was_there && !later::has_answer(home, id)? {
         return Err(nothing(id));
     }
-    later::revoke(id, home, desk, &mut Report::begun())?;
+    later::revoke(id, home, desk, &mut Report::begun()).map_err(|failure| {
+        failure.hint("the answer's file is gone, but the ledger was not told: revoke it again, when no session runs, so that nobody can bring it back".to_owned())
+    })?;
     desk.document(&json!({"revoked": id}));
     desk.answer(format!("the answer {id} is remembered no longer"));
     Ok(())

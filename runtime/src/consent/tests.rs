@@ -165,6 +165,19 @@ fn without_the_defences_the_same_names_take_the_screen() {
 }
 
 #[test]
+fn an_answer_is_remembered_only_by_who_has_seen_what_it_covers() {
+    let before = BTreeSet::from(["diff", "explain"]);
+    assert_eq!(heard(REMEMBER, &before), Heard::Page(REMEMBER));
+    assert_eq!(heard("r", &before), Heard::Page("r"));
+    let after = BTreeSet::from([REMEMBER]);
+    let lasts = |word| matches!(heard(word, &after), Heard::Answered(_, Lasting::Remembered));
+    assert!(lasts(REMEMBER));
+    for other in ["r", "y", "yes", "n", ""] {
+        assert!(!lasts(other), "{other}");
+    }
+}
+
+#[test]
 fn pages_are_named_in_full_or_by_their_letter() {
     assert!(names_page("diff", "d") && names_page("diff", "diff"));
     for other in ["", "di", "e", "diffs"] {

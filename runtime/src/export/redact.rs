@@ -2,7 +2,7 @@
 //! Rules find what has a form; a name of a person has none, and is found where the policy lists it.
 
 use cloister_attest::Digest;
-use cloister_policies::Redaction;
+use cloister_policies::{Own, Redaction};
 use regex::Regex;
 use serde_json::Value;
 
@@ -44,39 +44,38 @@ const KNOWN: [(&str, &str, Check); 4] = [
 
 /// One rule: what stands in the place of what was found, and what must hold of that.
 struct Rule {
-    name: String,
+    name: &'static str,
     regex: Regex,
     check: Check,
 }
 
-/// The rules, ready to be applied.
-pub(crate) struct Rules(Vec<Rule>);
+/// The rules, ready to be applied: the known forms, and then what the policy has of its own.
+pub(crate) struct Rules {
+    known: Vec<Rule>,
+    own: Vec<Own>,
+}
 
 impl Rules {
-    /// The known forms, and then what the policy has of its own.
     pub(crate) fn new(own: &Redaction) -> Result<Self, Failure> {
         let known = KNOWN.map(|(name, pattern, check)| {
             let regex = Regex::new(pattern).map_err(|error| {
                 Failure::failed(format!("a redaction rule is malformed: {error}"))
             })?;
-            let name = name.to_owned();
             Ok(Rule { name, regex, check })
         });
-        let own = own.rules().map(|(name, regex)| {
-            let (name, regex, check) = (name.to_owned(), regex.clone(), Check::None);
-            Ok(Rule { name, regex, check })
-        });
-        known
-            .into_iter()
-            .chain(own)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        Ok(Self {
+            known: known.into_iter().collect::<Result<_, Failure>>()?,
+            own: own.rules().cloned().collect(),
+        })
     }
 
     /// Names the rule set in what it was applied to.
     pub(crate) fn digest(&self) -> Digest {
         let line = |Rule { name, regex, check }: &Rule| format!("{name}\t{regex}\t{check:?}\n");
-        let lines: String = self.0.iter().map(line).collect();
+        let known = self.known.iter().map(line);
+        let lines: String = known
+            .chain(self.own.iter().map(|own| format!("{own}\n")))
+            .collect();
         Digest::of(lines + IBAN_LENGTHS)
     }
 
@@ -107,8 +106,13 @@ impl Rules {
     }
 
     fn text(&self, text: String, count: &mut usize) -> String {
-        let rules = self.0.iter();
-        rules.fold(text, |text, rule| redacted(&text, rule, count))
+        let known = self.known.iter();
+        let text = known.fold(text, |text, rule| redacted(&text, rule, count));
+        self.own.iter().fold(text, |text, own| {
+            let (text, found) = own.redacted(text);
+            *count += found;
+            text
+        })
     }
 }
 

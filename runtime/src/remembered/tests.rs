@@ -18,6 +18,7 @@ fn scope(folders: &[&str]) -> Scope {
         agent: "helper".to_owned(),
         manifest: Digest::of("manifest"),
         policy: Digest::of("policy"),
+        model: Digest::of("model"),
         tools: Digest::of("tools"),
         tool: "sheet.summarize".to_owned(),
         folders: folders.iter().map(PathBuf::from).collect(),
@@ -32,10 +33,20 @@ fn answer(folders: &[&str]) -> Remembered {
     }
 }
 
-/// The entries of a ledger with these notes about answers.
-fn ledger(notes: &[String]) -> Vec<Entry> {
-    let resumed = Ledger::resume(Storage::default().files(), Storage::default()).unwrap();
-    let key = SessionKey::from_random([7; 32].into());
+/// The entries of a ledger of which each session has these notes about answers.
+fn ledger(sessions: &[&[String]]) -> Vec<Entry> {
+    let mut storage = Storage::default();
+    for (notes, seed) in sessions.iter().zip(7..) {
+        storage = session(storage, seed, notes);
+    }
+    let Files { entries, .. } = storage.files();
+    let lines = entries.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| Entry::parse(line).ok()).collect()
+}
+
+fn session(storage: Storage, seed: u8, notes: &[String]) -> Storage {
+    let resumed = Ledger::resume(storage.clone().files(), storage).unwrap();
+    let key = SessionKey::from_random([seed; 32].into());
     let at = |n| UnixMillis::new(n);
     let binding = Binding {
         admin: AdminKey::from_random([8; 32].into()).public(),
@@ -64,10 +75,7 @@ fn ledger(notes: &[String]) -> Vec<Entry> {
     for text in notes {
         ledger.note(entries::note(ABOUT, text), at(1)).unwrap();
     }
-    let storage = ledger.end("done".to_owned(), at(2)).unwrap().into_storage();
-    let Files { entries, .. } = storage.files();
-    let lines = entries.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| Entry::parse(line).ok()).collect()
+    ledger.end("done".to_owned(), at(2)).unwrap().into_storage()
 }
 
 struct Kept {
@@ -87,9 +95,12 @@ impl Kept {
     }
 
     fn standing(&self, scope: &Scope, now: u64, days: u64, notes: &[String]) -> bool {
-        let recorded = || Ok(ledger(notes));
-        let found = self.memory.standing(scope, now, days, recorded).unwrap();
-        found.is_some()
+        self.goes_by(scope, now, days, Notes::of(ledger(&[notes]), |_| false))
+    }
+
+    fn goes_by(&self, scope: &Scope, now: u64, days: u64, notes: Notes) -> bool {
+        let found = self.memory.standing(scope, now, days, || Ok(notes));
+        found.unwrap().is_some()
     }
 }
 
@@ -102,10 +113,11 @@ fn an_answer_covers_its_scope_and_nothing_beside_it() {
     for folders in [&["/f/a/deep"][..], &["/f"], &["/f/a", "/g"]] {
         assert!(!covered(&scope(folders)), "{folders:?}");
     }
-    let edits: [fn(&mut Scope); 5] = [
+    let edits: [fn(&mut Scope); 6] = [
         |s| s.agent.push('x'),
         |s| s.manifest = Digest::of("x"),
         |s| s.policy = Digest::of("x"),
+        |s| s.model = Digest::of("x"),
         |s| s.tools = Digest::of("x"),
         |s| s.tool.push('x'),
     ];
@@ -145,6 +157,57 @@ fn the_ledger_has_the_last_word() {
         !stands(&[&note, &taken]),
         "the file of a revoked one was brought back"
     );
+}
+
+/// Whoever holds a disk that is switched off can write sessions of their own there, in full and signed, but none that the TPM vouches for.
+#[test]
+fn an_attested_session_goes_by_no_answer_that_was_forged_on_a_switched_off_disk() {
+    let given = answer(&["/f"]);
+    let (kept, id) = (Kept::new(&given), given.id().unwrap());
+    let (note, taken) = ([given.note().unwrap()], [revoking(&id)]);
+    // Three sessions: one that says something, one that says more, and the one that runs; `attested` says which of them are.
+    let stands = |said: [&[String]; 2], attested: [bool; 3]| {
+        let entries = ledger(&[said[0], said[1], &[]]);
+        let begins = |entry: &&Entry| matches!(entry.body, Body::SessionStart(_));
+        let firsts: Vec<u64> = entries
+            .iter()
+            .filter(begins)
+            .map(|entry| entry.seq)
+            .collect();
+        let attests = |first| {
+            let at = firsts.iter().position(|begins| *begins == first);
+            at.is_some_and(|at| attested[at])
+        };
+        kept.goes_by(&scope(&["/f"]), NOW, 7, Notes::of(entries, attests))
+    };
+    assert!(!stands([&[], &note], [true, false, true]), "forged");
+    assert!(!stands([&note, &[]], [false, true, true]), "forged before");
+    assert!(stands([&note, &[]], [true, false, true]));
+    assert!(
+        !stands([&note, &taken], [true, false, true]),
+        "taken back by whomever"
+    );
+    assert!(
+        !stands([&taken, &note], [true, false, true]),
+        "given again by whomever"
+    );
+    assert!(
+        stands([&[], &note], [true, false, false]),
+        "where nothing is attested, all counts"
+    );
+}
+
+#[test]
+fn an_answer_whose_file_is_gone_can_still_be_taken_back() {
+    let given = answer(&["/f"]);
+    let (note, id) = (given.note().unwrap(), given.id().unwrap());
+    let stands = |notes: &[String]| Notes::of(ledger(&[notes]), |_| true).stands(&id).is_some();
+    let other = answer(&["/g"]).note().unwrap();
+    assert!(
+        stands(std::slice::from_ref(&note))
+            && stands(&[revoking(&id), note.clone(), other.clone()])
+    );
+    assert!(!stands(&[]) && !stands(&[other]) && !stands(&[note, revoking(&id)]));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::journal::Journal;
 use super::tenure::Tenure;
-use super::{Job, Opened, refused};
+use super::{Job, Opened, refused, replay};
 use crate::clock::{self, Clock};
 use crate::commands::policy::folder_of;
 use crate::commands::{Desk, device_name};
@@ -136,6 +136,7 @@ impl Begun {
         } = terms;
         let tenure = Tenure::begin(&house.home, &report.session, clock);
         let mut opened = Opened {
+            model: weights(&pin),
             quarantine: Arc::new(quarantine),
             survey: Arc::new(survey),
             journal,
@@ -310,7 +311,7 @@ fn first_entry(
         version: terms.manifest.version(),
         model: pin.name().as_str(),
         manifest: terms.manifest_digest,
-        weights: Digest::from_bytes(*pin.sha256().bytes()),
+        weights: weights(pin),
         until: terms.negotiated.grants.until().0,
     };
     let user = account();
@@ -328,6 +329,11 @@ fn first_entry(
     Ok(journal)
 }
 
+/// The digest of a pinned model's file, as the ledger has it.
+pub(super) fn weights(pin: &Pin) -> Digest {
+    Digest::from_bytes(*pin.sha256().bytes())
+}
+
 /// Bind the session's key, born here, to everything it stands for, and write the first entry.
 fn write_first(
     house: &House,
@@ -339,6 +345,7 @@ fn write_first(
     clock: Clock,
 ) -> Result<(Journal, String), Failure> {
     let mut folder = LedgerFolder::open(&house.home.ledger(), &house.home.scratch())?;
+    replay::sweep(&house.home); // under the ledger's lock, so no replay runs
     let files = folder.files()?;
     let borrowed = Files {
         entries: files.entries.as_slice(),

@@ -4,7 +4,7 @@ use cloister_policies::ReleaseTerms;
 use cloister_tools::Effects;
 
 use super::judged::Step;
-use super::later::recorded;
+use super::later::answers;
 use super::opened::Opened;
 use crate::commands::Desk;
 use crate::consent::Asking;
@@ -41,13 +41,14 @@ impl Opened {
             agent: self.manifest.agent().to_owned(),
             manifest: self.manifest_digest,
             policy: self.house.policy,
+            model: self.model,
             tools: self.house.tools,
             tool: step.tool.clone(),
             folders,
         };
         let home = &self.house.home;
         let given = self.tenure.clock.for_policy().0;
-        let standing = Memory::of(home).standing(&scope, given, days, || recorded(home))?;
+        let standing = Memory::of(home).standing(&scope, given, days, || answers(home))?;
         Ok(match standing {
             Some(id) => Earlier::Given(id),
             None => Earlier::Offered(Remembered { scope, given, days }),

@@ -1,7 +1,9 @@
 //! What becomes of a thing in quarantine after its session has ended. A release and a discard are each a short session of their own;
 //! a release has the same question and the same records as in a run.
 
-use cloister_attest::{AttestError, Body, Change, Entry, Verdict};
+use cloister_attest::{
+    AttestError, Body, Change, ENTRIES_FILE, Entry, Report as LedgerReport, Verdict,
+};
 use cloister_tools::{Effect, Effects, Quarantine, Released};
 use serde_json::Map;
 
@@ -12,7 +14,7 @@ use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::look::{Look, Why};
-use crate::remembered;
+use crate::remembered::{self, Notes};
 use crate::report::Report;
 use crate::verified::Verified;
 
@@ -111,6 +113,25 @@ pub(super) fn as_recorded(recorded: &[Change], effects: &Effects) -> Result<(), 
 
 /// Every entry of a ledger that the verifier finds nothing changed in.
 pub(crate) fn recorded(home: &Home) -> Result<Vec<Entry>, Failure> {
+    verified(home).map(|(entries, _)| entries)
+}
+
+/// What that ledger says of answers, as far as its last session, which runs, goes by it.
+pub(super) fn answers(home: &Home) -> Result<Notes, Failure> {
+    let (entries, report) = verified(home)?;
+    Ok(Notes::of(entries, |first| report.attests(first)))
+}
+
+/// Whether the ledger still has an answer of this name, attested or not: what does not count may be taken back as well.
+pub(crate) fn has_answer(home: &Home, id: &str) -> Result<bool, Failure> {
+    if !home.ledger().join(ENTRIES_FILE).exists() {
+        return Ok(false);
+    }
+    let notes = Notes::of(recorded(home)?, |_| true);
+    Ok(notes.stands(id).is_some())
+}
+
+fn verified(home: &Home) -> Result<(Vec<Entry>, LedgerReport), Failure> {
     let ledger = Verified::read(home, &home.roots()?)?;
     if let Verdict::Tampered {
         file, byte, what, ..
@@ -120,7 +141,8 @@ pub(crate) fn recorded(home: &Home) -> Result<Vec<Entry>, Failure> {
         return Err(AttestError::Tampered { file, byte, what }.into());
     }
     let lines = ledger.lines().split(|byte| *byte == b'\n');
-    Ok(lines.filter_map(|line| Entry::parse(line).ok()).collect())
+    let entries = lines.filter_map(|line| Entry::parse(line).ok()).collect();
+    Ok((entries, ledger.report))
 }
 
 /// Every change that `session` let go, as the ledger says.

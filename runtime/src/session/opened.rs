@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloister_attest::Digest;
-use cloister_policies::{Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session};
+use cloister_policies::{
+    Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session, UnixMillis,
+};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
     Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Survey,
@@ -24,7 +26,7 @@ use crate::clock;
 use crate::commands::Desk;
 use crate::consent::{self, Asking, Lasting};
 use crate::entries;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::interrupt::{GoOn as _, Interrupt};
 use crate::look::{Look, Why};
 use crate::mind::{Bounds, Example};
@@ -40,6 +42,8 @@ pub(crate) struct Opened {
     pub(crate) house: House,
     pub(crate) manifest: Manifest,
     pub(crate) manifest_digest: Digest,
+    /// The weights of the model that plans.
+    pub(crate) model: Digest,
     pub(crate) folder: PathBuf,
     pub(crate) grants: Grants,
     pub(crate) session: Session,
@@ -62,6 +66,8 @@ pub(crate) struct Performed {
     pub(crate) value: Value,
     pub(crate) effects: Vec<Effect>,
     pub(crate) terms: ReleaseTerms,
+    /// The end of what the call drew on: nothing that it made is released after it without a question of its own.
+    pub(crate) until: UnixMillis,
     pub(crate) rule: String,
     pub(crate) reason: String,
     pub(crate) step: Step,
@@ -227,8 +233,9 @@ impl Opened {
         self.tenure.check()?;
         let Judged { step, permit } = judged;
         let permit = self.planned(permit)?;
-        let (terms, rule, reason) = (
+        let (terms, until, rule, reason) = (
             permit.release().clone(),
+            permit.until(),
             permit.rule().to_owned(),
             permit.reason().to_owned(),
         );
@@ -275,6 +282,7 @@ impl Opened {
             value,
             effects: outcome.effects().to_vec(),
             terms,
+            until,
             rule,
             reason,
             step,
@@ -321,6 +329,7 @@ impl Opened {
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
+        let term = self.tenure.term(done.until);
         let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
         let mut earlier = self.earlier(&done.step, &done.terms, &effects)?;
         let mut lasting = Lasting::Once;
@@ -331,13 +340,13 @@ impl Opened {
                 desk.screen.say("effects", &pages.summary); // the question shows them by itself
             }
             if freely {
-                self.tenure.check()?;
+                term.check()?;
                 return Ok(consent::free(effects, &done.rule));
             }
             if held && !someone {
                 desk.screen.say("waits", "a file would be replaced, which only a person may allow: the policy's setting `unattended.replace` is not true");
             }
-            let halt = (desk.screen.interrupt(), &self.tenure);
+            let halt = (desk.screen.interrupt(), &term);
             halt.check()?;
             if !pages.unusual.is_empty() {
                 earlier = Earlier::EachTime; // what is unusual is asked about
@@ -355,7 +364,7 @@ impl Opened {
             let offer = offer.as_deref();
             let consent;
             (consent, lasting) = consent::offering(offer, effects, &pages, &self.asking, &halt)?;
-            // An answer that came while they were taken back is none.
+            // An answer that came while they were taken back, or after their end, is none.
             halt.check().map(|()| consent)
         };
         let (journal, shelf) = (&mut self.journal, self.house.shelf(&report.session));
@@ -407,11 +416,7 @@ fn returned(tool: &str, outcome: &Quarantined<Outcome>) -> Result<Value, Failure
             Failure::failed(format!("`{tool}` could not do it: {detail}"))
                 .hint("nothing was changed".to_owned()),
         ),
-        Ended::Expired => Err(Failure::new(
-            Kind::Refused,
-            "the grants ended before the call was done",
-        )
-        .hint("run it again: grants last `ttl_seconds` of the manifest".to_owned())),
+        Ended::Expired => Err(tenure::over("the call was done")),
         Ended::Revoked => Err(tenure::revoked()),
         Ended::Trapped(fault) => Err(Failure::failed(format!("`{tool}` broke off: {fault:?}"))
             .hint("nothing was changed; the tool's author would like to know".to_owned())),

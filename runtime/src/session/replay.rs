@@ -13,8 +13,8 @@ use cloister_policies::Mode;
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Moment, Quarantine};
 
-use super::begin::{Begun, MANIFEST_BYTES, this_binary};
-use super::{House, Job, Until, later, story};
+use super::begin::{Begun, MANIFEST_BYTES, this_binary, weights};
+use super::{ANSWER, House, Job, Until, later, story};
 use crate::commands::Desk;
 use crate::consent::Asking;
 use crate::counted::counted;
@@ -24,6 +24,9 @@ use crate::home::Home;
 use crate::mind;
 use crate::report::Report;
 use said::Said;
+
+/// How the name of the folder in `run` begins in which a replay's outputs wait.
+const ASIDE: &str = "replay-";
 
 /// What the ledger keeps of a session that planned something.
 pub(crate) struct Record {
@@ -62,11 +65,11 @@ pub(crate) fn replay(
             Some(_) => Mode::Unattended,
             None => Mode::Attended,
         },
-        until: Until::Effects,
+        until: record.until(),
     };
     let mind = mind::start(job.device)?;
     let (mut opened, model) = Begun::begin(&job, house, mind, desk, report)?.into_parts();
-    let aside = home.scratch().join(format!("replay-{}", report.session));
+    let aside = home.scratch().join(format!("{ASIDE}{}", report.session));
     let ended = record.ended();
     let told = (|| {
         opened.repeat(record, Quarantine::open(&aside)?)?;
@@ -77,6 +80,16 @@ pub(crate) fn replay(
     let told = opened.journal.close(told);
     let _ = std::fs::remove_dir_all(&aside); // nobody looks for anything there
     told
+}
+
+/// Take away what replays that were killed left behind: documents in clear, which nobody would look for.
+pub(super) fn sweep(home: &Home) {
+    let all = std::fs::read_dir(home.scratch()).into_iter().flatten();
+    for item in all.flatten() {
+        if item.file_name().to_string_lossy().starts_with(ASIDE) {
+            let _ = std::fs::remove_dir_all(item.path()); // tried again by the next session
+        }
+    }
 }
 
 impl Record {
@@ -122,11 +135,7 @@ impl Record {
             ("the binary", then.runtime, this_binary()?),
             ("the policy", then.policy, house.policy),
             ("the lock of the tools", then.tools, house.tools),
-            (
-                "the model",
-                then.model,
-                Digest::from_bytes(*pin.sha256().bytes()),
-            ),
+            ("the model", then.model, weights(&pin)),
         ];
         match now.iter().find(|(_, then, now)| then != now) {
             None => Ok(()),
@@ -144,6 +153,19 @@ impl Record {
             Body::SessionEnd(end) => Some(end.outcome.clone()),
             _ => None,
         })
+    }
+
+    /// How far it went: a session that did what it was to do, but called nothing and answered nothing, was to plan only.
+    fn until(&self) -> Until {
+        let acts = |entry: &Entry| match &entry.body {
+            Body::CallIntent(_) => true,
+            Body::Note(note) => note.about == ANSWER,
+            _ => false,
+        };
+        match self.ended().as_deref() {
+            Some("done") if !self.entries.iter().any(acts) => Until::Judged,
+            _ => Until::Effects,
+        }
     }
 
     pub(super) fn session(&self) -> &str {
@@ -247,5 +269,24 @@ impl super::Opened {
             seed.wrapping_mul(31).wrapping_add(u64::from(byte))
         });
         Moment { unix_millis, seed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_replay_left_is_swept_away_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().to_owned());
+        let left = home.scratch().join("replay-0011223344556677/q1");
+        let beside = home.scratch().join("revoked");
+        std::fs::create_dir_all(&left).unwrap();
+        std::fs::create_dir_all(&beside).unwrap();
+        std::fs::write(left.join("data"), "a document").unwrap();
+        sweep(&home);
+        assert!(!left.exists() && beside.exists());
+        assert_eq!(std::fs::read_dir(home.scratch()).unwrap().count(), 1);
     }
 }

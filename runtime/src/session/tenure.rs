@@ -14,6 +14,9 @@ use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::interrupt::{GoOn, Interrupt};
 
+/// Where to look after it was stopped.
+const WAITS: &str = "nothing was released; what was made, if anything, waits in quarantine: `cloister quarantine list`";
+
 /// What bounds a session's grants beside their terms.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenure {
@@ -32,6 +35,14 @@ impl Tenure {
             }
         }
         Tenure { clock, revoked }
+    }
+
+    /// The same for what one call drew on, which may end before the session's grants do.
+    pub(crate) fn term(&self, until: UnixMillis) -> Term<'_> {
+        Term {
+            tenure: self,
+            until,
+        }
     }
 
     /// Go on, or fail as revoked.
@@ -58,12 +69,31 @@ impl Watch for Tenure {
 /// What waits for the model looks at both.
 impl GoOn for (Interrupt, Tenure) {
     fn check(&self) -> Result<(), Failure> {
-        (&self.0, &self.1).check()
+        self.0.check()?;
+        self.1.check()
+    }
+}
+
+/// What bounds the release of what one call made.
+#[derive(Debug)]
+pub(crate) struct Term<'a> {
+    tenure: &'a Tenure,
+    until: UnixMillis,
+}
+
+impl Term<'_> {
+    /// Go on, or fail as revoked or as over.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.tenure.check()?;
+        if self.tenure.now() < self.until {
+            return Ok(());
+        }
+        Err(over("the release").hint(WAITS.to_owned()))
     }
 }
 
 /// What waits at a terminal does too.
-impl GoOn for (&Interrupt, &Tenure) {
+impl GoOn for (&Interrupt, &Term<'_>) {
     fn check(&self) -> Result<(), Failure> {
         self.0.check()?;
         self.1.check()
@@ -72,8 +102,14 @@ impl GoOn for (&Interrupt, &Tenure) {
 
 /// The failure that a revocation is.
 pub(crate) fn revoked() -> Failure {
-    Failure::new(Kind::Revoked, "the grants of this session were revoked").hint(
-        "nothing was released; what was made, if anything, waits in quarantine: `cloister quarantine list`"
+    Failure::new(Kind::Revoked, "the grants of this session were revoked").hint(WAITS.to_owned())
+}
+
+/// The failure that it is when what a call drew on ended before this.
+pub(super) fn over(before: &str) -> Failure {
+    let said = format!("the grants ended before {before}");
+    Failure::new(Kind::Refused, said).hint(
+        "run it again: grants last `ttl_seconds` of the manifest, or of one of its capabilities"
             .to_owned(),
     )
 }
@@ -115,6 +151,28 @@ mod tests {
             (failure.kind(), failure.kind().exit_code()),
             (Kind::Revoked, 3)
         );
+    }
+
+    #[test]
+    fn a_release_does_not_wait_longer_than_what_its_call_drew_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path().to_owned());
+        let tenure = Tenure::begin(&home, "0011223344556677", Clock::start());
+        tenure.term(tenure.now().plus_seconds(60)).check().unwrap();
+        let (never, over) = (Interrupt::never(), tenure.term(tenure.now()));
+        let failure = GoOn::check(&(&never, &over)).unwrap_err();
+        assert_eq!(failure.kind(), Kind::Refused);
+        assert!(
+            failure
+                .to_string()
+                .contains("the grants ended before the release")
+        );
+        revoke(&home, "0011223344556677").unwrap();
+        let failure = tenure
+            .term(tenure.now().plus_seconds(60))
+            .check()
+            .unwrap_err();
+        assert_eq!(failure.kind(), Kind::Revoked);
     }
 
     #[test]
