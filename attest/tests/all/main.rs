@@ -21,4 +21,5 @@ mod quotes;
 mod said;
 mod tamper;
 mod vectors;
+mod vouching;
 mod writer;

@@ -17,6 +17,7 @@ use crate::forge::checkpoint_of_version_1;
 use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
+use crate::vouching;
 
 fn testdata() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
@@ -316,6 +317,9 @@ fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
         ("bad_epoch_skipped", epochs::skipped(&epochs)),
         ("bad_key_signs_too_long", epochs::too_long(&epochs)),
         ("bad_statement_version", epochs::back_to_one_key(tpm, 2)),
+        ("bad_unsigned_hand_over", vouching::unsigned_hand_over(tpm)),
+        ("bad_unsigned_start", vouching::unsigned_start(tpm)),
+        ("unanchored_vouched_for_later", vouching::vouched_for(tpm)),
         ("ok_epochs", epochs),
     ])
 }
