@@ -292,7 +292,9 @@ def check_quote(quote, qualifying):
     extra, _, resets = fields.sized(), fields.take(8), (fields.int(4), fields.int(4))
     fields.take(9)  # whether the clock is safe, and the firmware's version
     need((fields.int(4), fields.int(2)) == (1, 0x000B), "not one selection of the SHA-256 bank")
-    chosen = int.from_bytes(fields.take(fields.int(1)), "little")
+    size = fields.int(1)
+    need(size <= 4, "a selection that is too long")
+    chosen = int.from_bytes(fields.take(size), "little")
     found = fields.sized()
     fields.end()
     need(extra == qualifying, "a quote over another statement")

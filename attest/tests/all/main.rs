@@ -13,6 +13,7 @@ mod compare;
 mod corpora;
 mod epochs;
 mod forge;
+mod forgeries;
 mod hostile;
 mod kit;
 mod matrix;

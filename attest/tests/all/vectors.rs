@@ -14,6 +14,7 @@ use cloister_attest::*;
 use crate::anchors;
 use crate::epochs;
 use crate::forge::checkpoint_of_version_1;
+use crate::forgeries::with_software;
 use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
@@ -336,7 +337,10 @@ fn a_checkpoint_of_version_1_is_known_where_it_belongs() {
 fn each_folder_is_judged_as_its_name_says() {
     let tpm = FakeTpm::new(5);
     let counting = anchors::enrolled(&FakeTpm::new(COUNTING));
-    let (roots, cases) = (kit::roots(&tpm).enrolling(counting), cases(&tpm));
+    let (roots, cases) = (
+        with_software(kit::roots(&tpm).enrolling(counting)),
+        cases(&tpm),
+    );
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         for item in std::fs::read_dir(testdata()).unwrap() {
             let path = item.unwrap().path();
