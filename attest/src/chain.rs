@@ -3,6 +3,7 @@
 mod anchors;
 mod epoch;
 mod open;
+mod signed;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use self::anchors::Anchors;
 pub(crate) use self::anchors::{Noticed, Standing};
 pub(crate) use self::epoch::Epoch;
 use self::open::Open;
+pub(crate) use self::signed::{Bad, SignedChain};
 use crate::LIMITS;
 use crate::checkpoint::{Said, Sum};
 use crate::digest::Digest;
@@ -18,6 +20,9 @@ use crate::entry::{Entry, OLDEST, Unchecked, VERSION, line_hash};
 use crate::evidence::{Attestation, LedgerHead, SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 use crate::tree::Tree;
+
+/// Why a line for which nothing vouches is none of its session's.
+pub(crate) const UNSIGNED: &str = "the entry's signature is not the session key's";
 
 /// The session that is being walked.
 #[derive(Debug, Clone)]
@@ -102,8 +107,7 @@ impl Chain {
         &self.torn
     }
 
-    /// Takes the next line, without its newline. Signatures and quotes are the caller's to check, with the session's key
-    /// as it is in [`Chain::current`] afterwards, or as the session that the line ended had it.
+    /// Takes the next line, without its newline. Signatures are [`SignedChain`]'s to check, and quotes the caller's.
     pub(crate) fn accept(&mut self, line: &[u8]) -> Result<Accepted, String> {
         if line.len() > LIMITS.line {
             return Err(format!("the entry is longer than {} bytes", LIMITS.line));
@@ -372,12 +376,8 @@ pub(crate) struct Accepted {
 }
 
 impl Accepted {
-    /// The session's key, once it has signed this line.
-    pub(crate) fn check_signature(&self) -> Result<SessionPublic, String> {
-        match self.unchecked.signed_by(&self.public) {
-            Ok(true) => Ok(self.public),
-            Ok(false) => Err("the entry's signature is not the session key's".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+    /// The key that has to have signed this line.
+    pub(crate) fn public(&self) -> &SessionPublic {
+        &self.public
     }
 }

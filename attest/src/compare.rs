@@ -6,10 +6,9 @@ use std::io::{self, BufRead, Read};
 use serde::Serialize;
 
 use crate::LIMITS;
-use crate::chain::{Accepted, Chain};
+use crate::chain::{Bad, SignedChain};
 use crate::checkpoint;
 use crate::digest::Digest;
-use crate::entry::Entry;
 use crate::evidence::{SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 use crate::plain::plain;
@@ -178,7 +177,7 @@ impl fmt::Display for Parted {
     }
 }
 
-/// Holds a ledger against what was kept of it. Both are read once, a line at a time; that each chain and each signature holds is checked on the
+/// Holds a ledger against what was kept of it. Both are read once, a line at a time; that each chain holds and is signed is checked on the
 /// way, but neither is trusted: whether sessions are attested is [`crate::verify()`]'s business. A last line without its newline is not an entry.
 ///
 /// # Errors
@@ -213,7 +212,8 @@ fn with_copy<A: BufRead, B: BufRead>(
     mut later: Copy<B>,
 ) -> Result<Comparison, Stop> {
     loop {
-        let (seq, byte) = (later.size(), later.byte);
+        let at = later.lines.here();
+        let (seq, byte) = (at.before.size, at.byte);
         let (ours, theirs) = match (earlier.entry()?, later.entry()?) {
             (Some(ours), Some(theirs)) => (ours, theirs),
             (None, None) => return Ok(Comparison::Same { entries: seq }),
@@ -229,6 +229,8 @@ fn with_copy<A: BufRead, B: BufRead>(
         if ours.parted == theirs.parted {
             continue;
         }
+        earlier.settle()?;
+        later.settle()?;
         let (earlier, later) = (ours.parted, theirs.parted);
         return Ok(match seq {
             0 => Comparison::Unrelated {
@@ -263,7 +265,8 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
             let missing = said.size.saturating_sub(entries);
             return Ok(Comparison::Shorter { entries, missing });
         };
-        if let Some(log) = later.chain.log().filter(|log| *log != said.log) {
+        let log = later.lines.chain().log();
+        if let Some(log) = log.filter(|log| *log != said.log) {
             return Ok(Comparison::Unrelated {
                 earlier: said.log,
                 later: log,
@@ -272,7 +275,8 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
         last = Some(entry);
     }
     let last = last.ok_or_else(|| broken("it counts no entries"))?;
-    let here = later.chain.said().sum;
+    later.settle()?;
+    let here = later.lines.chain().said().sum;
     if here != said.sum {
         return Ok(Comparison::DivergesUpTo {
             seq: said.size.saturating_sub(1),
@@ -280,7 +284,7 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
             later: *here.digest(),
         });
     }
-    if later.chain.current().is_some() {
+    if later.lines.chain().current().is_some() {
         return Err(broken("no session ends where it stands"));
     }
     kept.signed_by(last.parted.session, &last.public)
@@ -292,16 +296,14 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
 struct Copy<R> {
     side: Side,
     entries: R,
-    chain: Chain,
-    /// Where the next line begins, bytes.
-    byte: u64,
+    lines: SignedChain,
     line: Vec<u8>,
 }
 
-/// An entry that is in its place and signed by its session.
+/// An entry that is in its place.
 struct Checked {
     parted: Parted,
-    /// The key that signed it.
+    /// The key that has to vouch for it.
     public: SessionPublic,
 }
 
@@ -310,14 +312,13 @@ impl<R: BufRead> Copy<R> {
         Self {
             side,
             entries,
-            chain: Chain::default(),
-            byte: 0,
+            lines: SignedChain::default(),
             line: Vec::new(),
         }
     }
 
     fn size(&self) -> u64 {
-        self.chain.at().size
+        self.lines.here().before.size
     }
 
     /// The next entry; nothing at the end.
@@ -327,28 +328,38 @@ impl<R: BufRead> Copy<R> {
         let mut bounded = self.entries.by_ref().take(most);
         let read = bounded.read_until(b'\n', &mut self.line);
         read.map_err(Stop::Unreadable)?;
-        let seq = self.size();
-        let checked = match self.line.as_slice() {
-            [line @ .., b'\n'] => self.chain.accept(line).and_then(signed),
-            torn if torn.len() <= LIMITS.line => return Ok(None),
-            _ => Err("the entry is longer than any we write".to_owned()),
+        let taken = match self.line.as_slice() {
+            [line @ .., b'\n'] => self.lines.take(line),
+            torn if torn.len() <= LIMITS.line => return self.settle().map(|()| None),
+            _ => {
+                let what = "the entry is longer than any we write".to_owned();
+                Err(self.lines.bad(self.lines.here(), what))
+            }
         };
-        let (public, entry) = checked.map_err(|what| {
-            Stop::at(Comparison::Broken {
-                side: self.side,
-                seq: Some(seq),
-                byte: self.byte,
-                what,
-            })
-        })?;
-        self.byte = self.byte.saturating_add(self.line.len() as u64);
+        let accepted = taken.map_err(|bad| self.broken(bad))?;
+        let entry = &accepted.unchecked.entry;
         let parted = Parted {
-            line: self.chain.at().head,
+            line: self.lines.here().before.head,
             kind: entry.body.kind(),
             session: entry.session,
             ts: entry.ts,
         };
+        let public = *accepted.public();
         Ok(Some(Checked { parted, public }))
+    }
+
+    /// Demands that what was read is vouched for by what was read.
+    fn settle(&mut self) -> Result<(), Stop> {
+        self.lines.settle().map_err(|bad| self.broken(bad))
+    }
+
+    fn broken(&self, Bad { at, what }: Bad) -> Stop {
+        Stop::at(Comparison::Broken {
+            side: self.side,
+            seq: Some(at.before.size),
+            byte: at.byte,
+            what,
+        })
     }
 
     /// Reads to the end; how many entries there are.
@@ -365,10 +376,4 @@ impl<R: BufRead> Copy<R> {
             _ => Comparison::Extends { entries, more },
         })
     }
-}
-
-/// An entry in its place, and the key of its session that signed it.
-fn signed(accepted: Accepted) -> Result<(SessionPublic, Entry), String> {
-    let public = accepted.check_signature()?;
-    Ok((public, accepted.unchecked.entry))
 }

@@ -82,8 +82,9 @@ impl Unchecked {
     }
 
     /// Whether `public` signed this entry.
-    pub(crate) fn signed_by(&self, public: &SessionPublic) -> Result<bool, AttestError> {
-        Ok(public.signed(&self.entry.signed_bytes()?, &self.signature.0))
+    pub(crate) fn is_signed_by(&self, public: &SessionPublic) -> bool {
+        let bytes = self.entry.signed_bytes();
+        bytes.is_ok_and(|bytes| public.signed(&bytes, &self.signature.0))
     }
 }
 

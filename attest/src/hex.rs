@@ -2,11 +2,17 @@
 
 /// Lower-case hex of `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|n| char::from_digit(u32::from(n), 16))
-        .collect()
+    let mut digits = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        digits.push(digit(byte >> 4));
+        digits.push(digit(byte & 15));
+    }
+    digits
+}
+
+fn digit(nibble: u8) -> char {
+    let letter = if nibble < 10 { b'0' } else { b'a' - 10 };
+    char::from(letter.saturating_add(nibble))
 }
 
 /// The bytes of lower-case hex; `None` for anything else.
@@ -15,18 +21,22 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     if !rest.is_empty() {
         return None;
     }
-    pairs
-        .iter()
-        .map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?))
-        .collect()
+    pairs.iter().map(|pair| byte_of(*pair)).collect()
 }
 
 /// Exactly `N` bytes of lower-case hex.
 pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != N.checked_mul(2)? {
-        return None;
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let pairs: &[[u8; 2]; N] = pairs.try_into().ok().filter(|_| rest.is_empty())?;
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        *byte = byte_of(*pair)?;
     }
-    decode(text)?.try_into().ok()
+    Some(bytes)
+}
+
+fn byte_of([high, low]: [u8; 2]) -> Option<u8> {
+    Some(nibble(high)? << 4 | nibble(low)?)
 }
 
 fn nibble(digit: u8) -> Option<u8> {

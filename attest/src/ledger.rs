@@ -2,7 +2,7 @@
 
 use crate::LIMITS;
 use crate::anchor::{self, Anchor};
-use crate::chain::Chain;
+use crate::chain::{Bad, Chain, SignedChain};
 use crate::checkpoint::{self, Checkpoint};
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, Rotate, SessionEnd, SessionStart, Torn};
@@ -95,8 +95,8 @@ impl<S: Storage> Ledger<S> {
     /// the next session records that, and every session that never ended.
     ///
     /// # Errors
-    /// [`AttestError::Tampered`] when the chain, the last session's signatures or the checkpoint do not hold, or entries
-    /// that the checkpoint counts are missing; [`AttestError::Storage`] when a torn line cannot be put aside.
+    /// [`AttestError::Tampered`] when the chain, the signatures or the checkpoint do not hold, or entries that the
+    /// checkpoint counts are missing; [`AttestError::Storage`] when a torn line cannot be put aside.
     pub fn resume(files: Files<&[u8]>, mut storage: S) -> Result<Resumed<S>, AttestError> {
         let (whole, torn_line) = split_torn(files.entries);
         let chain = walk(whole, files.checkpoint.as_deref())?;
@@ -460,12 +460,12 @@ fn torn_of(bytes: &[u8]) -> Torn {
     }
 }
 
-/// Walks the whole chain, then checks the last session's signatures and the checkpoint. Earlier signatures are the verifier's.
+/// Walks the whole chain, and checks signatures and the checkpoint as the verifier does. Whether sessions are attested is not asked here.
 fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
-    let tampered = |byte: usize, what: String| AttestError::Tampered {
+    let tampered = |bad: Bad| AttestError::Tampered {
         file: ENTRIES_FILE.to_owned(),
-        byte: byte as u64,
-        what,
+        byte: bad.at.byte,
+        what: bad.what,
     };
     let broken = |what: &str| AttestError::Tampered {
         file: CHECKPOINT_FILE.to_owned(),
@@ -476,41 +476,31 @@ fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
         .map(checkpoint::Unchecked::parse)
         .transpose()
         .map_err(broken)?;
-    let (mut chain, mut last_session, mut at) = (Chain::default(), Vec::new(), 0_usize);
+    let mut lines = SignedChain::default();
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
-        let accepted = chain
-            .accept(line.strip_suffix(b"\n").unwrap_or(line))
-            .map_err(|what| tampered(at, what))?;
-        if matches!(accepted.unchecked.entry.body, Body::SessionStart(_)) {
-            last_session.clear();
-        }
-        if let Some(found) = checkpoint.take_if(|found| found.said().size == chain.at().size) {
-            let public = accepted
-                .check_signature()
-                .map_err(|what| tampered(at, what))?;
-            if found.said() != chain.said() || chain.current().is_some() {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let accepted = lines.take(line).map_err(tampered)?;
+        let size = lines.chain().at().size;
+        if let Some(found) = checkpoint.take_if(|found| found.said().size == size) {
+            lines.settle().map_err(tampered)?;
+            if found.said() != lines.chain().said() || lines.chain().current().is_some() {
                 return Err(broken("it is not of this ledger"));
             }
             let session = accepted.unchecked.entry.session;
-            found.signed_by(session, &public).map_err(broken)?;
+            let signed = found.signed_by(session, accepted.public());
+            signed.map_err(broken)?;
         }
-        last_session.push((at, accepted));
-        at = at.saturating_add(line.len());
     }
-    if let Some(missing) = checkpoint {
-        return Err(tampered(
-            at,
-            format!(
-                "{} entries of {} are missing",
-                missing.said().size.saturating_sub(chain.at().size),
-                missing.said().size
-            ),
-        ));
+    lines.settle().map_err(tampered)?;
+    match checkpoint {
+        Some(missing) => Err(tampered(missing_entries(&lines, missing.said().size))),
+        None => Ok(lines.into_chain()),
     }
-    for (at, accepted) in last_session {
-        accepted
-            .check_signature()
-            .map_err(|what| tampered(at, what))?;
-    }
-    Ok(chain)
+}
+
+fn missing_entries(lines: &SignedChain, counted: u64) -> Bad {
+    let at = lines.here();
+    let missing = counted.saturating_sub(at.before.size);
+    let what = format!("{missing} entries of {counted} are missing");
+    Bad { at, what }
 }

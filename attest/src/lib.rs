@@ -64,6 +64,8 @@ pub(crate) struct Limits {
     pub(crate) challenge: usize,
     /// Entries that one key signs, its hand-over included. 256: what a stolen key can still rewrite stays small.
     pub(crate) epoch_entries: u64,
+    /// Lines held until the signature of a later one is checked, bytes. 1 MiB: an epoch of usual lines, or one line of the longest kind.
+    pub(crate) unvouched: usize,
     /// How long one key signs, milliseconds. Ten minutes, for sessions that write little.
     pub(crate) epoch_millis: u64,
     /// Places from one anchor to the last entry before the next. 1,024: what can be cut off unseen between them.
@@ -81,6 +83,7 @@ pub(crate) const LIMITS: Limits = Limits {
     proof: 8 << 20,
     challenge: 64,
     epoch_entries: 256,
+    unvouched: 1 << 20,
     epoch_millis: 600_000,
     anchor_entries: 1024,
     anchor_millis: 900_000,

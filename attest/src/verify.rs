@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read};
 use serde::Serialize;
 
 use crate::LIMITS;
-use crate::chain::{Accepted, Chain};
+use crate::chain::{Accepted, Bad, SignedChain};
 use crate::checkpoint;
 use crate::digest::Digest;
 use crate::entry::body::Body;
@@ -208,7 +208,7 @@ fn through<R: BufRead>(mut walk: Walk<'_>, files: Files<R>) -> io::Result<Report
                 Err(fault) => Err(fault),
             },
             torn if torn.len() > LIMITS.line => {
-                Err(walk.here("the entry is longer than any we write"))
+                Err(walk.bad_here("the entry is longer than any we write".to_owned()))
             }
             _ => walk.torn().and_then(|()| walk.finish(&others)),
         };
@@ -260,11 +260,9 @@ impl Fault {
 struct Walk<'a> {
     roots: &'a Roots,
     challenge: Option<&'a Challenge>,
-    chain: Chain,
+    lines: SignedChain,
     /// Where the ledger stood after the last line in which nothing was wrong.
     good: LedgerHead,
-    /// Offset of the next line, bytes.
-    byte: u64,
     checkpoint: Option<checkpoint::Unchecked>,
     /// The walk has passed the checkpoint and it held.
     anchored: bool,
@@ -289,9 +287,8 @@ impl<'a> Walk<'a> {
         Self {
             roots,
             challenge,
-            chain: Chain::default(),
-            good: Chain::default().at(),
-            byte: 0,
+            lines: SignedChain::default(),
+            good: SignedChain::default().here().before,
             checkpoint: None,
             anchored: false,
             sessions: 0,
@@ -310,8 +307,24 @@ impl<'a> Walk<'a> {
         Fault {
             seq: Some(self.good.size),
             file: ENTRIES_FILE.to_owned(),
-            byte: self.byte,
+            byte: self.lines.here().byte,
             what: what.to_owned(),
+        }
+    }
+
+    /// The next line is bad, unless the key of one before it does not vouch for that.
+    fn bad_here(&mut self, what: String) -> Fault {
+        let bad = self.lines.bad(self.lines.here(), what);
+        self.bad(bad)
+    }
+
+    fn bad(&mut self, Bad { at, what }: Bad) -> Fault {
+        self.good = at.before;
+        Fault {
+            seq: Some(at.before.size),
+            file: ENTRIES_FILE.to_owned(),
+            byte: at.byte,
+            what,
         }
     }
 
@@ -324,36 +337,34 @@ impl<'a> Walk<'a> {
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let start = self.here("");
-        let at = |what: String| Fault { what, ..start };
-        match self.take(line) {
-            Ok(accepted) => self.pass_checkpoint(&accepted)?,
-            Err(what) => return Err(at(what)),
+        let at = self.lines.here();
+        let accepted = self.lines.accept(line).map_err(|bad| self.bad(bad))?;
+        if let Err(what) = self.judge(&accepted) {
+            let bad = self.lines.bad(at, what);
+            return Err(self.bad(bad));
         }
-        self.good = self.chain.at();
-        self.byte = self
-            .byte
-            .saturating_add(line.len() as u64)
-            .saturating_add(1);
+        let kept = self.lines.keep(line, &accepted);
+        kept.map_err(|bad| self.bad(bad))?;
+        self.pass_checkpoint(&accepted)?;
+        self.good = self.lines.here().before;
         Ok(())
     }
 
-    fn take(&mut self, line: &[u8]) -> Result<Accepted, String> {
-        let accepted = self.chain.accept(line)?;
-        accepted.check_signature()?;
+    /// What a line that is in its place says of the session and the TPM's counter.
+    fn judge(&mut self, accepted: &Accepted) -> Result<(), String> {
         if let Body::SessionStart(start) = &accepted.unchecked.entry.body {
             self.answers(&start.statement);
             self.session(&start.statement, &start.evidence)?;
             self.sessions = self.sessions.saturating_add(1);
         }
-        self.counter(&accepted)?;
+        self.counter(accepted)?;
         for seq in &accepted.unsaid {
             let id = accepted.unchecked.entry.session;
             self.doubt(format!(
                 "session {id} ended and never said how entry {seq} went"
             ));
         }
-        Ok(accepted)
+        Ok(())
     }
 
     fn answers(&mut self, statement: &Statement) {
@@ -419,9 +430,10 @@ impl<'a> Walk<'a> {
     }
 
     fn pass_checkpoint(&mut self, accepted: &Accepted) -> Result<(), Fault> {
-        let size = self.chain.at().size;
+        let size = self.lines.chain().at().size;
         if let Some(found) = self.checkpoint.take_if(|found| found.said().size == size) {
-            let (found_said, said) = (found.said(), self.chain.said());
+            self.lines.settle().map_err(|bad| self.bad(bad))?;
+            let (found_said, said) = (found.said(), self.lines.chain().said());
             if found_said.sum.version() != said.sum.version() {
                 return Err(Fault::file(
                     CHECKPOINT_FILE,
@@ -437,17 +449,14 @@ impl<'a> Walk<'a> {
             if found_said.log != said.log {
                 return Err(Fault::file(CHECKPOINT_FILE, "it is another ledger's"));
             }
-            if self.chain.current().is_some() {
+            if self.lines.chain().current().is_some() {
                 return Err(Fault::file(
                     CHECKPOINT_FILE,
                     "no session ends where it stands",
                 ));
             }
-            let public = accepted
-                .check_signature()
-                .map_err(|what| self.here(&what))?;
             found
-                .signed_by(accepted.unchecked.entry.session, &public)
+                .signed_by(accepted.unchecked.entry.session, accepted.public())
                 .map_err(|what| Fault::file(CHECKPOINT_FILE, what))?;
             self.anchored = true;
         } else {
@@ -457,7 +466,7 @@ impl<'a> Walk<'a> {
     }
 
     fn torn(&mut self) -> Result<(), Fault> {
-        let byte = self.byte;
+        let byte = self.lines.here().byte;
         self.doubt(format!(
             "the last line of `{ENTRIES_FILE}` is torn off, from byte {byte}"
         ));
@@ -465,15 +474,16 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
+        self.lines.settle().map_err(|bad| self.bad(bad))?;
         if let Some(missing) = self.checkpoint.take() {
-            let (have, want) = (self.chain.at().size, missing.said().size);
+            let (have, want) = (self.good.size, missing.said().size);
             return Err(self.here(&format!(
                 "the checkpoint counts {want} entries, there are {have}"
             )));
         }
-        if self.chain.at().size == 0 {
+        if self.good.size == 0 {
             self.doubt("the ledger is empty".to_owned());
-        } else if let Some(current) = self.chain.current() {
+        } else if let Some(current) = self.lines.chain().current() {
             let id = current.id;
             self.doubt(format!("session {id} has not ended"));
         } else if !self.anchored {
@@ -491,7 +501,8 @@ impl<'a> Walk<'a> {
     }
 
     fn others(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
-        for (name, digest) in self.chain.torn() {
+        let recovered = self.lines.chain().torn();
+        for (name, digest) in recovered {
             match others.get(name) {
                 None => {
                     return Err(Fault::file(
@@ -507,13 +518,13 @@ impl<'a> Walk<'a> {
         }
         for (name, bytes) in others
             .iter()
-            .filter(|(name, _)| !self.chain.torn().contains_key(*name))
+            .filter(|(name, _)| !recovered.contains_key(*name))
         {
             if *name != torn_name(bytes) {
                 return Err(Fault::file(name, "this file does not belong to a ledger"));
             }
         }
-        let unrecorded = others.len().saturating_sub(self.chain.torn().len());
+        let unrecorded = others.len().saturating_sub(recovered.len());
         if unrecorded > 0 {
             self.doubt(format!(
                 "{unrecorded} torn lines were put aside and not recorded yet"

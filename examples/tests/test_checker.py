@@ -83,6 +83,17 @@ class Checker(unittest.TestCase):
                 self.assertEqual(other(folder / "ledger", TESTDATA / "roots.json")["verdict"],
                                  {"ok": "sound", "bad": "tampered", "unanchored": "unanchored"}[folder.name.split("_")[0]])
 
+    def test_both_say_the_same_of_forged_quotes(self):
+        vectors = [json.loads(line) for line in (TESTDATA / "quotes.jsonl").read_text(encoding="utf-8").splitlines()]
+        self.assertGreaterEqual(sum(vector["verdict"] == "tampered" for vector in vectors), 80)
+        with tempfile.TemporaryDirectory() as temporary:
+            ledger = Path(temporary)
+            for vector in vectors:
+                with self.subTest(vector["name"]):
+                    (ledger / "entries.jsonl").write_text(vector["entries"], encoding="utf-8", newline="")
+                    self.assert_agreed(ledger, TESTDATA / "roots.json")
+                    self.assertEqual(other(ledger, TESTDATA / "roots.json")["verdict"], vector["verdict"])
+
     def test_both_say_the_same_of_a_real_ledger(self):
         home, *_ = told(attested=True)
         self.assert_agreed(home.ledger, home.path / "keys/roots.json")

@@ -78,7 +78,7 @@ impl Walk<'_> {
         let roots = self.roots;
         for key in roots.keys() {
             let used = self.resets.contains_key(key.name()) && key.counter().is_some();
-            if used && self.chain.standing(key.name()).is_none() {
+            if used && self.lines.chain().standing(key.name()).is_none() {
                 self.doubt(format!(
                     "no session of device `{}` is anchored by its counter",
                     key.device()
@@ -100,7 +100,7 @@ impl Walk<'_> {
         }
         self.right_counter(key, Some(&answer.counted.counter))
             .map_err(|what| Fault::file("answer", &what))?;
-        let Some(standing) = self.chain.standing(&answer.key) else {
+        let Some(standing) = self.lines.chain().standing(&answer.key) else {
             self.doubt("the ledger has no anchor of the device that answered".to_owned());
             return Ok(());
         };

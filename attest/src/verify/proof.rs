@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Fault, Report, Walk};
 use crate::LIMITS;
 use crate::canon;
-use crate::chain::{Epoch, check_start, check_version};
+use crate::chain::{Epoch, UNSIGNED, check_start, check_version};
 use crate::checkpoint::{self, Said, Sum};
 use crate::digest::Digest;
 use crate::entry::body::{Body, SessionStart};
@@ -99,11 +99,8 @@ impl Placed {
     }
 
     fn check_signature(&self, public: &SessionPublic) -> Result<(), String> {
-        match self.unchecked.signed_by(public) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("the entry's signature is not the session key's".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        let signed = self.unchecked.is_signed_by(public);
+        signed.then_some(()).ok_or_else(|| UNSIGNED.to_owned())
     }
 }
 

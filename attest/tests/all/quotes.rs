@@ -1,13 +1,8 @@
-//! Forged and mismatched quotes, each signed by the real key so that nothing but the forgery is wrong, and evidence files.
+//! Which keys are enrolled, evidence files, and the roots. Forged quotes stand in `forgeries.rs`.
 
 use cloister_attest::*;
 
-use crate::kit::{self, AK_ATTRIBUTES, FakeTpm, Forge};
-
-/// What a forger does to a quote before the TPM signs it.
-type Change = Box<dyn Fn(&mut Forge)>;
-
-const PCRS: [u8; 4] = [0, 2, 4, 7];
+use crate::kit::{self, AK_ATTRIBUTES, FakeTpm};
 
 fn statement() -> Statement {
     let head = LedgerHead {
@@ -27,13 +22,6 @@ fn report(quote: Quote, roots: &Roots) -> Report {
     verify_evidence(&bytes, roots, None)
 }
 
-fn what(report: &Report) -> String {
-    match report.verdict() {
-        Verdict::Tampered { what, .. } => what.clone(),
-        other => format!("{other:?}"),
-    }
-}
-
 #[test]
 fn an_honest_quote_is_sound() {
     let tpm = FakeTpm::new(5);
@@ -42,72 +30,8 @@ fn an_honest_quote_is_sound() {
 }
 
 #[test]
-fn each_forgery_is_refused_for_its_own_reason() {
-    let tpm = FakeTpm::new(5);
-    let stranger = FakeTpm::new(6);
-    let qualifying = statement().qualifying().unwrap();
-    let cases: Vec<(&str, Change)> = vec![
-        ("wrong magic", Box::new(|forge| forge.magic = 0xff54_4348)),
-        ("wrong type", Box::new(|forge| forge.kind = 0x8014)),
-        ("wrong type", Box::new(|forge| forge.kind = 0x8017)),
-        ("another statement", Box::new(|forge| forge.extra[0] ^= 1)),
-        ("another statement", Box::new(|forge| forge.extra.clear())),
-        ("another statement", Box::new(|forge| forge.extra.push(0))),
-        ("SHA-256 bank", Box::new(|forge| forge.bank = 0x0004)),
-        ("SHA-256 bank", Box::new(|forge| forge.banks = 0)),
-        ("SHA-256 bank", Box::new(|forge| forge.banks = 2)),
-        (
-            "selection is too long",
-            Box::new(|forge| forge.bitmap = vec![0x95, 0, 0, 0, 0]),
-        ),
-        (
-            "selects other PCRs",
-            Box::new(|forge| forge.bitmap = vec![0, 0, 0]),
-        ),
-        ("selects other PCRs", Box::new(|forge| forge.bitmap[1] |= 1)),
-        (
-            "selects other PCRs",
-            Box::new(|forge| forge.pcrs.truncate(3)),
-        ),
-        (
-            "selects other PCRs",
-            Box::new(|forge| forge.pcrs.swap(0, 1)),
-        ),
-        (
-            "not that of the PCR values",
-            Box::new(|forge| forge.pcrs[0].sha256 = Digest::of("evil")),
-        ),
-        (
-            "not that of the PCR values",
-            Box::new(|forge| forge.pcr_digest[31] ^= 1),
-        ),
-        (
-            "not that of the PCR values",
-            Box::new(|forge| forge.pcr_digest.clear()),
-        ),
-        ("bytes left over", Box::new(|forge| forge.trailing.push(0))),
-        (
-            "not the attestation key's",
-            Box::new(move |forge| forge.public = stranger.public()),
-        ),
-    ];
-    for (why, change) in cases {
-        let mut forge = tpm.forge(&qualifying, &PCRS);
-        change(&mut forge);
-        let report = report(tpm.sign(forge), &kit::roots(&tpm));
-        assert_eq!(report.exit_code(), 1, "{why}");
-        assert!(
-            what(&report).contains(why),
-            "expected `{why}`, got `{}`",
-            what(&report)
-        );
-    }
-}
-
-#[test]
 fn keys_that_sign_other_things_are_refused() {
     let tpm = FakeTpm::new(5);
-    let qualifying = statement().qualifying().unwrap();
     let cases = [
         ("restricted", AK_ATTRIBUTES & !(1 << 16), 0x0018, 0x000b, 3),
         ("restricted", AK_ATTRIBUTES & !(1 << 1), 0x0018, 0x000b, 3),
@@ -123,42 +47,13 @@ fn keys_that_sign_other_things_are_refused() {
         let public = tpm.public_with(attributes, scheme, hash, curve);
         let enrolled = EnrolledKey::pinned_in_person(
             "d".to_owned(),
-            public.clone(),
+            public,
             Attestation::Tpm2Hardware,
             PcrSelection::boot(),
         );
-        assert!(matches!(enrolled, Err(AttestError::Evidence(_))), "{why}");
-        let mut forge = tpm.forge(&qualifying, &PCRS);
-        forge.public = public;
-        let report = report(tpm.sign(forge), &kit::roots(&tpm));
-        assert!(
-            what(&report).contains(why),
-            "expected `{why}`, got `{}`",
-            what(&report)
-        );
+        let refused = |error: &AttestError| matches!(error, AttestError::Evidence(what) if what.contains(why));
+        assert!(enrolled.as_ref().is_err_and(refused), "{why}: {enrolled:?}");
     }
-}
-
-#[test]
-fn the_enrolled_selection_and_device_are_exact() {
-    let tpm = FakeTpm::new(5);
-    let qualifying = statement().qualifying().unwrap();
-    for pcrs in [&[0, 2, 4][..], &[0, 2, 4, 7, 23], &[16]] {
-        let report = report(tpm.sign(tpm.forge(&qualifying, pcrs)), &kit::roots(&tpm));
-        assert!(
-            what(&report).contains("other PCRs than those enrolled"),
-            "{report}"
-        );
-    }
-    let elsewhere = EnrolledKey::pinned_in_person(
-        "desk-8".to_owned(),
-        tpm.public(),
-        Attestation::Tpm2Hardware,
-        PcrSelection::boot(),
-    )
-    .unwrap();
-    let roots = Roots::new(kit::admin().public()).enrolling(elsewhere);
-    assert_eq!(report(tpm.quote(&qualifying), &roots).exit_code(), 1);
 }
 
 #[test]

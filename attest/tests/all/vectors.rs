@@ -14,9 +14,11 @@ use cloister_attest::*;
 use crate::anchors;
 use crate::epochs;
 use crate::forge::checkpoint_of_version_1;
+use crate::forgeries::with_software;
 use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
+use crate::vouching;
 
 fn testdata() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
@@ -316,6 +318,9 @@ fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
         ("bad_epoch_skipped", epochs::skipped(&epochs)),
         ("bad_key_signs_too_long", epochs::too_long(&epochs)),
         ("bad_statement_version", epochs::back_to_one_key(tpm, 2)),
+        ("bad_unsigned_hand_over", vouching::unsigned_hand_over(tpm)),
+        ("bad_unsigned_start", vouching::unsigned_start(tpm)),
+        ("unanchored_vouched_for_later", vouching::vouched_for(tpm)),
         ("ok_epochs", epochs),
     ])
 }
@@ -332,7 +337,10 @@ fn a_checkpoint_of_version_1_is_known_where_it_belongs() {
 fn each_folder_is_judged_as_its_name_says() {
     let tpm = FakeTpm::new(5);
     let counting = anchors::enrolled(&FakeTpm::new(COUNTING));
-    let (roots, cases) = (kit::roots(&tpm).enrolling(counting), cases(&tpm));
+    let (roots, cases) = (
+        with_software(kit::roots(&tpm).enrolling(counting)),
+        cases(&tpm),
+    );
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         for item in std::fs::read_dir(testdata()).unwrap() {
             let path = item.unwrap().path();

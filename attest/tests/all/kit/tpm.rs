@@ -13,6 +13,7 @@ pub(crate) struct Forge {
     pub(crate) kind: u16,
     pub(crate) extra: Vec<u8>,
     pub(crate) resets: u32,
+    pub(crate) restarts: u32,
     pub(crate) bank: u16,
     pub(crate) banks: u32,
     pub(crate) bitmap: Vec<u8>,
@@ -25,6 +26,7 @@ pub(crate) struct Forge {
 pub(crate) struct FakeTpm {
     key: SigningKey,
     pub(crate) resets: u32,
+    pub(crate) restarts: u32,
 }
 
 pub(crate) const AK_ATTRIBUTES: u32 = 0x0005_0472;
@@ -34,6 +36,7 @@ impl FakeTpm {
         Self {
             key: SigningKey::from_slice(&[seed; 32]).unwrap(),
             resets: 3,
+            restarts: 0,
         }
     }
 
@@ -94,6 +97,7 @@ impl FakeTpm {
             kind: 0x8018,
             extra: qualifying.as_bytes().to_vec(),
             resets: self.resets,
+            restarts: self.restarts,
             bank: 0x000b,
             banks: 1,
             bitmap,
@@ -211,7 +215,7 @@ impl Forge {
         out.extend(&self.extra);
         out.extend(123_456_u64.to_be_bytes());
         out.extend(self.resets.to_be_bytes());
-        out.extend(0_u32.to_be_bytes());
+        out.extend(self.restarts.to_be_bytes());
         out.push(1);
         out.extend(1_u64.to_be_bytes());
         out.extend(self.banks.to_be_bytes());
