@@ -2,9 +2,11 @@
 import functools
 import json
 import shutil
+import subprocess
+import unittest
 
 from home import DONE, INTEGRITY, RENAME, REFUSED, SOUND, TAMPERED, UNATTESTED, Case, Tpm, letters, make_home, scratch, snapshot
-from test_checker import other, ours
+from test_checker import CHECK, other, ours
 from test_consent import QUESTION
 
 CHALLENGE = "c0ffee"
@@ -162,7 +164,46 @@ class PutBack(Device):
         self.assert_code(self.short_session(), INTEGRITY)
 
 
-if __name__ == "__main__":
-    import unittest
+def sized(data):
+    """A TPM2B: its length, big-endian, and the bytes."""
+    return len(data).to_bytes(2, "big") + data
 
+
+def flipped(data):
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@unittest.skipUnless(shutil.which("tpm2_checkquote"), "tpm2-tools is not installed")
+class OtherTools(Device):
+    """What a session's quote is worth to a verifier that is none of ours: tpm2-tools, of the TPM's own community."""
+
+    def quote(self):
+        """The first session's quote as files and options of tpm2_checkquote: key, message, signature, nonce, values of the PCRs."""
+        body = self.home.entries()[0]["body"]
+        quote = body["evidence"]["quote"]
+        ak, attest, signature = (bytes.fromhex(quote[name]) for name in ("ak", "attest", "sig"))
+        return {
+            "ak": sized(ak),
+            "message": attest,
+            "signature": bytes.fromhex("0018000b") + sized(signature[:32]) + sized(signature[32:]),
+            "nonce": CHECK.sha256(b"session-binding/v1\0", CHECK.canonical(body["statement"])),
+            "pcrs": b"".join(bytes.fromhex(pcr["sha256"].removeprefix("sha256:")) for pcr in quote["pcrs"]),
+            "list": "sha256:" + ",".join(str(pcr["index"]) for pcr in quote["pcrs"]),
+        }
+
+    def accepted(self, quote):
+        for name in ("ak", "message", "signature", "pcrs"):
+            (self.folder / name).write_bytes(quote[name])
+        names = ["-u", "ak", "-m", "message", "-s", "signature", "-f", "pcrs", "-F", "values", "-l", quote["list"], "-g", "sha256", "-q", quote["nonce"].hex()]
+        return subprocess.run(["tpm2_checkquote", *names], cwd=self.folder, capture_output=True, check=False).returncode == 0
+
+    def test_tpm2_checkquote_agrees_on_a_session_and_on_what_was_changed_in_it(self):
+        quote = self.quote()
+        self.assertTrue(self.accepted(quote))
+        for name in ("message", "signature", "nonce", "pcrs"):
+            with self.subTest(name):
+                self.assertFalse(self.accepted({**quote, name: flipped(quote[name])}))
+
+
+if __name__ == "__main__":
     unittest.main()

@@ -256,13 +256,18 @@ fn structures(forger: &Forger) -> Vec<Class> {
 
 /// What is quoted: the statement and the PCRs.
 fn contents(forger: &Forger) -> Vec<Class> {
+    let mut all = bound(forger);
+    all.extend(selected(forger));
+    all.extend(valued(forger));
+    all.extend(enrolled(forger));
+    all
+}
+
+/// What the quote is over, and in which bank.
+fn bound(forger: &Forger) -> Vec<Class> {
     let (other, bank) = ("over another statement", "not over the SHA-256 bank alone");
-    let (selects, digest) = (
-        "selects other PCRs than it carries",
-        "not that of the PCR values",
-    );
     let forged = |change: fn(&mut Forge)| forger.forged(change);
-    let mut all = vec![
+    vec![
         class(
             "extra_data_changed",
             other,
@@ -286,6 +291,14 @@ fn contents(forger: &Forger) -> Vec<Class> {
         class("bank_of_sha1", bank, forged(|forge| forge.bank = 4)),
         class("no_bank", bank, forged(|forge| forge.banks = 0)),
         class("two_banks", bank, forged(|forge| forge.banks = 2)),
+    ]
+}
+
+/// Which PCRs it selects, and which it carries.
+fn selected(forger: &Forger) -> Vec<Class> {
+    let selects = "selects other PCRs than it carries";
+    let forged = |change: fn(&mut Forge)| forger.forged(change);
+    vec![
         class(
             "bitmap_too_long",
             "selection is too long",
@@ -316,6 +329,14 @@ fn contents(forger: &Forger) -> Vec<Class> {
             selects,
             forged(|forge| forge.pcrs.swap(0, 1)),
         ),
+    ]
+}
+
+/// Their values, and the digest of these.
+fn valued(forger: &Forger) -> Vec<Class> {
+    let digest = "not that of the PCR values";
+    let forged = |change: fn(&mut Forge)| forger.forged(change);
+    vec![
         class(
             "value_changed",
             digest,
@@ -345,18 +366,23 @@ fn contents(forger: &Forger) -> Vec<Class> {
             digest,
             forged(|forge| forge.pcr_digest.push(0)),
         ),
-    ];
+    ]
+}
+
+/// Other PCRs than those that the roots name.
+fn enrolled(forger: &Forger) -> Vec<Class> {
     let qualifying = statement().qualifying().unwrap();
-    for (name, pcrs) in [
+    let others = [
         ("fewer_pcrs_than_enrolled", &[0, 2, 4][..]),
         ("more_pcrs_than_enrolled", &[0, 2, 4, 7, 23]),
         ("other_pcrs_than_enrolled", &[16]),
         ("no_pcrs", &[]),
-    ] {
+    ];
+    let quoted = others.into_iter().map(|(name, pcrs)| {
         let quote = forger.signed(forger.tpm.forge(&qualifying, pcrs));
-        all.push(class(name, "other PCRs than those enrolled", quote));
-    }
-    all
+        class(name, "other PCRs than those enrolled", quote)
+    });
+    quoted.collect()
 }
 
 /// Honest quotes, of something else.
