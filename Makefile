@@ -20,7 +20,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference office races setup tamper test test-arm test-js
+.PHONY: agentdojo bench bench-cage bench-ledger build check check-cuda crash demo deny escapes eval-home fmt fuzz injections noninterference others races setup tamper test test-arm test-js
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cloister
 VENV := $(CACHE)/venv
@@ -127,11 +127,13 @@ check-cuda: setup
 	@cuda=$$(scripts/setup-cuda.sh $(CACHE)/cuda); export CUDA_HOME=$$cuda NVCC=$$cuda/bin/nvcc PATH=$$cuda/bin:$$PATH CUDA_COMPUTE_CAP=80; \
 	set -x; cargo check --release --locked --package cloister --features cuda
 
-# Another program that opens our workbooks, beside openpyxl. Where it cannot be had, make test goes on, and says so when it ends.
-office:
+# Other programs that open our workbooks, beside openpyxl, and judge a TPM's quote, beside our verifiers. Where one cannot be had, make test goes on,
+# and says so when it ends.
+others:
 	@command -v soffice >/dev/null || scripts/debian.sh libreoffice-calc-nogui || true
+	@command -v tpm2_checkquote >/dev/null || scripts/debian.sh tpm2-tools || true
 
-test: check office build
+test: check others build
 	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
 	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister; \
 	cargo test $(GUESTS) --workspace; \
@@ -139,6 +141,7 @@ test: check office build
 	(cd runtime/tests/attacks && $(PYTHON) -m unittest); \
 	cd examples/tests && $(PYTHON) -m unittest --verbose
 	@command -v soffice >/dev/null || echo "test: that LibreOffice opens the report was NOT tested: it cannot be had here (see above)"
+	@command -v tpm2_checkquote >/dev/null || echo "test: that tpm2-tools agrees on a quote was NOT tested: it cannot be had here (see above)"
 	@if scripts/setup-arm.sh $(ARM); then $(MAKE) --no-print-directory test-arm; \
 	  else echo "test: the kernels for ARM were NOT tested: what that needs cannot be had here (see above)"; fi
 
