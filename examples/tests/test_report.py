@@ -104,7 +104,7 @@ class Reports(Case):
         self.assertEqual(page.heads, ["Sum of Amount by Quarter"])
 
     def test_cells_that_would_be_links_or_markup_are_text(self):
-        path, doc = self.made("List the rows of expenses.csv in reports/rows.html and save it there", "reports/rows.html")
+        path, doc = self.made("List the rows of expenses.csv and save them as reports/rows.html", "reports/rows.html")
         self.assertEqual(doc["plan"]["steps"][-1]["tool"], "report.listing")
         page = Page(path.read_text(encoding="utf-8"))
         self.assertNotIn("script", page.tags)

@@ -40,7 +40,7 @@ impl Bounds {
             late: || {
                 Failure::new(
                     Kind::Refused,
-                    "the grants ended while the model was at work",
+                    "the grants expired while the model was at work",
                 )
                 .hint("give the manifest a longer `ttl_seconds`".to_owned())
             },

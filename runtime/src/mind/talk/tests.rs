@@ -278,7 +278,10 @@ fn a_mind_that_drips_ends_with_the_persons_patience_and_with_the_grants() {
     let soon = Bounds::session(Interrupt::never(), 3 * LOOK);
     mind.talk.bind(soon);
     let failure = mind.decide(&slot()).unwrap_err();
-    assert!(failure.message().contains("the grants ended"), "{failure}");
+    assert!(
+        failure.message().contains("the grants expired"),
+        "{failure}"
+    );
 }
 
 #[test]
