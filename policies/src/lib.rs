@@ -42,7 +42,7 @@ pub use limits::{LIMITS, Limits};
 pub use manifest::{Capability, MANIFEST_SCHEMA, Manifest, Scope};
 pub use pattern::{Pattern, normalise};
 pub use plan::{Frozen, Plan};
-pub use redaction::{Own, Redaction};
+pub use redaction::{Own, Redaction, taken_out};
 pub use request::{GrantsView, Input, Kind, ManifestView, Request, ResourceView, SessionView};
 pub use session::{AttestationKind, Confinement, Mode, Session, UnixMillis};
 pub use shipped::{shipped, shipped_for_agents};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use regex::{Match, Regex};
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization as _;
@@ -88,35 +88,49 @@ impl Own {
     /// text with a name in it comes back composed (Unicode's NFC), any other as it was.
     #[must_use]
     pub fn redacted(&self, text: String) -> (String, usize) {
-        match self.form {
-            Form::Pattern => self.replaced(text),
-            Form::Name => match self.replaced(text.nfc().collect()) {
-                (_, 0) => (text, 0),
-                found => found,
-            },
-        }
-    }
-
-    /// Looks again from the next character where what was found does not stand by itself: it may hide what begins within it.
-    fn replaced(&self, text: String) -> (String, usize) {
-        let (mut out, mut count, mut copied, mut at) = (String::new(), 0_usize, 0, 0);
-        while let Some(found) = self.regex.find_at(&text, at) {
-            let first = found.as_str().chars().next().map_or(1, char::len_utf8);
-            at = found.start().saturating_add(first);
-            if self.form == Form::Name && !stands(&text, found) {
-                continue;
+        let Self { word, regex, form } = self;
+        let found = match form {
+            Form::Pattern => taken_out(&text, regex, word, |_, _, most| Some(most)),
+            Form::Name => {
+                let composed: String = text.nfc().collect();
+                taken_out(&composed, regex, word, |before, from, most| {
+                    stands(before, from, most).then_some(most)
+                })
             }
-            count = count.saturating_add(1);
-            out.push_str(text.get(copied..found.start()).unwrap_or_default());
-            out.push_str(&format!("[{}]", self.word));
-            copied = found.end();
-            at = copied;
-        }
-        match count {
-            0 => (text, 0),
-            _ => (out + text.get(copied..).unwrap_or_default(), count),
-        }
+        };
+        found.unwrap_or((text, 0))
     }
+}
+
+/// The text with `[word]` in the place of what `regex` finds, and how often; nothing where it finds nothing. `length` is told what stands before
+/// what was found, what stands from there on, and how many bytes of that have the form, and says how many of them are to go, if any are: where
+/// none are, it is looked again from the next character, for what was found may hide what begins within it.
+pub fn taken_out(
+    text: &str,
+    regex: &Regex,
+    word: &str,
+    length: impl Fn(&str, &str, usize) -> Option<usize>,
+) -> Option<(String, usize)> {
+    let (mut out, mut count, mut copied, mut at) = (String::new(), 0_usize, 0, 0);
+    while at <= text.len()
+        && let Some(found) = regex.find_at(text, at)
+    {
+        let (before, from) = text.split_at_checked(found.start())?;
+        at = match length(before, from, found.len()) {
+            Some(length) if length > 0 => {
+                count = count.saturating_add(1);
+                out.push_str(before.get(copied..).unwrap_or_default());
+                out.push_str(&format!("[{word}]"));
+                copied = before.len().saturating_add(length);
+                copied
+            }
+            _ => {
+                let next = from.chars().next().map_or(1, char::len_utf8);
+                before.len().saturating_add(next)
+            }
+        };
+    }
+    (count > 0).then(|| (out + text.get(copied..).unwrap_or_default(), count))
 }
 
 /// For the digest that an export names its rules by.
@@ -127,13 +141,13 @@ impl fmt::Display for Own {
     }
 }
 
-/// Whether no word goes on over either end of what was found.
-fn stands(text: &str, found: Match<'_>) -> bool {
+/// Whether no word goes on over either end of the first `most` bytes of `from`.
+fn stands(before: &str, from: &str, most: usize) -> bool {
     let goes_on = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || is_combining_mark(c));
-    let (before, after) = (text.get(..found.start()), text.get(found.end()..));
-    let before = before.and_then(|text| text.chars().next_back());
-    let after = after.and_then(|text| text.chars().next());
-    let within = found.as_str();
+    let Some((within, after)) = from.split_at_checked(most) else {
+        return false;
+    };
+    let (before, after) = (before.chars().next_back(), after.chars().next());
     let (first, last) = (within.chars().next(), within.chars().next_back());
     !(goes_on(before) && goes_on(first) || goes_on(last) && goes_on(after))
 }

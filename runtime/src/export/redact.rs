@@ -2,7 +2,7 @@
 //! Rules find what has a form; a name of a person has none, and is found where the policy lists it.
 
 use cloister_attest::Digest;
-use cloister_policies::{Own, Redaction};
+use cloister_policies::{Own, Redaction, taken_out};
 use regex::Regex;
 use serde_json::Value;
 
@@ -106,36 +106,18 @@ impl Rules {
     }
 
     fn text(&self, text: String, count: &mut usize) -> String {
-        let known = self.known.iter();
-        let text = known.fold(text, |text, rule| redacted(&text, rule, count));
-        self.own.iter().fold(text, |text, own| {
-            let (text, found) = own.redacted(text);
+        let mut counted = |(text, found): (String, usize)| {
             *count += found;
             text
-        })
-    }
-}
-
-/// Looks again from the next character where a check fails: what was found may hide what begins within it.
-fn redacted(text: &str, rule: &Rule, count: &mut usize) -> String {
-    let Rule { name, regex, check } = rule;
-    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
-    while let Some(found) = regex.find_at(text, at) {
-        let start = found.start();
-        let before = text.get(..start).unwrap_or_default();
-        let from = text.get(start..).unwrap_or_default();
-        at = match check.length(before, from, found.len()) {
-            Some(length) => {
-                *count += 1;
-                out.push_str(text.get(copied..start).unwrap_or_default());
-                out.push_str(&format!("[{name}]"));
-                copied = start + length;
-                copied
-            }
-            None => start + from.chars().next().map_or(1, char::len_utf8),
         };
+        let known = self.known.iter().fold(text, |text, rule| {
+            let length = |before: &str, from: &str, most| rule.check.length(before, from, most);
+            let found = taken_out(&text, &rule.regex, rule.name, length);
+            found.map_or(text, &mut counted)
+        });
+        let own = self.own.iter();
+        own.fold(known, |text, own| counted(own.redacted(text)))
     }
-    out + text.get(copied..).unwrap_or_default()
 }
 
 impl Check {
