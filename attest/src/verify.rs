@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, BufRead, Read};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::LIMITS;
 use crate::chain::{Accepted, Bad, SignedChain};
@@ -61,11 +61,10 @@ pub struct Report {
     entries: u64,
     /// Sessions begun among them.
     sessions: u64,
-    /// Sessions attested by an enrolled key of an accepted kind.
-    attested: u64,
-    /// Which they are, each by the number of its first entry. A session's name would do worse: it is the beginning of a hash.
-    #[serde(skip)]
-    begun_attested: BTreeSet<u64>,
+    /// Sessions attested by an enrolled key of an accepted kind, each by the number of its first entry; as JSON, how many they are. A session's
+    /// name would do worse: it is the beginning of a hash.
+    #[serde(serialize_with = "how_many")]
+    attested: BTreeSet<u64>,
     /// Hash of the last good line.
     head: Digest,
     /// Of a proof: what it proves.
@@ -91,12 +90,12 @@ impl Report {
 
     /// Sessions attested by an enrolled key of an accepted kind.
     pub fn attested(&self) -> u64 {
-        self.attested
+        self.attested.len() as u64
     }
 
     /// Whether the session whose first entry has this number is attested by an enrolled key of an accepted kind.
     pub fn attests(&self, first: u64) -> bool {
-        self.begun_attested.contains(&first)
+        self.attested.contains(&first)
     }
 
     /// Hash of the last good line.
@@ -112,6 +111,10 @@ impl Report {
             Verdict::Unanchored { .. } => 2,
         }
     }
+}
+
+fn how_many<S: Serializer>(sessions: &BTreeSet<u64>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(sessions.len() as u64)
 }
 
 /// Names of files and words of entries may be an attacker's: nothing in them reaches a terminal but as text of one line.
@@ -155,11 +158,11 @@ impl fmt::Display for Report {
         let Self {
             entries,
             sessions,
-            attested,
             head,
             proves,
             ..
         } = self;
+        let attested = self.attested();
         if let Some(proven) = proves {
             write!(f, "{proven}")?;
         }
@@ -571,8 +574,7 @@ impl<'a> Walk<'a> {
             verdict,
             entries: good.size,
             sessions,
-            attested: attested.len() as u64,
-            begun_attested: attested,
+            attested,
             head: good.head,
             proves,
         }
