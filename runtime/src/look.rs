@@ -182,10 +182,8 @@ impl<'a> Look<'a> {
             .filter_map(|page| page.get("text")?.as_str())
             .flat_map(str::lines)
             .filter(|line| !line.trim().is_empty())
-            .map(|line| line.replace('\t', " | "))
-            .collect::<Vec<_>>();
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        Some(first("document", &lines))
+            .map(|line| line.replace('\t', " | "));
+        Some(first("document", &lines.collect::<Vec<_>>()))
     }
 
     /// What a function of a guest gives back about the bytes in quarantine, if it can read them.
@@ -279,10 +277,10 @@ fn cells(all: &[String]) -> String {
 }
 
 /// How many lines it has, and the first ones.
-fn first(what: &str, all: &[&str]) -> String {
+fn first(what: &str, all: &[impl AsRef<str>]) -> String {
     let mut text = format!("    a {what}, {}\n", counted_in(all, "line"));
     for line in all.iter().take(LINES) {
-        let _ = writeln!(text, "    | {}", cut(line));
+        let _ = writeln!(text, "    | {}", cut(line.as_ref()));
     }
     text
 }

@@ -13,8 +13,8 @@ const ENDING: Duration = Duration::from_millis(200);
 /// How often it is looked for.
 const ENDED: Duration = Duration::from_millis(2);
 
-/// How long a call goes on that is to end at once: long enough to cost nothing, short enough not to be noticed.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long a wait goes on that is to end at once: long enough to cost nothing, short enough not to be noticed.
+pub const LOOK: Duration = Duration::from_millis(100);
 /// What an end on request looks like among errors of the line; a socket pair has none of this kind.
 pub const CALLED_OFF: ErrorKind = ErrorKind::ConnectionAborted;
 

@@ -11,7 +11,7 @@ mod pipe;
 #[cfg(feature = "seal")]
 pub mod seal;
 
-pub use child::{CALLED_OFF, Process, SEALING, Until};
+pub use child::{CALLED_OFF, LOOK, Process, SEALING, Until};
 pub use layer::{Layer, Layers};
 #[cfg(feature = "pipe")]
 pub use pipe::wide_pipe;

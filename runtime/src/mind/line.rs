@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use crate::failure::{Failure, Kind};
 use crate::interrupt::{GoOn, Interrupt};
 
-/// How often the wish to stop is looked for while nothing comes: nobody notices a tenth of a second.
-pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// How long a mind may take for one frame, or for taking one. Ten minutes: it says something after each layer of a chunk and each token, which
 /// take below a minute even where memory is swapped.
 const SILENCE: Duration = Duration::from_secs(600);

@@ -12,10 +12,10 @@ use std::time::Instant;
 use cloister_models::{
     DeviceChoice, Hashed, ModelDigest, ModelError, Pin, Progress, Watch, processors,
 };
-use cloister_process::{Layers, Process, SEALING};
+use cloister_process::{LOOK, Layers, Process, SEALING};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::line::{Bounds, LOOK};
+use super::line::Bounds;
 use super::talk::Talk;
 use super::wire::{Ask, Order, Told};
 use super::{CARD, NAME, PROCESSOR};

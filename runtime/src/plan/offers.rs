@@ -249,8 +249,8 @@ pub(super) fn described(mut offers: Vec<Offer>) -> Vec<Offer> {
             .any(|p| fill::needs_contents(&p.ty))
     };
     for offer in offers.iter_mut().filter(open) {
-        let own = |d: &&Offer| d.signature.tool() == offer.signature.tool();
-        let Some(describer) = describers.iter().find(own).or(describers.first()) else {
+        let tool = offer.signature.tool();
+        let Some(describer) = describer(&describers, |d| &d.signature, tool) else {
             continue;
         };
         offer
@@ -258,6 +258,22 @@ pub(super) fn described(mut offers: Vec<Offer>) -> Vec<Offer> {
             .retain(|ending| describer.accepts.contains(ending));
     }
     offers
+}
+
+/// Of functions that say what files hold, by their signatures, the one that does so for a tool: its own, otherwise the first.
+pub(crate) fn describer<'s, T: Copy>(
+    all: impl IntoIterator<Item = T>,
+    signature: impl Fn(T) -> &'s Signature,
+    tool: &str,
+) -> Option<T> {
+    let mut first = None;
+    for one in all {
+        if signature(one).tool() == tool {
+            return Some(one);
+        }
+        first = first.or(Some(one));
+    }
+    first
 }
 
 /// The functions that could serve the request under the grants.

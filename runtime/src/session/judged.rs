@@ -112,10 +112,8 @@ fn given(words: &Words, value: &Value) -> bool {
 
 /// The function that says what a call's files hold, where the draft has slots that depend on it: its own tool's, otherwise another's.
 pub(crate) fn describer<'c>(catalog: &'c Catalog, draft: &Draft) -> Option<&'c Signature> {
-    let all = || catalog.functions().filter(|s| offers::describes(s));
-    let own = all().find(|s| s.tool() == draft.signature.tool());
-    own.or_else(|| all().next())
-        .filter(|_| !draft.open.is_empty())
+    let all = catalog.functions().filter(|s| offers::describes(s));
+    offers::describer(all, |s| s, draft.signature.tool()).filter(|_| !draft.open.is_empty())
 }
 
 /// The files that a call reads, in the order of the parameters.

@@ -5,12 +5,11 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 
 use cloister_models::Progress;
-use cloister_process::Process;
+use cloister_process::{LOOK, Process};
 
 use super::*;
 use crate::failure::Kind;
 use crate::interrupt::Interrupt;
-use crate::mind::line::LOOK;
 use crate::mind::{Decide as _, Mind};
 use crate::screen::{Detail, Screen, Style};
 use crate::slots::{Alternative, Slot};
