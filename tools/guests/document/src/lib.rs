@@ -36,6 +36,8 @@ use limits::LIMITS;
 use read::Document;
 use values::source::{Source, Unread, read_all};
 
+values::source!(Input);
+
 /// The component.
 #[derive(Debug)]
 pub struct Tool;
@@ -56,16 +58,6 @@ impl Guest for Tool {
 
     fn tables(files: Vec<Input>) -> Result<Vec<Grid>, Failure> {
         found::tables(&all(files)?)
-    }
-}
-
-impl Source for Input {
-    fn size(&self) -> u64 {
-        Input::size(self)
-    }
-
-    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        Input::read(self, offset, length).ok()
     }
 }
 

@@ -22,8 +22,8 @@ mod bindings {
 use bindings::cloister::tool::handles::{Fault as HandleFault, Input, Movable, Output, Place};
 use bindings::exports::cloister::files::files::{Archive, Duplicate, Entry, Failure, Fault, Guest};
 
-use values::source::Source;
-use values::target::Target;
+values::source!(Input);
+values::target!(Output);
 
 /// The component.
 #[derive(Debug)]
@@ -54,26 +54,6 @@ impl Guest for Tool {
 
     fn rename(file: Movable, to: Place) -> Result<(), Failure> {
         ask(file, to)
-    }
-}
-
-impl Source for Input {
-    fn size(&self) -> u64 {
-        Input::size(self)
-    }
-
-    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        Input::read(self, offset, length).ok()
-    }
-}
-
-impl Target for Output {
-    fn name(&self) -> String {
-        Output::name(self)
-    }
-
-    fn write(&self, bytes: &[u8]) -> Option<()> {
-        Output::write(self, bytes).ok()
     }
 }
 

@@ -40,12 +40,13 @@ use bindings::exports::cloister::report::report::{
 use outline::{Shape, Words};
 use tables::found::Found;
 use tables::{book, rows, select, summarize};
-use values::source::Source;
-use values::target::Target;
 use write::Form;
 
 tables::wit!(crate::bindings::exports::cloister::report::report);
 tables::same_cases!(wit::Chart => Shape: Bar, Line, Pie);
+
+values::source!(Input);
+values::target!(Output);
 
 /// The component.
 #[derive(Debug)]
@@ -153,24 +154,4 @@ fn all<T: Into<U>, U>(list: Vec<T>) -> Vec<U> {
 fn told(mut found: Found, notes: Vec<String>) -> Result<Table, Failure> {
     found.notes.extend(notes);
     Ok(found.into_table().into())
-}
-
-impl Source for Input {
-    fn size(&self) -> u64 {
-        Input::size(self)
-    }
-
-    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        Input::read(self, offset, length).ok()
-    }
-}
-
-impl Target for Output {
-    fn name(&self) -> String {
-        Output::name(self)
-    }
-
-    fn write(&self, bytes: &[u8]) -> Option<()> {
-        Output::write(self, bytes).ok()
-    }
 }

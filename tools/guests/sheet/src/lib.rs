@@ -43,11 +43,12 @@ use bindings::exports::cloister::sheet::sheet::{
 };
 use tables::book::{self, Book, Budget};
 use tables::{rows, select, summarize};
-use values::source::Source;
-use values::target::Target;
 use write::Layout;
 
 tables::wit!(crate::bindings::exports::cloister::sheet::sheet);
+
+values::source!(Input);
+values::target!(Output);
 
 /// The component.
 #[derive(Debug)]
@@ -191,26 +192,6 @@ impl Guest for Tool {
         };
         write::save(&mut found, &layout, save.as_ref())?;
         Ok(found.into_table().into())
-    }
-}
-
-impl Source for Input {
-    fn size(&self) -> u64 {
-        Input::size(self)
-    }
-
-    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        Input::read(self, offset, length).ok()
-    }
-}
-
-impl Target for Output {
-    fn name(&self) -> String {
-        Output::name(self)
-    }
-
-    fn write(&self, bytes: &[u8]) -> Option<()> {
-        Output::write(self, bytes).ok()
     }
 }
 

@@ -36,7 +36,8 @@ use bindings::exports::cloister::text::text::{
 };
 use document::Document;
 use limits::LIMITS;
-use values::source::Source;
+
+values::source!(Input);
 
 /// The component.
 #[derive(Debug)]
@@ -82,16 +83,6 @@ impl Guest for Tool {
 
     fn diff(old: Input, new: Input) -> Result<Difference, Failure> {
         Ok(diff::diff(&open(&old)?, &open(&new)?))
-    }
-}
-
-impl Source for Input {
-    fn size(&self) -> u64 {
-        Input::size(self)
-    }
-
-    fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
-        Input::read(self, offset, length).ok()
     }
 }
 

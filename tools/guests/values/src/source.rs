@@ -11,6 +11,22 @@ pub trait Source {
     fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>>;
 }
 
+/// Has the `input` that a guest's WIT made be a source.
+#[macro_export]
+macro_rules! source {
+    ($input:ty) => {
+        impl $crate::source::Source for $input {
+            fn size(&self) -> u64 {
+                <$input>::size(self)
+            }
+
+            fn read(&self, offset: u64, length: u32) -> Option<Vec<u8>> {
+                <$input>::read(self, offset, length).ok()
+            }
+        }
+    };
+}
+
 /// Why a source was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {

@@ -11,6 +11,22 @@ pub trait Target {
     fn write(&self, bytes: &[u8]) -> Option<()>;
 }
 
+/// Has the `output` that a guest's WIT made be a target.
+#[macro_export]
+macro_rules! target {
+    ($output:ty) => {
+        impl $crate::target::Target for $output {
+            fn name(&self) -> String {
+                <$output>::name(self)
+            }
+
+            fn write(&self, bytes: &[u8]) -> Option<()> {
+                <$output>::write(self, bytes).ok()
+            }
+        }
+    };
+}
+
 /// Write all of `bytes`; `None` when the host fails.
 pub fn write_all(target: &impl Target, bytes: &[u8]) -> Option<()> {
     bytes
