@@ -117,8 +117,10 @@ fmt:
 check: setup deny
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path tools/guests/Cargo.toml
+	scripts/same-features.sh
+	cargo metadata --locked --format-version 1 --manifest-path fuzz/Cargo.toml >/dev/null
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
-	cargo clippy --release --locked --package cloister-cage --no-default-features --features standin --target-dir $(TARGET)/cage -- -D warnings
+	cargo clippy --release --locked --package cloister-cage --no-default-features --features standin -- -D warnings
 	cargo clippy --release $(GUESTS) --workspace --all-targets -- -D warnings
 
 # Compiles candle's kernels too, which takes a quarter of an hour the first time. The compute capability is the least that has all of them; it is named
