@@ -64,6 +64,19 @@ class Pins(Refusal):
         self.assert_clear(run, "models.lock")
         self.assert_nothing_happened(home)
 
+    def test_changed_code_is_not_run(self):
+        """What a tool was compiled to lies beside it; without it the tool is compiled, and everything else is as ever."""
+        home = self.plain()
+        code = home.path / "tools/sheet/tool.cwasm"
+        sound = code.read_bytes()
+        flip(code, len(sound) // 2)
+        run = home.run(self.work)
+        self.assert_code(run, INTEGRITY)
+        self.assert_clear(run, "tool.cwasm")
+        self.assert_nothing_happened(home)
+        code.unlink()
+        self.assert_code(home.run(self.work), DONE)
+
     def test_a_changed_tool_is_not_run(self):
         home = self.plain()
         component = next((home.path / "tools").rglob("sheet/**/tool.wasm"))

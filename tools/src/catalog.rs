@@ -95,7 +95,8 @@ impl Catalog {
             .find(|s| s.function() == function)
     }
 
-    /// Compile the components of these tools now, so that no call waits for it: about a second each. Made for a thread of its own.
+    /// Compile the components of these tools now, where what they were compiled to was not kept, so that no call waits for it: about a second each.
+    /// Made for a thread of its own.
     ///
     /// # Errors
     /// [`ToolError::Component`] for the first one that is refused.
@@ -193,7 +194,10 @@ fn pinned(dir: &Path, pin: &Pin) -> Result<Package, ToolError> {
             ),
         });
     }
-    Ok(package)
+    match &pin.code {
+        Some(code) => package.with_code(code, &folder),
+        None => Ok(package),
+    }
 }
 
 /// Looks every name up in the survey and keeps what the policy will be asked; opens nothing.

@@ -23,6 +23,7 @@ mod signature;
 mod whole {
     pub(crate) mod cage;
     pub(crate) mod catalog;
+    pub(crate) mod code;
     pub(crate) mod effects;
     #[cfg(test)]
     mod escapes;

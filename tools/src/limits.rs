@@ -9,6 +9,8 @@ pub(crate) struct Bounds {
     pub(crate) wit_bytes: u64,
     /// `tool.wasm`, bytes. The largest shipped one has 3.5 MB, one in JavaScript with its engine 11.
     pub(crate) wasm_bytes: u64,
+    /// What a component is compiled to, bytes. Three to four times the component here.
+    pub(crate) code_bytes: u64,
     /// Levels of nesting of a type in WIT. The shipped tools need six; bounds recursion.
     pub(crate) nesting: usize,
     /// Elements of one list argument. A folder that a person still tidies up in one go; the policy's own bound is the same.
@@ -36,6 +38,7 @@ pub(crate) const BOUNDS: Bounds = Bounds {
     manifest_bytes: 256 << 10,
     wit_bytes: 256 << 10,
     wasm_bytes: 16 << 20,
+    code_bytes: 128 << 20,
     nesting: 16,
     list: 4096,
     text_bytes: 64 << 10,

@@ -12,6 +12,7 @@ use cloister_cage::{Arg, Component, Handle, Limits};
 use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 
+use crate::code::Code;
 use crate::error::ToolError;
 use crate::limits::BOUNDS;
 use crate::signature::{Binder, Signature, to_args};
@@ -30,6 +31,9 @@ pub struct Pin {
     pub wit: Digest,
     /// Digest of `tool.toml`: its examples are shown to the model.
     pub manifest: Digest,
+    /// What its component was compiled to, where that was kept.
+    #[serde(default)]
+    pub code: Option<Code>,
 }
 
 /// An example of a call, for prompts and tests.
@@ -118,6 +122,7 @@ impl Package {
             wasm: Digest::of(&wasm),
             wit: Digest::of(&wit),
             manifest: Digest::of(&toml),
+            code: None,
         };
         let component = OnceLock::new();
         Ok(Package {
@@ -173,15 +178,18 @@ impl Package {
         &self.signatures
     }
 
-    /// Compile the component and hold it against what a tool may have.
+    /// Compile the component and hold it against what a tool may have, whatever was kept of an earlier time.
     ///
     /// # Errors
     /// [`ToolError::Component`] saying what it imports or where it differs from its WIT.
     pub fn check(&self) -> Result<(), ToolError> {
-        self.component().map(drop)
+        compile(&self.wasm, &self.signatures)
+            .map(drop)
+            .map_err(|e| self.refused(e))
     }
 
-    /// The component, compiled at the first call in this process (about a second), its imports checked and its type equal to the WIT.
+    /// The component, its imports checked and its type equal to the WIT: as it was kept when it was pinned, or compiled at the first call in this
+    /// process (about a second).
     ///
     /// # Errors
     /// [`ToolError::Component`] saying what it imports or where it differs.
@@ -189,10 +197,27 @@ impl Package {
         let compiled = self
             .component
             .get_or_init(|| compile(&self.wasm, &self.signatures));
-        compiled.as_ref().map_err(|reason| ToolError::Component {
-            tool: self.pin.name.clone(),
-            reason: reason.clone(),
+        compiled.as_ref().map_err(|reason| self.refused(reason))
+    }
+
+    /// The package with what its component was compiled to when it was pinned: from then on it is not compiled.
+    pub(crate) fn with_code(self, code: &Code, folder: &Path) -> Result<Package, ToolError> {
+        let Some(bytes) = code.read(folder)? else {
+            return Ok(self);
+        };
+        let functions = self.signatures.iter().map(Signature::shape).collect();
+        let component = Component::compiled(&bytes, functions).map_err(|e| self.refused(e))?;
+        Ok(Package {
+            component: OnceLock::from(Ok(component)),
+            ..self
         })
+    }
+
+    fn refused(&self, reason: impl ToString) -> ToolError {
+        ToolError::Component {
+            tool: self.pin.name.clone(),
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -204,14 +229,17 @@ impl std::fmt::Debug for Package {
     }
 }
 
-/// Read the package in `dir`, compile it, check its imports and its type, and give its pin: for `tools add` and `init`.
+/// Read the package in `dir`, compile it, check its imports and its type, keep what was compiled, and give its pin: for `tools add` and `init`.
 ///
 /// # Errors
 /// [`ToolError::Package`] when its files do not fit together, [`ToolError::Component`] when it imports what no tool may have or differs from its WIT.
 pub fn pin(dir: &Path) -> Result<Pin, ToolError> {
     let package = Package::read(dir)?;
-    package.check()?;
-    Ok(package.pin)
+    let code = Code::keep(package.component()?, dir)?;
+    Ok(Pin {
+        code: Some(code),
+        ..package.pin
+    })
 }
 
 /// The body of `tools.lock` for these pins, sorted by name.
@@ -229,9 +257,17 @@ pub fn lock_text(pins: &[Pin]) -> String {
         );
         let _ = writeln!(
             text,
-            "wasm = \"{}\"\nwit = \"{}\"\nmanifest = \"{}\"\n",
+            "wasm = \"{}\"\nwit = \"{}\"\nmanifest = \"{}\"",
             pin.wasm, pin.wit, pin.manifest
         );
+        if let Some(Code { engine, digest }) = &pin.code {
+            let engine = quoted(engine);
+            let _ = writeln!(
+                text,
+                "code = {{ engine = {engine}, digest = \"{digest}\" }}"
+            );
+        }
+        text.push('\n');
     }
     text
 }
@@ -333,7 +369,7 @@ fn plain(path: &Path) -> std::io::Result<File> {
     }
 }
 
-fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ToolError> {
+pub(crate) fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, ToolError> {
     let file = plain(path).map_err(ToolError::io("open", path))?;
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1))

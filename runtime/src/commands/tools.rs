@@ -113,7 +113,7 @@ fn named(folder: &Path) -> Result<PathBuf, Failure> {
 
 fn verify(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let (catalog, digest) = home.catalog(home.roots()?.admin())?;
-    catalog.warm(&catalog.packages().map(|p| p.name().to_owned()).collect())?;
+    catalog.packages().try_for_each(Package::check)?;
     desk.document(&json!({"verified": true, "lock": digest.to_string()}));
     desk.answer(format!(
         "{} as pinned, matching the WIT",

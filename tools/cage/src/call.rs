@@ -86,7 +86,7 @@ fn plain(ended: Ended) -> Run {
 /// A process that has put on what this system lets it put on, or none.
 fn sealed(program: &Program, component: &Component, limits: &Limits) -> Result<Process, CageError> {
     // Opened anew: a place to read from of its own, and no right to write.
-    let path = format!("/proc/self/fd/{}", component.code().as_raw_fd());
+    let path = format!("/proc/self/fd/{}", component.file().as_raw_fd());
     let code = File::open(path).map_err(|e| CageError::Process(e.to_string()))?;
     let mut process = program.start(Stdio::from(code), limits)?;
     let layers = sealed_as(&mut process)?;

@@ -2,7 +2,9 @@
 //! nobody can change, for the cage's process.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use wasmtime::Engine;
@@ -34,19 +36,25 @@ impl Component {
         if bytes.len() > limits.component_bytes {
             return Err(CageError::Limit(Limit::Memory));
         }
-        let engine = |e: wasmtime::Error| CageError::Engine(format!("{e:#}"));
-        let mut settings = link::settings(limits);
-        settings.cranelift_nan_canonicalization(true); // the same bits on every machine
-        let compiler = Engine::new(&settings).map_err(engine)?;
+        let compiler = compiler(limits)?;
         let code = wasmtime::component::Component::from_binary(&compiler, bytes)
             .map_err(|e| CageError::NotAComponent(format!("{e:#}")))?;
         check_imports(&compiler, &code)?;
-        let linker = link::link(&compiler, &code).map_err(engine)?;
+        let linker = link::link(&compiler, &code).map_err(CageError::engine)?;
         let functions = link::reflect(&compiler, &code, &linker, limits)?;
-        let compiled = code.serialize().map_err(engine)?;
+        let compiled = code.serialize().map_err(CageError::engine)?;
+        Component::compiled(&compiled, functions)
+    }
+
+    /// What [`Component::compile`] made earlier, with the functions that it found. The bytes are machine code: who calls this knows by a digest
+    /// that [`engine`] made them, and that nobody changed them since.
+    ///
+    /// # Errors
+    /// [`CageError::Memory`] where the system has no memory that can be sealed.
+    pub fn compiled(code: &[u8], functions: Vec<Function>) -> Result<Component, CageError> {
         Ok(Component {
-            code: sealed("cloister-component", &compiled, MemfdFlags::empty())?,
-            bytes: compiled.len() as u64,
+            code: sealed("cloister-component", code, MemfdFlags::empty())?,
+            bytes: code.len() as u64,
             functions,
         })
     }
@@ -56,7 +64,17 @@ impl Component {
         &self.functions
     }
 
-    pub(crate) fn code(&self) -> &File {
+    /// What it was compiled to.
+    ///
+    /// # Errors
+    /// What the system said while its own memory was read.
+    pub fn code(&self) -> std::io::Result<Vec<u8>> {
+        let mut code = vec![0; usize::try_from(self.bytes).map_err(std::io::Error::other)?];
+        self.code.read_exact_at(&mut code, 0)?;
+        Ok(code)
+    }
+
+    pub(crate) fn file(&self) -> &File {
         &self.code
     }
 
@@ -64,6 +82,24 @@ impl Component {
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// What compiled code depends on besides the component: wasmtime's version and settings, and the instructions of this processor. Code of one
+/// engine is loaded by the same one only. 64 bits, for telling apart and not for trust.
+///
+/// # Errors
+/// [`CageError::Engine`] where this machine has no compiler for itself.
+pub fn engine() -> Result<String, CageError> {
+    let mut hasher = DefaultHasher::new();
+    let compiler = compiler(&Limits::STANDARD)?;
+    compiler.precompile_compatibility_hash().hash(&mut hasher);
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+fn compiler(limits: &Limits) -> Result<Engine, CageError> {
+    let mut settings = link::settings(limits);
+    settings.cranelift_nan_canonicalization(true); // the same bits on every machine
+    Engine::new(&settings).map_err(CageError::engine)
 }
 
 /// A file in memory that holds these bytes for good: nobody can write, grow or shrink it.

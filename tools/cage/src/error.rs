@@ -36,6 +36,11 @@ pub enum CageError {
 
 impl CageError {
     #[cfg(feature = "engine")]
+    pub(crate) fn engine(error: wasmtime::Error) -> CageError {
+        CageError::Engine(format!("{error:#}"))
+    }
+
+    #[cfg(feature = "engine")]
     pub(crate) fn memory(error: impl Into<std::io::Error>) -> CageError {
         CageError::Memory(error.into())
     }

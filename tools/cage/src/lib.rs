@@ -36,7 +36,7 @@ pub mod wire;
 pub use call::run;
 pub use cloister_process::{Layer, Layers};
 #[cfg(feature = "engine")]
-pub use component::Component;
+pub use component::{Component, engine};
 #[cfg(feature = "link")]
 pub use error::CageError;
 pub use limits::{HOST_BYTES, Limit, Limits};

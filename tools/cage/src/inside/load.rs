@@ -30,8 +30,8 @@ fn read(length: usize) -> std::io::Result<Vec<u8>> {
 
 #[expect(unsafe_code, reason = "what was compiled is loaded as it is")]
 fn deserialize(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: the bytes come from `Component::serialize`. Descriptor 1 is opened by the agent on memory that `Component::compile` wrote and
-    // sealed before anybody else could reach it; who could hand this process another one is the agent. wasmtime holds version and settings
-    // against its own.
+    // SAFETY: the bytes come from `Component::serialize`. Descriptor 1 is opened by the agent on memory that `Component::compiled` wrote and
+    // sealed before anybody else could reach it: with what was compiled in this session, or with what was kept when the tool was pinned and has
+    // the digest that the admin signed. Who could hand this process another one is the agent. wasmtime holds version and settings against its own.
     unsafe { Component::deserialize(engine, code) }
 }
