@@ -102,7 +102,7 @@ bench-ledger:
 crash: build
 	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
 	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister CLOISTER_CRASH=all; \
-	cd examples/tests && $(PYTHON) -m unittest --verbose test_crash
+	$(PYTHON) examples/tests/run.py test_crash
 
 eval-home:
 	@test -n "$(CLOISTER)" -a -n "$(HOME_DIR)" -a -n "$(MODEL)" || { echo "usage: make eval-home CLOISTER=BIN HOME_DIR=DIR MODEL=FILE" >&2; exit 2; }
@@ -141,7 +141,7 @@ test: check others build
 	cargo test $(GUESTS) --workspace; \
 	cargo test --release --locked --workspace; \
 	(cd runtime/tests/attacks && $(PYTHON) -m unittest); \
-	cd examples/tests && $(PYTHON) -m unittest --verbose
+	$(PYTHON) examples/tests/run.py
 	@command -v soffice >/dev/null || echo "test: that LibreOffice opens the report was NOT tested: it cannot be had here (see above)"
 	@command -v tpm2_checkquote >/dev/null || echo "test: that tpm2-tools agrees on a quote was NOT tested: it cannot be had here (see above)"
 	@if scripts/setup-arm.sh $(ARM); then $(MAKE) --no-print-directory test-arm; \
@@ -159,7 +159,7 @@ test-js: build
 	cd $(JS)/hello-js && node build.mjs
 	CLOISTER_TEST_MODEL="$${MODEL:-$$($(PYTHON) examples/fetch-model.py)}"; \
 	export CLOISTER_TEST_MODEL CLOISTER_BIN=$(BIN)/cloister CLOISTER_JS_TOOL=$(JS)/hello-js; \
-	cd examples/tests && $(PYTHON) -m unittest --verbose test_tools.JavaScript
+	$(PYTHON) examples/tests/run.py test_tools.JavaScript
 
 # Processors that have plain NEON, sdot too, and everything; what Linux would say that each has is told to the test of detection.
 ARM := aarch64-unknown-linux-gnu

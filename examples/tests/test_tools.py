@@ -30,8 +30,9 @@ class Readme(Case):
         self.assertEqual(done.returncode, DONE, done.stdout[-2000:] + done.stderr[-2000:])
         self.assertIn("line: 2, characters: 23", done.stdout)
         self.assertIn("line-length.longest", done.stdout)
-        # Only the package was copied, not its sources.
-        self.assertEqual({p.name for p in (home.path / "tools/line-length").iterdir()}, {"tool.wasm", "tool.toml", "line-length.wit"})
+        # Only the package was copied, not its sources; what it was compiled to lies beside it.
+        files = {"tool.wasm", "tool.toml", "line-length.wit", "tool.cwasm"}
+        self.assertEqual({p.name for p in (home.path / "tools/line-length").iterdir()}, files)
         self.assert_sound(home)
 
 
