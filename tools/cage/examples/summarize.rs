@@ -121,6 +121,7 @@ fn summarize(
         absent(),
         absent(),
         absent(),
+        absent(),
         Arg::Option(None),
     ];
     let interface = "cloister:sheet/sheet@0.1.0";
