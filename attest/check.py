@@ -144,6 +144,7 @@ ENTRY = {"v": number, "seq": number, "prev": DIGEST, "ts": number, "session": SE
 ROOTS = {
     "v": number, "admin": KEY, "accept": listed(one_of(*KINDS[1:])),
     "keys": listed({"device": text, "name": BYTES, "public": BYTES, "kind": one_of(*KINDS[1:]), "pcrs": listed(number), "how": one_of("pinned-in-person"), "counter?": number}),
+    "witnesses?": listed(matching(r"[!-*,-~]{1,64}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}")),
 }
 
 ANSWER = {"ak": BYTES, "attest": BYTES, "challenge": BYTES, "proto": one_of("cloister-counter/v1"), "sig": SIGNATURE}
@@ -318,6 +319,8 @@ def read_roots(data):
         need(bytes.fromhex(key["name"]) == b"\x00\x0b" + sha256(public), "a name that is not its key's")
         need(0x0180C100 <= key.get("counter", 0x0180C100) <= 0x0180C1FF, "a counter that is none of ours")
         need(pcrs and pcrs == sorted(set(pcrs)) and pcrs[-1] < 24, "PCRs that are not ascending below 24")
+    for witness in roots.get("witnesses", []):
+        read_witness(witness)
     return roots
 
 
@@ -333,7 +336,7 @@ class Ledger:
         self.anchored, self.fresh, self.doubts = False, False, []
         self.anchors, self.ak, self.last_anchor, self.ends_anchored, self.said = {}, None, None, False, False
         self.public, self.epoch, self.epoch_size, self.epoch_since = None, 0, 0, 0
-        self.waiting = []
+        self.waiting, self.witnessed = [], {}
 
     def vouched(self):
         """Section 5: each line of the epoch so far is signed by itself or has a later one that is."""
@@ -538,6 +541,61 @@ class Ledger:
         name = f"session-{self.start['session_id']}".encode()
         need(note["name"] == name and note["id"] == sha256(name, b"\n\x01", key)[:4], "another session's checkpoint")
         check_signature(self.public, note["text"], note["sig"])
+        if "witness" not in note:
+            self.anchored = True
+        elif note["witness"] in self.roots.get("witnesses", []):
+            known = self.witnessed.get(note["witness"], (0, 0))
+            self.witnessed[note["witness"]] = max(known, (self.size, -note["time"]))
+
+
+def read_witness(text):
+    """Section 17: the name, id and key of a witness's key as text."""
+    name, key_id, key = text.split("+", 2)
+    data = base64.b64decode(key)
+    need(base64.b64encode(data).decode() == key and len(data) == 33 and data[0] == 4, "no witness's key")
+    edwards(data[1:])
+    need(key_id == sha256(name.encode(), b"\n", data)[:4].hex(), "a witness's key under another id")
+    return name.encode(), bytes.fromhex(key_id), data[1:]
+
+
+def cosigned_name(data):
+    return f"cosigned-{sha256(data).hex()}"
+
+
+def read_cosigned(data, witnesses):
+    """Section 17: a checkpoint and a line more, which a pinned witness must have signed."""
+    lines = data.split(b"\n")
+    need(len(lines) == 7 and not lines[6], "a note of another length")
+    note = read_checkpoint(b"\n".join(lines[:5]) + b"\n")
+    need(note["version"] == 2, "a checkpoint without a tree")
+    found = re.fullmatch(rb"\xe2\x80\x94 ([!-*,-~]{1,64}) ([A-Za-z0-9+/]{102}==)", lines[5])
+    need(found, "no cosignature")
+    name, signed = found.groups()
+    blob = base64.b64decode(signed)
+    need(base64.b64encode(blob) == signed, "base64 that is not canonical")
+    note["time"], signature = int.from_bytes(blob[4:12], "big"), blob[12:]
+    need(0 < note["time"] < 1 << 53, "no time")
+    note["witness"] = None
+    for text in witnesses:
+        its_name, its_id, key = read_witness(text)
+        if (name, blob[:4]) == (its_name, its_id):
+            check_signature(key.hex(), f"cosignature/v1\ntime {note['time']}\n".encode() + note["text"], signature)
+            note["witness"] = text
+    return note
+
+
+def read_marks(checkpoint, others, witnesses):
+    """The notes over the ledger, each with its file, in the order in which they are read; a fault names the file."""
+    marks = []
+    if checkpoint is not None:
+        marks.append(("checkpoint", checkpoint, read_checkpoint))
+    marks += [(name, data, lambda data: read_cosigned(data, witnesses)) for name, data in sorted(others.items()) if data is not None and name == cosigned_name(data)]
+    for at, (name, data, read) in enumerate(marks):
+        try:
+            marks[at] = name, read(data)
+        except Fault as fault:
+            raise Fault(name) from fault
+    return marks
 
 
 def read_checkpoint(data):
@@ -555,7 +613,7 @@ def check_others(ledger, others):
     for name, expected in ledger.torn.items():
         if name not in others or digest(others[name] or b"") != expected:
             return name
-    loose = [name for name in sorted(others) if name not in ledger.torn]
+    loose = [name for name in sorted(others) if name not in ledger.torn and not (others[name] is not None and name == cosigned_name(others[name]))]
     for name in loose:
         if others[name] is None or name != f"torn-{sha256(others[name]).hex()}.bin":
             return name
@@ -565,7 +623,7 @@ def check_others(ledger, others):
 
 
 def check(folder, roots, challenge, answer=None):
-    ledger, note = Ledger(roots, challenge), None
+    ledger = Ledger(roots, challenge)
     files = {path.name: path.read_bytes() if path.is_file() and not path.is_symlink() else None for path in folder.iterdir()}
     entries, checkpoint = files.pop("entries.jsonl", b""), files.pop("checkpoint", None)
 
@@ -595,10 +653,10 @@ def check(folder, roots, challenge, answer=None):
     except Fault:
         return tampered("answer")
     try:
-        note = read_checkpoint(checkpoint) if checkpoint is not None else None
-    except Fault:
-        return tampered("checkpoint")
-    if note is None:
+        marks = read_marks(checkpoint, files, roots.get("witnesses", []))
+    except Fault as fault:
+        return tampered(str(fault))
+    if checkpoint is None:
         ledger.doubts.append("no checkpoint")
     *lines, rest = entries.split(b"\n")
     for line in lines:
@@ -609,25 +667,27 @@ def check(folder, roots, challenge, answer=None):
         except Fault as fault:
             ledger.sessions, ledger.attested = before
             return bad_line(fault)
-        ledger.anchored = note is not None and note["size"] == ledger.size
-        if ledger.anchored:
+        ledger.anchored = False
+        for name, note in [mark for mark in marks if mark[1]["size"] == ledger.size]:
             try:
                 ledger.vouched()
                 ledger.pass_checkpoint(note)
             except Unsigned as fault:
                 return bad_line(fault)
             except Fault:
-                return tampered("checkpoint")
+                return tampered(name)
         good = ledger.size, ledger.head
     try:
         ledger.vouched()
-        need(len(rest) <= LINE and not (note and note["size"] > ledger.size), "an end that is missing")
+        need(len(rest) <= LINE and all(0 < note["size"] <= ledger.size for _, note in marks), "an end that is missing")
     except Fault as fault:
         return bad_line(fault)
     if rest:
         ledger.doubts.append("a torn last line")
     if not ledger.size or not ledger.ended or not ledger.anchored:
         ledger.doubts.append("an end that nobody vouches for")
+    if set(roots.get("witnesses", [])) - set(ledger.witnessed):
+        ledger.doubts.append("a witness that has cosigned nothing")
     for key in roots["keys"]:
         name = bytes.fromhex(key["name"])
         if "counter" in key and name in ledger.resets and name not in ledger.anchors:
@@ -642,7 +702,8 @@ def check(folder, roots, challenge, answer=None):
     foreign = check_others(ledger, files)
     if foreign is not None:
         return tampered(foreign)
-    return verdict("unanchored" if ledger.doubts else "sound")
+    witnessed = [{"witness": witness, "entries": size, "since": -since} for witness, (size, since) in sorted(ledger.witnessed.items())]
+    return verdict("unanchored" if ledger.doubts else "sound", **({"witnessed": witnessed} if witnessed else {}))
 
 
 def main():

@@ -58,7 +58,6 @@ impl Sum {
 /// A checkpoint as read; whose it is remains to be checked.
 pub(crate) struct Unchecked {
     checkpoint: Checkpoint,
-    note_end: usize,
     signer: String,
     key_id: [u8; 4],
     signature: [u8; 64],
@@ -70,7 +69,7 @@ impl Checkpoint {
         let note = note(&said);
         let signer = signer(session);
         let blob = [
-            key_id(&signer, &key.public()).as_slice(),
+            key_id(&signer, NOTE_ED25519, key.public().as_bytes()).as_slice(),
             &key.sign(note.as_bytes()),
         ]
         .concat();
@@ -84,6 +83,11 @@ impl Checkpoint {
     /// The file's text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The lines that its signatures are over.
+    pub(crate) fn note(&self) -> &[u8] {
+        signed_part(&self.text)
     }
 
     /// How many entries it counts.
@@ -139,7 +143,6 @@ impl Unchecked {
             .ok_or(FORM)?;
         let (key_id, signature) = blob.split_first_chunk::<4>().ok_or(FORM)?;
         let unchecked = Self {
-            note_end: note_text.len().saturating_add(1),
             signer: signer.to_owned(),
             key_id: *key_id,
             signature: signature.try_into().map_err(|_| FORM)?,
@@ -166,6 +169,16 @@ impl Unchecked {
         self.checkpoint.said
     }
 
+    /// The lines that its signatures are over.
+    pub(crate) fn note(&self) -> &[u8] {
+        self.checkpoint.note()
+    }
+
+    /// Its text; whose it is remains to be checked.
+    pub(crate) fn text(&self) -> &str {
+        &self.checkpoint.text
+    }
+
     /// The checkpoint, if `public` signed it for `session`.
     pub(crate) fn signed_by(
         self,
@@ -173,18 +186,12 @@ impl Unchecked {
         public: &SessionPublic,
     ) -> Result<Checkpoint, &'static str> {
         let name = signer(session);
-        if self.signer != name || self.key_id != key_id(&name, public) {
+        if self.signer != name || self.key_id != key_id(&name, NOTE_ED25519, public.as_bytes()) {
             return Err(
                 "the checkpoint is signed by another session than the one that ended there",
             );
         }
-        let note = self
-            .checkpoint
-            .text
-            .as_bytes()
-            .get(..self.note_end)
-            .unwrap_or_default();
-        if !public.signed(note, &self.signature) {
+        if !public.signed(self.note(), &self.signature) {
             return Err("the checkpoint's signature is not the session key's");
         }
         Ok(self.checkpoint)
@@ -205,9 +212,15 @@ fn signer(session: SessionId) -> String {
     format!("session-{session}")
 }
 
+/// What stands before the empty line of a note.
+fn signed_part(text: &str) -> &[u8] {
+    let end = text.find("\n\n").map_or(0, |at| at.saturating_add(1));
+    text.as_bytes().get(..end).unwrap_or_default()
+}
+
 /// C2SP signed-note: the first four bytes of SHA-256 over name, newline, algorithm and key.
-fn key_id(name: &str, public: &SessionPublic) -> [u8; 4] {
-    let digest = Digest::of_parts(&[name.as_bytes(), b"\n", &[NOTE_ED25519], public.as_bytes()]);
+pub(crate) fn key_id(name: &str, algorithm: u8, public: &[u8; 32]) -> [u8; 4] {
+    let digest = Digest::of_parts(&[name.as_bytes(), b"\n", &[algorithm], public]);
     let [a, b, c, d, ..] = *digest.as_bytes();
     [a, b, c, d]
 }

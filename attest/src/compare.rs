@@ -7,17 +7,17 @@ use serde::Serialize;
 
 use crate::LIMITS;
 use crate::chain::{Bad, SignedChain};
-use crate::checkpoint;
 use crate::digest::Digest;
 use crate::evidence::{SessionId, UnixMillis};
 use crate::keys::SessionPublic;
 use crate::plain::plain;
+use crate::witness::kept_checkpoint;
 
 /// What was kept elsewhere.
 pub enum Kept<R> {
     /// The entries of a copy.
     Entries(R),
-    /// The bytes of a checkpoint.
+    /// The bytes of a checkpoint, cosigned or not.
     Checkpoint(Vec<u8>),
 }
 
@@ -256,7 +256,7 @@ fn with_checkpoint<R: BufRead>(bytes: &[u8], mut later: Copy<R>) -> Result<Compa
             what: what.to_owned(),
         })
     };
-    let kept = checkpoint::Unchecked::parse(bytes).map_err(broken)?;
+    let kept = kept_checkpoint(bytes).map_err(broken)?;
     let said = kept.said();
     let mut last = None;
     while later.size() < said.size {

@@ -82,6 +82,14 @@ pub enum AttestError {
         /// The kind that was tried.
         kind: &'static str,
     },
+    /// What a witness is asked to cosign does not go on from what it cosigned last.
+    #[error("{size} entries of this ledger were cosigned last, {why}")]
+    Parted {
+        /// How many entries that note counts.
+        size: u64,
+        /// How they part.
+        why: &'static str,
+    },
     /// There is nothing to prove it with.
     #[error("{what} cannot be proven: {why}")]
     NotProven {
@@ -118,6 +126,9 @@ impl AttestError {
             }
             Self::Seal { .. } => {
                 "the file was edited after it was signed, or signed by another admin key; sign it again"
+            }
+            Self::Parted { .. } => {
+                "bring a proof that goes on from the note that was cosigned last: `cloister audit proof NOTE`"
             }
             Self::EntryTooLong { .. } => "ask for less at once, fewer files for instance",
             _ => return None,

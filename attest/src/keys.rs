@@ -61,14 +61,14 @@ impl FromStr for Public {
 }
 
 macro_rules! public_key {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq)]
-        pub struct $name(Public);
+        $vis struct $name(Public);
 
         impl $name {
             /// The 32 bytes of the key.
-            pub fn as_bytes(&self) -> &[u8; 32] {
+            $vis fn as_bytes(&self) -> &[u8; 32] {
                 self.0.0.as_bytes()
             }
 
@@ -114,12 +114,23 @@ macro_rules! public_key {
 
 public_key! {
     /// The admin's public key: the root of every pin. Text form `ed25519:<64 hex digits>`.
-    AdminPublic
+    pub struct AdminPublic
+}
+
+public_key! {
+    /// A witness's public key, without its name.
+    pub(crate) struct WitnessPublic
+}
+
+impl WitnessPublic {
+    pub(crate) fn of(key: &SigningKey) -> Self {
+        Self(Public(key.verifying_key()))
+    }
 }
 
 public_key! {
     /// A session's public key, bound by the session's statement. Text form `ed25519:<64 hex digits>`.
-    SessionPublic
+    pub struct SessionPublic
 }
 
 /// The admin's private key. It signs locks and policy bundles; wiped when dropped.

@@ -1,15 +1,18 @@
 //! The writer: nothing counts before its entry is durable, and what cannot be recorded does not happen. Pure; storage and time are passed in.
 
+use std::collections::BTreeMap;
+
 use crate::LIMITS;
 use crate::anchor::{self, Anchor};
 use crate::chain::{Bad, Chain, SignedChain};
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::Checkpoint;
 use crate::digest::Digest;
 use crate::entry::body::{Body, Recovery, Rotate, SessionEnd, SessionStart, Torn};
 use crate::entry::{Entry, VERSION, line_hash};
 use crate::error::AttestError;
 use crate::evidence::{LedgerHead, UnixMillis};
 use crate::keys::SessionKey;
+use crate::marks::Marks;
 use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Storage};
 
 /// A ledger as found, whole so far, on which a session can begin.
@@ -99,7 +102,7 @@ impl<S: Storage> Ledger<S> {
     /// checkpoint counts are missing; [`AttestError::Storage`] when a torn line cannot be put aside.
     pub fn resume(files: Files<&[u8]>, mut storage: S) -> Result<Resumed<S>, AttestError> {
         let (whole, torn_line) = split_torn(files.entries);
-        let chain = walk(whole, files.checkpoint.as_deref())?;
+        let chain = walk(whole, files.checkpoint.as_deref(), &files.others)?;
         let mut torn: Vec<Torn> = files
             .others
             .iter()
@@ -460,40 +463,40 @@ fn torn_of(bytes: &[u8]) -> Torn {
     }
 }
 
-/// Walks the whole chain, and checks signatures and the checkpoint as the verifier does. Whether sessions are attested is not asked here.
-fn walk(whole: &[u8], checkpoint: Option<&[u8]>) -> Result<Chain, AttestError> {
+/// Walks the whole chain, and checks signatures, the checkpoint and cosigned notes as the verifier does. Whether sessions are attested is not asked here.
+fn walk(
+    whole: &[u8],
+    checkpoint: Option<&[u8]>,
+    others: &BTreeMap<String, Vec<u8>>,
+) -> Result<Chain, AttestError> {
     let tampered = |bad: Bad| AttestError::Tampered {
         file: ENTRIES_FILE.to_owned(),
         byte: bad.at.byte,
         what: bad.what,
     };
-    let broken = |what: &str| AttestError::Tampered {
-        file: CHECKPOINT_FILE.to_owned(),
+    let broken = |file: String, what: &str| AttestError::Tampered {
+        file,
         byte: 0,
         what: what.to_owned(),
     };
-    let mut checkpoint = checkpoint
-        .map(checkpoint::Unchecked::parse)
-        .transpose()
-        .map_err(broken)?;
+    // Which witnesses count is for verifiers to say; a home goes on from nothing less than what it was given back.
+    let marks = Marks::read(checkpoint, others, &[]);
+    let mut marks = marks.map_err(|(file, what)| broken(file, what))?;
     let mut lines = SignedChain::default();
     for line in whole.split_inclusive(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let accepted = lines.take(line).map_err(tampered)?;
         let size = lines.chain().at().size;
-        if let Some(found) = checkpoint.take_if(|found| found.said().size == size) {
+        for mark in marks.at(size) {
             lines.settle().map_err(tampered)?;
-            if found.said() != lines.chain().said() || lines.chain().current().is_some() {
-                return Err(broken("it is not of this ledger"));
-            }
-            let session = accepted.unchecked.entry.session;
-            let signed = found.signed_by(session, accepted.public());
-            signed.map_err(broken)?;
+            let file = mark.file.clone();
+            mark.holds(lines.chain(), &accepted)
+                .map_err(|what| broken(file, what))?;
         }
     }
     lines.settle().map_err(tampered)?;
-    match checkpoint {
-        Some(missing) => Err(tampered(missing_entries(&lines, missing.said().size))),
+    match marks.unreached() {
+        Some(missing) => Err(tampered(missing_entries(&lines, missing.note.said().size))),
         None => Ok(lines.into_chain()),
     }
 }

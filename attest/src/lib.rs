@@ -16,6 +16,7 @@ mod evidence;
 mod hex;
 mod keys;
 mod ledger;
+mod marks;
 mod plain;
 mod proof;
 mod quote;
@@ -24,6 +25,7 @@ mod sealed;
 mod storage;
 mod tree;
 mod verify;
+mod witness;
 
 pub use anchor::{Anchor, CounterAnswer, counter_name};
 pub use checkpoint::Checkpoint;
@@ -49,6 +51,7 @@ pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal, version_of, versioned};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
 pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence, verify_proof};
+pub use witness::{Cosigned, Request as WitnessRequest, UnixSeconds, Witness, WitnessKey, cosigned_name};
 
 /// Bounds on what is written and read. A reader refuses what is beyond them, so a writer does too.
 pub(crate) struct Limits {
@@ -60,6 +63,8 @@ pub(crate) struct Limits {
     pub(crate) document: usize,
     /// A proof, bytes. 8 MiB: three entries of the longest kind with each character escaped, or hand-overs of three weeks, and their paths.
     pub(crate) proof: usize,
+    /// A witness's name, bytes. 64: a host's name or a person's.
+    pub(crate) witness_name: usize,
     /// A challenge, bytes. Longer ones add nothing over a 32-byte hash; 64 is generous.
     pub(crate) challenge: usize,
     /// Entries that one key signs, its hand-over included. 256: what a stolen key can still rewrite stays small.
@@ -81,6 +86,7 @@ pub(crate) const LIMITS: Limits = Limits {
     checkpoint: 4096,
     document: 1 << 20,
     proof: 8 << 20,
+    witness_name: 64,
     challenge: 64,
     epoch_entries: 256,
     unvouched: 1 << 20,

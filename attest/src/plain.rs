@@ -38,9 +38,41 @@ fn unseen(character: char) -> bool {
         )
 }
 
+/// A time as people write it (RFC 3339), from seconds since 1970: Howard Hinnant's `civil_from_days`, for years that unsigned numbers reach.
+pub(crate) fn moment(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days.saturating_add(719_468); // days since 0000-03-01: the leap day ends a year
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153; // from March
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let (year, month) = match month {
+        0..=9 => (era * 400 + year, month + 3),
+        _ => (era * 400 + year + 1, month - 9),
+    };
+    let (hour, minute, second) = (rest / 3_600, rest % 3_600 / 60, rest % 60);
+    format!("{year:04}-{month:02}-{of_month:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{moment, plain};
+
+    #[test]
+    fn moments_are_as_date_prints_them() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_251_200, "2024-03-01T00:00:00Z"),
+            (1_795_797_296, "2026-11-27T16:34:56Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            ((1 << 53) - 1, "285428751-11-12T07:36:31Z"),
+        ] {
+            assert_eq!(moment(seconds), text);
+        }
+    }
 
     #[test]
     fn nothing_moves_hides_or_turns() {

@@ -10,6 +10,7 @@ use crate::entry::body::Body;
 use crate::entry::{Entry, line_hash};
 use crate::error::AttestError;
 use crate::tree::Levels;
+use crate::witness::kept_checkpoint;
 
 pub(crate) const PROTO: &str = "cloister-proof/v1";
 
@@ -64,7 +65,7 @@ pub fn prove(entries: &[u8], checkpoint: &[u8], seq: u64) -> Result<Vec<u8>, Att
     counted.document(Claim::Entry(seq), at, &[at])
 }
 
-/// Proves that a ledger, verified before, begins with the one that an `earlier` checkpoint counts: one line with its newline.
+/// Proves that a ledger, verified before, begins with the one that an `earlier` checkpoint, cosigned or not, counts: one line with its newline.
 ///
 /// # Errors
 /// [`AttestError::NotProven`] when it does not, or a checkpoint has no tree; [`AttestError::Malformed`].
@@ -75,9 +76,8 @@ pub fn prove_extends(
 ) -> Result<Vec<u8>, AttestError> {
     let counted = Counted::of(entries, checkpoint)?;
     let not_proven = not_proven("what the earlier checkpoint counts");
-    let said = checkpoint::Unchecked::parse(earlier)
-        .map_err(&not_proven)?
-        .said();
+    let earlier = kept_checkpoint(earlier).map_err(&not_proven)?;
+    let said = earlier.said();
     let size = usize::try_from(said.size).unwrap_or(usize::MAX);
     let beginning = counted.lines.get(..size).filter(|lines| !lines.is_empty());
     let beginning = beginning.ok_or_else(|| not_proven("the ledger has fewer entries"))?;
@@ -89,7 +89,7 @@ pub fn prove_extends(
         ));
     }
     let claim = Claim::Extends(Earlier {
-        checkpoint: String::from_utf8_lossy(earlier).into_owned(),
+        checkpoint: earlier.text().to_owned(),
         path: counted.levels.consistency(size),
     });
     counted.document(claim, size.saturating_sub(1), &[])

@@ -8,6 +8,7 @@ use crate::evidence::Attestation;
 use crate::hex;
 use crate::keys::AdminPublic;
 use crate::quote::{PcrSelection, attestation_key_name};
+use crate::witness::Witness;
 
 /// An attestation key that the admin has enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +153,9 @@ struct RootsWire {
     /// Kinds of attestation that count as attested; `none` never does.
     accept: Vec<Attestation>,
     keys: Vec<EnrolledKey>,
+    /// Witnesses whose cosignatures count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    witnesses: Vec<Witness>,
 }
 
 impl Roots {
@@ -163,6 +167,7 @@ impl Roots {
                 admin,
                 accept: vec![Attestation::Tpm2Hardware],
                 keys: Vec::new(),
+                witnesses: Vec::new(),
             },
         }
     }
@@ -178,6 +183,14 @@ impl Roots {
     pub fn accepting_software(mut self) -> Self {
         if !self.accepts(Attestation::Tpm2Software) {
             self.wire.accept.push(Attestation::Tpm2Software);
+        }
+        self
+    }
+
+    /// The same roots, by which a ledger must be cosigned by this witness as well.
+    pub fn witnessed_by(mut self, witness: Witness) -> Self {
+        if !self.wire.witnesses.contains(&witness) {
+            self.wire.witnesses.push(witness);
         }
         self
     }
@@ -228,6 +241,11 @@ impl Roots {
     /// The enrolled keys.
     pub fn keys(&self) -> &[EnrolledKey] {
         &self.wire.keys
+    }
+
+    /// The witnesses whose cosignatures count.
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.wire.witnesses
     }
 
     /// Whether a session with this attestation counts as attested.

@@ -2,6 +2,7 @@
 //! (SPEC.md section 11). Pure.
 
 mod counter;
+mod noted;
 mod proof;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,19 +13,21 @@ use serde::{Serialize, Serializer};
 
 use crate::LIMITS;
 use crate::chain::{Accepted, Bad, SignedChain};
-use crate::checkpoint;
 use crate::digest::Digest;
 use crate::entry::body::Body;
 use crate::evidence::{
     Attestation, Challenge, Evidence, LedgerHead, SessionEvidence, SessionId, Statement,
 };
 use crate::ledger::torn_name;
+use crate::marks::{Marks, is_cosigned};
 use crate::plain::plain;
 use crate::roots::Roots;
-use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
+use crate::storage::{ENTRIES_FILE, Files};
 
 pub use counter::verify_answer;
+use noted::Witnessed;
 use proof::Proven;
+pub(crate) use proof::proven;
 pub use proof::verify_proof;
 
 /// What a verifier concludes.
@@ -67,6 +70,9 @@ pub struct Report {
     attested: BTreeSet<u64>,
     /// Hash of the last good line.
     head: Digest,
+    /// What the pinned witnesses have cosigned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    witnessed: Vec<Witnessed>,
     /// Of a proof: what it proves.
     #[serde(skip_serializing_if = "Option::is_none")]
     proves: Option<Proven>,
@@ -159,6 +165,7 @@ impl fmt::Display for Report {
             entries,
             sessions,
             head,
+            witnessed,
             proves,
             ..
         } = self;
@@ -169,7 +176,10 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "            {entries} entries, {sessions} sessions, {attested} attested; head {head}"
-        )
+        )?;
+        witnessed
+            .iter()
+            .try_for_each(|found| write!(f, "{found}"))
     }
 }
 
@@ -191,13 +201,12 @@ fn through<R: BufRead>(mut walk: Walk<'_>, files: Files<R>) -> io::Result<Report
         checkpoint,
         others,
     } = files;
-    if let Some(bytes) = checkpoint {
-        match checkpoint::Unchecked::parse(&bytes) {
-            Ok(found) => walk.checkpoint = Some(found),
-            Err(what) => return Ok(walk.tampered(Fault::file(CHECKPOINT_FILE, what))),
-        }
-    } else {
+    if checkpoint.is_none() {
         walk.doubt("there is no checkpoint".to_owned());
+    }
+    match Marks::read(checkpoint.as_deref(), &others, walk.roots.witnesses()) {
+        Ok(marks) => walk.marks = marks,
+        Err((file, what)) => return Ok(walk.tampered(Fault::file(&file, what))),
     }
     let mut line = Vec::new();
     loop {
@@ -266,7 +275,8 @@ struct Walk<'a> {
     lines: SignedChain,
     /// Where the ledger stood after the last line in which nothing was wrong.
     good: LedgerHead,
-    checkpoint: Option<checkpoint::Unchecked>,
+    /// What the entries have not reached yet.
+    marks: Marks,
     /// The walk has passed the checkpoint and it held.
     anchored: bool,
     sessions: u64,
@@ -274,6 +284,8 @@ struct Walk<'a> {
     attested: BTreeSet<u64>,
     /// The last session answered the challenge.
     fresh: bool,
+    /// What pinned witnesses cosigned, each by the largest of its notes.
+    witnessed: BTreeMap<String, Witnessed>,
     /// The public area of the session's attestation key.
     ak: Option<Vec<u8>>,
     /// What the device answered, until it is compared.
@@ -292,11 +304,12 @@ impl<'a> Walk<'a> {
             challenge,
             lines: SignedChain::default(),
             good: SignedChain::default().here().before,
-            checkpoint: None,
+            marks: Marks::default(),
             anchored: false,
             sessions: 0,
             attested: BTreeSet::new(),
             fresh: false,
+            witnessed: BTreeMap::new(),
             ak: None,
             answer: None,
             resets: HashMap::new(),
@@ -348,7 +361,7 @@ impl<'a> Walk<'a> {
         }
         let kept = self.lines.keep(line, &accepted);
         kept.map_err(|bad| self.bad(bad))?;
-        self.pass_checkpoint(&accepted)?;
+        self.pass_marks(&accepted)?;
         self.good = self.lines.here().before;
         Ok(())
     }
@@ -432,42 +445,6 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn pass_checkpoint(&mut self, accepted: &Accepted) -> Result<(), Fault> {
-        let size = self.lines.chain().at().size;
-        if let Some(found) = self.checkpoint.take_if(|found| found.said().size == size) {
-            self.lines.settle().map_err(|bad| self.bad(bad))?;
-            let (found_said, said) = (found.said(), self.lines.chain().said());
-            if found_said.sum.version() != said.sum.version() {
-                return Err(Fault::file(
-                    CHECKPOINT_FILE,
-                    "its version is not that of the session that ended there",
-                ));
-            }
-            if found_said.sum != said.sum {
-                return Err(Fault::file(
-                    CHECKPOINT_FILE,
-                    "it is over other entries than the ledger's up to that size",
-                ));
-            }
-            if found_said.log != said.log {
-                return Err(Fault::file(CHECKPOINT_FILE, "it is another ledger's"));
-            }
-            if self.lines.chain().current().is_some() {
-                return Err(Fault::file(
-                    CHECKPOINT_FILE,
-                    "no session ends where it stands",
-                ));
-            }
-            found
-                .signed_by(accepted.unchecked.entry.session, accepted.public())
-                .map_err(|what| Fault::file(CHECKPOINT_FILE, what))?;
-            self.anchored = true;
-        } else {
-            self.anchored = false;
-        }
-        Ok(())
-    }
-
     fn torn(&mut self) -> Result<(), Fault> {
         let byte = self.lines.here().byte;
         self.doubt(format!(
@@ -478,12 +455,7 @@ impl<'a> Walk<'a> {
 
     fn finish(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
         self.lines.settle().map_err(|bad| self.bad(bad))?;
-        if let Some(missing) = self.checkpoint.take() {
-            let (have, want) = (self.good.size, missing.said().size);
-            return Err(self.here(&format!(
-                "the checkpoint counts {want} entries, there are {have}"
-            )));
-        }
+        self.reached()?;
         if self.good.size == 0 {
             self.doubt("the ledger is empty".to_owned());
         } else if let Some(current) = self.lines.chain().current() {
@@ -492,6 +464,7 @@ impl<'a> Walk<'a> {
         } else if !self.anchored {
             self.doubt("the checkpoint is older than the last session".to_owned());
         }
+        self.witnesses();
         self.counters()?;
         self.freshness();
         self.others(others)
@@ -505,6 +478,7 @@ impl<'a> Walk<'a> {
 
     fn others(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
         let recovered = self.lines.chain().torn();
+        let mut unrecorded = 0_u64;
         for (name, digest) in recovered {
             match others.get(name) {
                 None => {
@@ -521,13 +495,13 @@ impl<'a> Walk<'a> {
         }
         for (name, bytes) in others
             .iter()
-            .filter(|(name, _)| !recovered.contains_key(*name))
+            .filter(|(name, bytes)| !recovered.contains_key(*name) && !is_cosigned(name, bytes))
         {
             if *name != torn_name(bytes) {
                 return Err(Fault::file(name, "this file does not belong to a ledger"));
             }
+            unrecorded = unrecorded.saturating_add(1);
         }
-        let unrecorded = others.len().saturating_sub(recovered.len());
         if unrecorded > 0 {
             self.doubt(format!(
                 "{unrecorded} torn lines were put aside and not recorded yet"
@@ -568,6 +542,7 @@ impl<'a> Walk<'a> {
             attested,
             good,
             proves,
+            witnessed,
             ..
         } = self;
         Report {
@@ -576,6 +551,7 @@ impl<'a> Walk<'a> {
             sessions,
             attested,
             head: good.head,
+            witnessed: witnessed.into_values().collect(),
             proves,
         }
     }

@@ -14,7 +14,7 @@ from test_story import told
 
 TESTDATA = PROJECT / "attest/testdata"
 SEED, CHANGES = 20261127, 400
-SAID = ("verdict", "seq", "file", "byte", "entries", "sessions", "attested", "head")
+SAID = ("verdict", "seq", "file", "byte", "entries", "sessions", "attested", "head", "witnessed")
 
 
 def load():
@@ -70,7 +70,7 @@ def mutations(files, rng):
 class Checker(unittest.TestCase):
     def assert_agreed(self, ledger, roots):
         found, expected = other(ledger, roots), ours(ledger, roots)
-        if expected["file"] == "checkpoint":  # whether its fault is seen before the entries are read or after is left open
+        if (expected["file"] or "").startswith(("checkpoint", "cosigned-")):  # whether its fault is seen before the entries are read or after is left open
             found, expected = ({name: of[name] for name in SAID[:4]} for of in (found, expected))
         self.assertEqual(found, expected, ledger)
 
@@ -79,9 +79,26 @@ class Checker(unittest.TestCase):
         self.assertGreater(len(folders), 15)
         for folder in folders:
             with self.subTest(folder.name):
-                self.assert_agreed(folder / "ledger", TESTDATA / "roots.json")
-                self.assertEqual(other(folder / "ledger", TESTDATA / "roots.json")["verdict"],
+                roots = folder / "roots.json" if (folder / "roots.json").exists() else TESTDATA / "roots.json"
+                self.assert_agreed(folder / "ledger", roots)
+                self.assertEqual(other(folder / "ledger", roots)["verdict"],
                                  {"ok": "sound", "bad": "tampered", "unanchored": "unanchored"}[folder.name.split("_")[0]])
+
+    def test_both_say_the_same_of_whatever_is_changed_in_a_cosigned_note(self):
+        whole = TESTDATA / "ok_witnessed"
+        files = {path.name: path.read_bytes() for path in (whole / "ledger").iterdir()}
+        (first, *_) = sorted(name for name in files if name.startswith("cosigned-"))
+        note = files.pop(first)
+        rng = random.Random(SEED)
+        with tempfile.TemporaryDirectory() as temporary:
+            for at in range(len(note)):
+                changed = note[:at] + bytes([note[at] ^ rng.randint(1, 255)]) + note[at + 1:]
+                ledger = Path(temporary) / "ledger"
+                shutil.rmtree(ledger, ignore_errors=True)
+                ledger.mkdir()
+                for name, data in {**files, CHECK.cosigned_name(changed): changed}.items():
+                    (ledger / name).write_bytes(data)
+                self.assert_agreed(ledger, whole / "roots.json")
 
     def test_both_say_the_same_of_forged_quotes(self):
         vectors = [json.loads(line) for line in (TESTDATA / "quotes.jsonl").read_text(encoding="utf-8").splitlines()]

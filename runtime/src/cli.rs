@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use cloister_attest::Challenge;
+use cloister_attest::{Challenge, Witness};
 
 use crate::commands::bench::Counts;
 
@@ -221,8 +221,19 @@ pub(crate) enum Audit {
     /// The entry is shown as it is, with the first of its session; nothing is redacted. The ledger is verified first; exit codes as those of `export`.
     Proof {
         /// Number of the entry, as `audit show` has it, or the file of a checkpoint that was kept
-        #[arg(value_name = "SEQ|CHECKPOINT")]
-        of: Claim,
+        #[arg(value_name = "SEQ|CHECKPOINT", required_unless_present = "witness")]
+        of: Option<Claim>,
+        /// What this witness is asked to cosign: that the ledger goes on from the last note of its that is here, or, if there is none, the first entry
+        #[arg(long = "for", value_name = "NAME", conflicts_with = "of")]
+        witness: Option<String>,
+    },
+    /// Take in a checkpoint that came back from a witness: the ledger must still have all that it counts
+    Cosigned {
+        /// What `cloister-verify witness cosign` gave
+        file: PathBuf,
+        /// The witness's key [default: those of the roots]
+        #[arg(long, value_name = "NAME+KEY")]
+        witness: Option<Witness>,
     },
     /// The signed checkpoint of the ledger, on standard output: 300 bytes that another machine keeps, and that `audit compare` and `audit proof` take later
     ///

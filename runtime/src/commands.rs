@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 mod compare;
 pub(crate) mod consent;
+mod cosigned;
 pub(crate) mod doctor;
 pub(crate) mod init;
 pub(crate) mod models;

@@ -101,7 +101,7 @@ fn put(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// The ledger folder, open for writing by this process alone. In it lie only entries, the checkpoint and torn lines put aside.
+/// The ledger folder, open for writing by this process alone. In it lie only entries, the checkpoint, torn lines put aside and cosigned notes.
 pub(crate) struct LedgerFolder {
     folder: PathBuf,
     scratch: PathBuf,

@@ -1,6 +1,6 @@
 //! A ledger that was read once: what is shown or believed of it are the bytes that the verifier saw.
 
-use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, verify};
+use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, cosigned_name, verify};
 
 use crate::disk;
 use crate::failure::Failure;
@@ -19,10 +19,20 @@ pub(crate) struct Verified {
 impl Verified {
     /// Read the ledger of `home` and verify what was read.
     pub(crate) fn read(home: &Home, roots: &Roots) -> Result<Verified, Failure> {
+        Verified::beside(home, roots, None)
+    }
+
+    /// The same, as if this note of a witness lay in the folder.
+    pub(crate) fn beside(
+        home: &Home,
+        roots: &Roots,
+        note: Option<&[u8]>,
+    ) -> Result<Verified, Failure> {
         let folder = home.ledger();
         let path = folder.join(ENTRIES_FILE);
         let lines = disk::read(&path).map_err(|f| f.hint(NO_SESSION.to_owned()))?;
-        let (checkpoint, others) = disk::others(&folder)?;
+        let (checkpoint, mut others) = disk::others(&folder)?;
+        others.extend(note.map(|note| (cosigned_name(note), note.to_vec())));
         let files = Files {
             entries: lines.as_slice(),
             checkpoint: checkpoint.clone(),

@@ -8,7 +8,7 @@ use super::{Fault, Report, Walk};
 use crate::LIMITS;
 use crate::canon;
 use crate::chain::{Epoch, UNSIGNED, check_start, check_version};
-use crate::checkpoint::{self, Said, Sum};
+use crate::checkpoint::{self, Checkpoint, Said, Sum};
 use crate::digest::Digest;
 use crate::entry::body::{Body, SessionStart};
 use crate::entry::{Entry, Unchecked, line_hash};
@@ -66,13 +66,22 @@ impl fmt::Display for Proven {
 
 /// Checks a proof by itself, without its ledger. With a `challenge`, the session that signed must have been begun in answer to it.
 pub fn verify_proof(bytes: &[u8], roots: &Roots, challenge: Option<&Challenge>) -> Report {
+    proven(bytes, roots, challenge).0
+}
+
+/// The same, and of what holds the checkpoint and what an earlier one says with which its ledger begins.
+pub(crate) fn proven(
+    bytes: &[u8],
+    roots: &Roots,
+    challenge: Option<&Challenge>,
+) -> (Report, Option<(Checkpoint, Option<Said>)>) {
     let mut walk = Walk::new(roots, challenge);
     match walk.proof(bytes) {
-        Ok(()) => {
+        Ok(shown) => {
             walk.freshness();
-            walk.report()
+            (walk.report(), Some(shown))
         }
-        Err(fault) => walk.tampered(fault),
+        Err(fault) => (walk.tampered(fault), None),
     }
 }
 
@@ -139,7 +148,7 @@ enum Sought {
 }
 
 impl Walk<'_> {
-    fn proof(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+    fn proof(&mut self, bytes: &[u8]) -> Result<(Checkpoint, Option<Said>), Fault> {
         let Proof {
             checkpoint,
             proto,
@@ -152,11 +161,15 @@ impl Walk<'_> {
         let checkpoint = checkpoint::Unchecked::parse(checkpoint.as_bytes()).map_err(bad)?;
         let (said, root) = counted(&checkpoint)?;
         let (sought, proven) = claimed(proves, said, root, &shown)?;
+        let since = match &sought {
+            Sought::Entry(_) => None,
+            Sought::Signer(earlier) => Some(earlier.said()),
+        };
         let signer = self.shown(&shown, said, root, sought)?;
         let key = signer.epoch.public();
-        checkpoint.signed_by(signer.id, &key).map_err(bad)?;
+        let checkpoint = checkpoint.signed_by(signer.id, &key).map_err(bad)?;
         self.proves = Some(proven);
-        Ok(())
+        Ok((checkpoint, since))
     }
 
     /// Takes the lines that are shown, in order; the session of the last one.

@@ -23,4 +23,5 @@ mod said;
 mod tamper;
 mod vectors;
 mod vouching;
+mod witness;
 mod writer;

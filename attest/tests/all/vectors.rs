@@ -19,6 +19,7 @@ use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
 use crate::vouching;
+use crate::witness;
 
 fn testdata() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata"))
@@ -42,6 +43,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(versions(tpm, &whole));
     all.extend(keyed(tpm));
     all.extend(anchored(&FakeTpm::new(COUNTING)));
+    all.extend(witness::cases(tpm));
     all.insert("ok_three_sessions", whole);
     all
 }
@@ -351,11 +353,12 @@ fn each_folder_is_judged_as_its_name_says() {
         std::fs::write(testdata().join("roots.json"), roots.to_json().unwrap()).unwrap();
         cases
             .iter()
-            .for_each(|(name, folder)| write(&testdata().join(name), folder, &roots));
+            .for_each(|(name, folder)| write(&testdata().join(name), folder, &roots_of(name, &roots)));
     }
     let roots = Roots::parse(&std::fs::read(testdata().join("roots.json")).unwrap()).unwrap();
     for (name, made) in &cases {
         let (kept, expected) = read(&testdata().join(name));
+        let roots = roots_of(name, &roots);
         let report = kept.verify(&roots);
         let code = match name.split_once('_').unwrap().0 {
             "ok" => 0,
@@ -373,6 +376,23 @@ fn each_folder_is_judged_as_its_name_says() {
         .filter(|item| item.as_ref().unwrap().path().is_dir())
         .count();
     assert_eq!(kept, cases.len(), "folders without a test");
+}
+
+/// A folder that is named for a witness is judged by roots that pin it, which lie beside its ledger.
+fn roots_of(name: &str, roots: &Roots) -> Roots {
+    let path = testdata().join(name).join("roots.json");
+    if !name.contains("_witnessed") {
+        assert!(!path.exists(), "{name}");
+        return roots.clone();
+    }
+    let pinned = roots.clone().witnessed_by(witness::office().witness().clone());
+    if std::env::var_os("UPDATE_TESTDATA").is_some() {
+        std::fs::create_dir_all(testdata().join(name)).unwrap();
+        std::fs::write(&path, pinned.to_json().unwrap()).unwrap();
+    }
+    let kept = Roots::parse(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(kept, pinned, "{name}");
+    kept
 }
 
 fn write(path: &Path, folder: &Folder, roots: &Roots) {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cloister_attest::{CHECKPOINT_FILE, ENTRIES_FILE, Files};
+use cloister_attest::{CHECKPOINT_FILE, Cosigned, ENTRIES_FILE, Files, cosigned_name};
 
 /// Most that is read of a file beside the entries, bytes: 1 MiB and one, enough to see that it is no torn line of ours.
 const MOST: u64 = (1 << 20) + 1;
@@ -84,8 +84,26 @@ pub(crate) fn sniff(path: &Path) -> io::Result<Kind> {
     Ok(Kind::Evidence(start))
 }
 
-/// A device's answer to a challenge.
-pub(crate) fn answer(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of a proof, or of what is none.
+pub(crate) fn proof(path: &Path) -> Result<Vec<u8>> {
+    let unreadable = || format!("`{}` cannot be read", path.display());
+    let (file, mut bytes) = (File::open(path).with_context(unreadable)?, Vec::new());
+    let read = file.take(MOST_PROOF).read_to_end(&mut bytes);
+    read.map(|_| bytes).with_context(unreadable)
+}
+
+/// The same folder, and notes that witnesses still have.
+pub(crate) fn with(mut files: Files<Entries>, cosigned: &[PathBuf]) -> Result<Files<Entries>> {
+    for path in cosigned {
+        let note = small(path)?;
+        Cosigned::parse(&note).with_context(|| format!("`{}` is no such note", path.display()))?;
+        files.others.insert(cosigned_name(&note), note);
+    }
+    Ok(files)
+}
+
+/// The start of a file, enough to see that it is longer than any of these.
+pub(crate) fn small(path: &Path) -> Result<Vec<u8>> {
     let unreadable = || format!("`{}` cannot be read", path.display());
     start_of(File::open(path).with_context(unreadable)?).with_context(unreadable)
 }

@@ -1,14 +1,16 @@
-//! `cloister-verify`: checks a ledger folder, a proof or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict.
+//! `cloister-verify`: checks a ledger folder, a proof or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict;
+//! as a witness it keeps the last note that it cosigned of each ledger.
 
 mod folder;
+mod witness;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use cloister_attest::{
-    Challenge, Report, Roots, plain, verify, verify_answer, verify_evidence, verify_proof,
+    Challenge, Report, Roots, Witness, plain, verify, verify_answer, verify_evidence, verify_proof,
 };
 
 /// No trust roots, or none that can be read.
@@ -17,13 +19,34 @@ const NO_ROOTS: u8 = 3;
 const USAGE: u8 = 64;
 /// What was to be checked cannot be read; `EX_NOINPUT` of sysexits.h.
 const NO_INPUT: u8 = 66;
+/// What was to be kept cannot be written; `EX_IOERR` of sysexits.h.
+const NO_OUTPUT: u8 = 74;
 
 /// Checks a Cloister ledger, the evidence of one session, or the proof of one entry, offline.
 ///
 /// Exit codes: 0 sound; 1 tampered; 2 sound but not anchored or not attested; 3 no trust roots; 64 wrong usage; 66 nothing to read.
 #[derive(Parser)]
-#[command(name = "cloister-verify", version)]
+#[command(
+    name = "cloister-verify",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
+    #[command(flatten)]
+    check: Option<Check>,
+    #[command(subcommand)]
+    other: Option<Other>,
+}
+
+#[derive(Subcommand)]
+enum Other {
+    /// Be a witness: cosign a ledger's checkpoint, if it goes on from the last one that was cosigned
+    #[command(subcommand)]
+    Witness(witness::Command),
+}
+
+#[derive(clap::Args)]
+struct Check {
     /// The ledger folder, a file of entries, a proof, or an evidence file
     #[arg(value_name = "DIR|FILE")]
     path: PathBuf,
@@ -36,6 +59,12 @@ struct Arguments {
     /// The device must have answered this challenge of yours, by --evidence or in its last session
     #[arg(long, value_name = "HEX")]
     challenge: Option<Challenge>,
+    /// This witness must have cosigned the ledger; several times for several, beside those of the roots
+    #[arg(long, value_name = "NAME+KEY")]
+    witness: Vec<Witness>,
+    /// A note that a witness still has, to be read as if it lay in the ledger folder
+    #[arg(long, value_name = "FILE")]
+    cosigned: Vec<PathBuf>,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
@@ -51,8 +80,24 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    match (arguments.check, arguments.other) {
+        (_, Some(Other::Witness(command))) => witness::run(&command),
+        (Some(check), None) => judge(&check),
+        (None, None) => fail(
+            &anyhow::anyhow!("nothing was named that could be checked"),
+            "name a ledger folder, and --roots; `--help` says more",
+            USAGE,
+        ),
+    }
+}
+
+fn judge(arguments: &Check) -> ExitCode {
     let roots = match read_roots(&arguments.roots) {
-        Ok(roots) => roots,
+        Ok(roots) => arguments
+            .witness
+            .iter()
+            .cloned()
+            .fold(roots, Roots::witnessed_by),
         Err(error) => {
             return fail(
                 &error,
@@ -61,7 +106,7 @@ fn main() -> ExitCode {
             );
         }
     };
-    match check(&arguments, &roots)
+    match check(arguments, &roots)
         .and_then(|report| print(&report, arguments.json).map(|()| report))
     {
         Ok(report) => ExitCode::from(report.exit_code()),
@@ -79,21 +124,25 @@ fn read_roots(path: &Path) -> Result<Roots> {
     Ok(Roots::parse(&bytes)?)
 }
 
-fn check(arguments: &Arguments, roots: &Roots) -> Result<Report> {
+fn check(arguments: &Check, roots: &Roots) -> Result<Report> {
     let (path, challenge) = (arguments.path.as_path(), arguments.challenge.as_ref());
     let unreadable = || format!("`{}` cannot be read", path.display());
     if let (Some(answer), Some(challenge)) = (&arguments.evidence, challenge) {
-        let answer = folder::answer(answer)?;
-        let files = folder::open(path)?;
+        let answer = folder::small(answer)?;
+        let files = folder::with(folder::open(path)?, &arguments.cosigned)?;
         return verify_answer(files, roots, challenge, &answer).with_context(unreadable);
     }
     if path.is_dir() {
-        return verify(folder::open(path)?, roots, challenge).with_context(unreadable);
+        let files = folder::with(folder::open(path)?, &arguments.cosigned)?;
+        return verify(files, roots, challenge).with_context(unreadable);
     }
     match folder::sniff(path).with_context(unreadable)? {
         folder::Kind::Evidence(bytes) => Ok(verify_evidence(&bytes, roots, challenge)),
         folder::Kind::Proof(bytes) => Ok(verify_proof(&bytes, roots, challenge)),
-        folder::Kind::Entries(files) => verify(files, roots, challenge).with_context(unreadable),
+        folder::Kind::Entries(files) => {
+            let files = folder::with(files, &arguments.cosigned)?;
+            verify(files, roots, challenge).with_context(unreadable)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
-use super::{Desk, compare};
+use super::{Desk, compare, cosigned};
 use crate::cli;
 use crate::counted::{counted, counted_in};
 use crate::disk;
@@ -33,7 +33,10 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
             };
             export(home, desk, *format, reach)
         }
-        cli::Audit::Proof { of } => proof(home, desk, of),
+        cli::Audit::Proof { of, witness } => proof(home, desk, of.as_ref(), witness.as_deref()),
+        cli::Audit::Cosigned { file, witness } => {
+            cosigned::run(file, witness.as_ref(), home, desk)
+        }
         cli::Audit::Checkpoint { qr: true } => checkpoint(home, desk, qr::drawn),
         cli::Audit::Checkpoint { qr: false } => checkpoint(home, desk, |text| Ok(text.to_owned())),
         cli::Audit::Report { session } => tell(home, desk, session),
@@ -154,7 +157,12 @@ fn again(session: &str, manifest: &Path, home: &Home, desk: &Desk) -> Result<u8,
 }
 
 /// What proves an entry, or that the ledger goes on from an earlier checkpoint: bytes for another program, as they are in the ledger.
-fn proof(home: &Home, desk: &Desk, claim: &cli::Claim) -> Result<u8, Failure> {
+fn proof(
+    home: &Home,
+    desk: &Desk,
+    claim: Option<&cli::Claim>,
+    witness: Option<&str>,
+) -> Result<u8, Failure> {
     if std::io::stdout().is_terminal() {
         return Err(Failure::new(
             Kind::Usage,
@@ -164,16 +172,29 @@ fn proof(home: &Home, desk: &Desk, claim: &cli::Claim) -> Result<u8, Failure> {
     }
     handed_on(home, desk, Reach::WholeOnly, |lines, checkpoint, _| {
         let checkpoint = checkpoint.unwrap_or_default();
-        let proof = match claim {
-            cli::Claim::Entry(seq) => prove(lines, checkpoint, *seq)?,
-            cli::Claim::Since(earlier) => {
-                let earlier = disk::read_bounded(earlier, compare::CHECKPOINT_READ)?;
-                prove_extends(lines, checkpoint, &earlier)?
-            }
+        let proof = match (claim, earlier(home, claim, witness)?) {
+            (Some(cli::Claim::Entry(seq)), _) => prove(lines, checkpoint, *seq)?,
+            (_, Some(earlier)) => prove_extends(lines, checkpoint, &earlier)?,
+            (_, None) => prove(lines, checkpoint, 0)?,
         };
         desk.row(String::from_utf8_lossy(&proof).trim_end());
         Ok(())
     })
+}
+
+/// The checkpoint from which the ledger is to be shown to go on, if there is one.
+fn earlier(
+    home: &Home,
+    claim: Option<&cli::Claim>,
+    witness: Option<&str>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    match (claim, witness) {
+        (Some(cli::Claim::Since(file)), _) => {
+            disk::read_bounded(file, compare::CHECKPOINT_READ).map(Some)
+        }
+        (_, Some(witness)) => cosigned::newest(home, witness),
+        _ => Ok(None),
+    }
 }
 
 /// Gives the entries that hold, the checkpoint and the verdict to `hand_on`, as far as they reach. The exit code is the verifier's.
