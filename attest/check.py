@@ -143,7 +143,7 @@ BODIES = {
 ENTRY = {"v": number, "seq": number, "prev": DIGEST, "ts": number, "session": SESSION, "att": one_of(*KINDS), "kind": one_of(*BODIES), "sig": SIGNATURE}
 ROOTS = {
     "v": number, "admin": KEY, "accept": listed(one_of(*KINDS[1:])),
-    "keys": listed({"device": text, "name": BYTES, "public": BYTES, "kind": one_of(*KINDS[1:]), "pcrs": listed(number), "how": one_of("pinned-in-person"), "counter?": number}),
+    "keys": listed({"device": text, "name": BYTES, "public": BYTES, "kind": one_of(*KINDS[1:]), "pcrs": listed(number), "how": one_of("pinned-in-person", "credential-activated"), "ek?": BYTES, "counter?": number}),
     "witnesses?": listed(matching(r"[!-*,-~]{1,64}\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}")),
 }
 
@@ -317,6 +317,7 @@ def read_roots(data):
         public, pcrs = bytes.fromhex(key["public"]), key["pcrs"]
         attestation_key(public)
         need(bytes.fromhex(key["name"]) == b"\x00\x0b" + sha256(public), "a name that is not its key's")
+        need((re.fullmatch("000b" + HEX + "{64}", key.get("ek", "")) is not None if key["how"] == "credential-activated" else "ek" not in key), "an endorsement key out of place")
         need(0x0180C100 <= key.get("counter", 0x0180C100) <= 0x0180C1FF, "a counter that is none of ours")
         need(pcrs and pcrs == sorted(set(pcrs)) and pcrs[-1] < 24, "PCRs that are not ascending below 24")
     for witness in roots.get("witnesses", []):

@@ -1,7 +1,7 @@
 //! Lower-case hex, one spelling per value: upper case is refused, so a text has no twin. Pure.
 
 /// Lower-case hex of `bytes`.
-pub(crate) fn encode(bytes: &[u8]) -> String {
+pub fn encode(bytes: &[u8]) -> String {
     let mut digits = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
         digits.push(digit(byte >> 4));
@@ -16,7 +16,7 @@ fn digit(nibble: u8) -> char {
 }
 
 /// The bytes of lower-case hex; `None` for anything else.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
@@ -25,7 +25,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Exactly `N` bytes of lower-case hex.
-pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let pairs: &[[u8; 2]; N] = pairs.try_into().ok().filter(|_| rest.is_empty())?;
     let mut bytes = [0; N];
@@ -48,18 +48,50 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 /// `#[serde(with)]` for byte strings kept as lower-case hex.
-pub(crate) mod bytes {
+pub mod bytes {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    /// Writes them.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&super::encode(bytes))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Anything but lower-case hex.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         super::decode(&text).ok_or_else(|| serde::de::Error::custom("not lower-case hex"))
+    }
+}
+
+/// The same for byte strings that may be absent.
+pub mod some_bytes {
+    use serde::{Deserializer, Serializer};
+
+    /// Writes them; what is absent is skipped by its field.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(
+        bytes: &Option<Vec<u8>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        super::bytes::serialize(bytes.as_deref().unwrap_or_default(), serializer)
+    }
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Anything but lower-case hex.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<u8>>, D::Error> {
+        super::bytes::deserialize(deserializer).map(Some)
     }
 }
 

@@ -13,7 +13,7 @@ mod digest;
 mod entry;
 mod error;
 mod evidence;
-mod hex;
+pub mod hex;
 mod keys;
 mod ledger;
 mod marks;
@@ -51,7 +51,9 @@ pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal, version_of, versioned};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
 pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence, verify_proof};
-pub use witness::{Cosigned, Request as WitnessRequest, UnixSeconds, Witness, WitnessKey, cosigned_name};
+pub use witness::{
+    Cosigned, Request as WitnessRequest, UnixSeconds, Witness, WitnessKey, cosigned_name,
+};
 
 /// Bounds on what is written and read. A reader refuses what is beyond them, so a writer does too.
 pub(crate) struct Limits {

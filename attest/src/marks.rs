@@ -32,14 +32,25 @@ impl Marks {
         if let Some(bytes) = checkpoint {
             let file = CHECKPOINT_FILE.to_owned();
             match checkpoint::Unchecked::parse(bytes) {
-                Ok(note) => marks.add(Mark { file, note, by: None }),
+                Ok(note) => marks.add(Mark {
+                    file,
+                    note,
+                    by: None,
+                }),
                 Err(what) => return Err((file, what)),
             }
         }
-        for (file, bytes) in others.iter().filter(|(file, bytes)| is_cosigned(file, bytes)) {
+        for (file, bytes) in others
+            .iter()
+            .filter(|(file, bytes)| is_cosigned(file, bytes))
+        {
             let note = vouched(bytes, pinned).map_err(|what| (file.clone(), what))?;
             let (file, by) = (file.clone(), Some(note.by));
-            marks.add(Mark { file, note: note.checkpoint, by });
+            marks.add(Mark {
+                file,
+                note: note.checkpoint,
+                by,
+            });
         }
         Ok(marks)
     }

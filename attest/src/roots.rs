@@ -31,6 +31,13 @@ struct EnrolledWire {
     kind: Attestation,
     pcrs: PcrSelection,
     how: How,
+    /// Name of the endorsement key that the maker of the TPM certified, in hex.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "hex::some_bytes"
+    )]
+    ek: Option<Vec<u8>>,
     /// NV index of the counter that anchors this home's sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     counter: Option<u32>,
@@ -39,12 +46,24 @@ struct EnrolledWire {
 /// NV indices that a home's counter may have; they lie in the owner's range, where firmware keeps nothing.
 pub const COUNTERS: std::ops::RangeInclusive<u32> = 0x0180_c100..=0x0180_c1ff;
 
+/// Length of a TPM's name by SHA-256, bytes.
+const NAME: usize = 34;
+
+fn malformed(error: &serde_json::Error) -> AttestError {
+    AttestError::Malformed {
+        what: "an enrolled key",
+        why: error.to_string(),
+    }
+}
+
 /// How the admin came to trust a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum How {
-    /// The admin stood at the device and copied the key from it.
+    /// The admin stood at the device and copied the key from it, or knows its endorsement key from there.
     PinnedInPerson,
+    /// The TPM that the maker certified showed that the key is in it.
+    CredentialActivated,
 }
 
 impl EnrolledKey {
@@ -66,9 +85,48 @@ impl EnrolledKey {
             kind,
             pcrs,
             how: How::PinnedInPerson,
+            ek: None,
             counter: None,
         }
         .try_into()
+    }
+
+    /// The same key, by an answer of the TPM whose certified endorsement key has this name.
+    ///
+    /// # Errors
+    /// [`AttestError::Evidence`] when it is no name.
+    pub fn activated(self, ek: Vec<u8>) -> Result<Self, AttestError> {
+        EnrolledWire {
+            how: How::CredentialActivated,
+            ek: Some(ek),
+            ..self.wire
+        }
+        .try_into()
+    }
+
+    /// One line of JSON, as it stands in `roots.json` and in an enrolment that the admin signs.
+    ///
+    /// # Errors
+    /// None in practice; serialisation is fallible by type.
+    pub fn to_json(&self) -> Result<String, AttestError> {
+        let text = serde_json::to_string(self).map_err(|error| malformed(&error))?;
+        Ok(text + "\n")
+    }
+
+    /// Reads [`EnrolledKey::to_json`].
+    ///
+    /// # Errors
+    /// [`AttestError::Malformed`].
+    pub fn from_json(text: &str) -> Result<Self, AttestError> {
+        serde_json::from_str(text).map_err(|error| malformed(&error))
+    }
+
+    /// How the admin came to trust it.
+    pub fn how(&self) -> &'static str {
+        match self.wire.how {
+            How::PinnedInPerson => "pinned-in-person",
+            How::CredentialActivated => "credential-activated",
+        }
     }
 
     /// The same key, with the counter that anchors its sessions.
@@ -122,6 +180,15 @@ impl TryFrom<EnrolledWire> for EnrolledKey {
         if wire.counter.is_some_and(|index| !COUNTERS.contains(&index)) {
             return Err(AttestError::Evidence(
                 "a counter's index is not one of ours".to_owned(),
+            ));
+        }
+        let endorsed = wire
+            .ek
+            .as_ref()
+            .map(|name| name.len() == NAME && name.starts_with(&[0, 0x0b]));
+        if endorsed != (wire.how == How::CredentialActivated).then_some(true) {
+            return Err(AttestError::Evidence(
+                "the name of an endorsement key is missing, malformed, or out of place".to_owned(),
             ));
         }
         if wire.kind == Attestation::None {

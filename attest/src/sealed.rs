@@ -15,6 +15,8 @@ pub enum Purpose {
     PolicyBundle,
     /// A sealed copy of the trust roots.
     Roots,
+    /// An attestation key that a device asked to have enrolled.
+    Enrolment,
 }
 
 impl Purpose {
@@ -25,6 +27,7 @@ impl Purpose {
             Self::ToolsLock => "tools.lock",
             Self::PolicyBundle => "policy bundle",
             Self::Roots => "roots",
+            Self::Enrolment => "enrolment",
         }
     }
 }

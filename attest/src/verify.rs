@@ -177,9 +177,7 @@ impl fmt::Display for Report {
             f,
             "            {entries} entries, {sessions} sessions, {attested} attested; head {head}"
         )?;
-        witnessed
-            .iter()
-            .try_for_each(|found| write!(f, "{found}"))
+        witnessed.iter().try_for_each(|found| write!(f, "{found}"))
     }
 }
 

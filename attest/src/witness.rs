@@ -350,9 +350,10 @@ impl Request {
     fn goes_on(&self, last: &Said) -> Result<(), AttestError> {
         match &self.since {
             Some(since) if since == last => Ok(()),
-            Some(since) if since.size == last.size => {
-                Err(parted(last, "and the ledger now begins with others: two histories"))
-            }
+            Some(since) if since.size == last.size => Err(parted(
+                last,
+                "and the ledger now begins with others: two histories",
+            )),
             _ => Err(parted(last, "and the proof does not begin there")),
         }
     }

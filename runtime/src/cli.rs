@@ -294,8 +294,54 @@ impl From<&str> for Claim {
 pub(crate) enum Attest {
     /// What the TPM is, and whether it is enrolled
     Status,
-    /// Pin this machine's attestation key, in person
-    Enroll,
+    /// Pin this machine's attestation key in person, with the admin's key at hand; or, with --request, ask an admin elsewhere to enrol it
+    Enroll {
+        /// Where the request goes that a stick takes to the admin: `cloister attest challenge` takes it there
+        #[arg(long, value_name = "FILE")]
+        request: Option<PathBuf>,
+    },
+    /// Admin: check a device's request, and make what only its TPM can answer. Needs no TPM
+    Challenge {
+        request: PathBuf,
+        /// Certificates (PEM or DER) of makers of TPMs whom you trust
+        #[arg(
+            long,
+            value_name = "FILE",
+            required_unless_present = "pinned_in_person"
+        )]
+        makers: Vec<PathBuf>,
+        /// Certificates between these and the TPM's
+        #[arg(long, value_name = "FILE")]
+        between: Vec<PathBuf>,
+        /// You know this endorsement key from the device itself, and no maker has to certify it
+        #[arg(long, conflicts_with = "makers")]
+        pinned_in_person: bool,
+        /// Where the challenge goes that a stick takes to the device
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Where its secret stays, on this machine, until the answer is here
+        #[arg(long, value_name = "FILE")]
+        keep: PathBuf,
+    },
+    /// Answer an admin's challenge: only this machine's TPM can
+    Activate {
+        challenge: PathBuf,
+        /// Where the answer goes that a stick takes to the admin
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Admin: sign the enrolment of the device that gave the right answer, and add it to the roots. Needs no TPM
+    Accept {
+        answer: PathBuf,
+        /// What `cloister attest challenge` kept; it is answered once, and then removed
+        #[arg(long, value_name = "FILE")]
+        keep: PathBuf,
+        /// Where the enrolment goes that a stick takes to the device
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Take in an enrolment that the admin signed
+    Install { enrolment: PathBuf },
     /// Answer an auditor's challenge: how often the TPM has counted, so that an old or shortened ledger shows
     Evidence {
         /// What the auditor drew by lot, 1 to 64 bytes

@@ -7,6 +7,7 @@ mod compare;
 pub(crate) mod consent;
 mod cosigned;
 pub(crate) mod doctor;
+mod enrol;
 pub(crate) mod init;
 pub(crate) mod models;
 pub(crate) mod policy;

@@ -71,6 +71,13 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     put(&beside, path, bytes).map_err(|e| failed("write", path, &e))
 }
 
+/// Remove a file, for good once this returns.
+pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
+    fs::remove_file(path)
+        .and_then(|()| File::open(folder_of(path))?.sync_all())
+        .map_err(|e| failed("remove", path, &e))
+}
+
 /// A failure that names the file and what was tried.
 pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::failed(format!("cannot {doing} `{}`: {error}", path.display()));
@@ -98,7 +105,13 @@ fn put(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
         .and_then(|()| fs::rename(beside, path))
         .inspect_err(|_| drop(fs::remove_file(beside)))?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a file is in; a bare name is in the current one.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
 }
 
 /// The ledger folder, open for writing by this process alone. In it lie only entries, the checkpoint, torn lines put aside and cosigned notes.

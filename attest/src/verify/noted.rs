@@ -68,7 +68,10 @@ impl Walk<'_> {
             entries,
             since: by.time,
         };
-        let known = self.witnessed.entry(witness).or_insert_with(|| found.clone());
+        let known = self
+            .witnessed
+            .entry(witness)
+            .or_insert_with(|| found.clone());
         if (known.entries, found.since) < (entries, known.since) {
             *known = found;
         }
@@ -93,7 +96,9 @@ impl Walk<'_> {
         for witness in roots.witnesses() {
             if !self.witnessed.contains_key(&witness.to_string()) {
                 let name = witness.name();
-                self.doubt(format!("witness `{name}` has cosigned nothing of this ledger"));
+                self.doubt(format!(
+                    "witness `{name}` has cosigned nothing of this ledger"
+                ));
             }
         }
     }

@@ -351,9 +351,9 @@ fn each_folder_is_judged_as_its_name_says() {
             }
         }
         std::fs::write(testdata().join("roots.json"), roots.to_json().unwrap()).unwrap();
-        cases
-            .iter()
-            .for_each(|(name, folder)| write(&testdata().join(name), folder, &roots_of(name, &roots)));
+        cases.iter().for_each(|(name, folder)| {
+            write(&testdata().join(name), folder, &roots_of(name, &roots))
+        });
     }
     let roots = Roots::parse(&std::fs::read(testdata().join("roots.json")).unwrap()).unwrap();
     for (name, made) in &cases {
@@ -385,7 +385,9 @@ fn roots_of(name: &str, roots: &Roots) -> Roots {
         assert!(!path.exists(), "{name}");
         return roots.clone();
     }
-    let pinned = roots.clone().witnessed_by(witness::office().witness().clone());
+    let pinned = roots
+        .clone()
+        .witnessed_by(witness::office().witness().clone());
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         std::fs::create_dir_all(testdata().join(name)).unwrap();
         std::fs::write(&path, pinned.to_json().unwrap()).unwrap();

@@ -76,7 +76,9 @@ fn pinned(tpm: &FakeTpm) -> Roots {
 fn a_witness_signs_what_goes_on_from_its_last_note_and_nothing_else() {
     let (tpm, key) = (FakeTpm::new(5), office());
     let (one, other) = (grown(&tpm, "one"), grown(&tpm, "other"));
-    let first = asked(&one[0], None, &tpm).cosign(&key, None, at(MONDAY)).unwrap();
+    let first = asked(&one[0], None, &tpm)
+        .cosign(&key, None, at(MONDAY))
+        .unwrap();
     let first = first.as_bytes();
     let second = asked(&one[1], Some(first), &tpm);
     let note = second.cosign(&key, Some(first), at(MONDAY + 9)).unwrap();
@@ -88,10 +90,26 @@ fn a_witness_signs_what_goes_on_from_its_last_note_and_nothing_else() {
     let third = asked(&one[2], last, &tpm);
     for (what, request, now) in [
         ("not from its note", asked(&one[2], None, &tpm), MONDAY + 10),
-        ("from an older note", asked(&one[2], Some(first), &tpm), MONDAY + 10),
-        ("back to an older end", asked(&one[0], Some(first), &tpm), MONDAY + 10),
-        ("a fork, from its own note", asked(&other[2], Some(checkpoint(&other[1])), &tpm), MONDAY + 10),
-        ("a clock that went back", asked(&one[2], last, &tpm), MONDAY + 8),
+        (
+            "from an older note",
+            asked(&one[2], Some(first), &tpm),
+            MONDAY + 10,
+        ),
+        (
+            "back to an older end",
+            asked(&one[0], Some(first), &tpm),
+            MONDAY + 10,
+        ),
+        (
+            "a fork, from its own note",
+            asked(&other[2], Some(checkpoint(&other[1])), &tpm),
+            MONDAY + 10,
+        ),
+        (
+            "a clock that went back",
+            asked(&one[2], last, &tpm),
+            MONDAY + 8,
+        ),
     ] {
         let refused = request.cosign(&key, last, at(now));
         let parted = matches!(refused, Err(AttestError::Parted { size: 6, .. }));
@@ -103,7 +121,9 @@ fn a_witness_signs_what_goes_on_from_its_last_note_and_nothing_else() {
     let again = asked(&one[1], last, &tpm);
     assert!(again.cosign(&key, last, at(MONDAY + 20)).is_ok());
     // A last note that is not its own is no last note.
-    let theirs = second.cosign(&witness("office", 8), None, at(MONDAY)).unwrap();
+    let theirs = second
+        .cosign(&witness("office", 8), None, at(MONDAY))
+        .unwrap();
     let forged = third.cosign(&key, Some(theirs.as_bytes()), at(MONDAY + 9));
     assert!(matches!(forged, Err(AttestError::Malformed { .. })));
 }
@@ -138,7 +158,11 @@ fn of_two_histories_it_signs_one() {
     };
     assert!(why.contains("two histories"), "{why}");
     let from_before = asked(&other, Some(&first), &tpm);
-    assert!(from_before.cosign(&key, Some(&note), at(MONDAY + 2)).is_err());
+    assert!(
+        from_before
+            .cosign(&key, Some(&note), at(MONDAY + 2))
+            .is_err()
+    );
     assert!(prove_extends(&other.entries, checkpoint(&other), &note).is_err());
     // The verifier that has the note sees the other history for what it is; without it, each is sound.
     assert_eq!(other.verify(&roots(&tpm)).exit_code(), 0);
@@ -153,10 +177,17 @@ fn a_ledger_that_was_cut_is_seen_against_its_note() {
     let grown = grown(&tpm, "one");
     let note = cosigned(&office(), &grown[1], MONDAY);
     for (folder, code) in [(&grown[0], 1), (&grown[1], 0), (&grown[2], 0)] {
-        assert_eq!(folder.verify(&roots(&tpm)).exit_code(), 0, "without the note");
+        assert_eq!(
+            folder.verify(&roots(&tpm)).exit_code(),
+            0,
+            "without the note"
+        );
         let report = with_note(folder, &note).verify(&pinned(&tpm));
         assert_eq!(report.exit_code(), code, "{report}");
-        let compared = compare(Kept::Checkpoint::<&[u8]>(note.clone()), folder.entries.as_slice());
+        let compared = compare(
+            Kept::Checkpoint::<&[u8]>(note.clone()),
+            folder.entries.as_slice(),
+        );
         assert_eq!(compared.unwrap().agrees(), code == 0);
     }
     let cut = with_note(&grown[0], &note);
@@ -207,7 +238,11 @@ fn a_pinned_witness_that_was_never_asked_or_did_not_sign_is_not_vouching() {
     let forged = with_blob(&note, &mixed);
     let folder = with_note(&whole, forged.as_bytes());
     assert_eq!(folder.verify(&pinned(&tpm)).exit_code(), 1);
-    assert_eq!(folder.verify(&roots(&tpm)).exit_code(), 0, "the twin: nobody is pinned");
+    assert_eq!(
+        folder.verify(&roots(&tpm)).exit_code(),
+        0,
+        "the twin: nobody is pinned"
+    );
     let same_name = with_note(&whole, &cosigned(&witness("office", 8), &whole, MONDAY));
     assert_eq!(same_name.verify(&pinned(&tpm)).exit_code(), 2);
 }
@@ -257,7 +292,11 @@ fn only_what_holds_is_asked_for() {
             let mut changed = proof.clone();
             changed[at] ^= 1 << (at % 8);
             let (report, request) = WitnessRequest::read(&changed, &roots(&tpm));
-            assert_eq!((report.exit_code(), request.is_none()), (1, true), "byte {at}");
+            assert_eq!(
+                (report.exit_code(), request.is_none()),
+                (1, true),
+                "byte {at}"
+            );
         }
     }
 }
@@ -275,7 +314,10 @@ fn a_note_and_a_key_are_as_c2sp_has_them() {
     let id = &id.as_bytes()[..4];
     let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
     let key = Base64::encode_string(&[&[4], public.as_bytes().as_slice()].concat());
-    assert_eq!(office().witness().to_string(), format!("office+{hex}+{key}"));
+    assert_eq!(
+        office().witness().to_string(),
+        format!("office+{hex}+{key}")
+    );
     let blob = blob(&note);
     assert_eq!(&blob[..4], id);
     assert_eq!(blob[4..12], MONDAY.to_be_bytes());
@@ -357,7 +399,10 @@ pub(crate) fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let fork = with_note(&other, &note(&one, MONDAY));
     let forged = |part: std::ops::Range<usize>| {
         let (text, later) = (note(&grown[2], MONDAY), note(&grown[2], MONDAY + 1));
-        let (text, later) = (String::from_utf8(text).unwrap(), String::from_utf8(later).unwrap());
+        let (text, later) = (
+            String::from_utf8(text).unwrap(),
+            String::from_utf8(later).unwrap(),
+        );
         let mut mixed = blob(&text);
         mixed[part.clone()].copy_from_slice(&blob(&later)[part]);
         with_note(&grown[2], with_blob(&text, &mixed).as_bytes())
@@ -369,7 +414,10 @@ pub(crate) fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     let line = note(&grown[2], MONDAY);
     let line = String::from_utf8(line).unwrap();
     let old = [&old[..], line.lines().last().unwrap().as_bytes(), b"\n"].concat();
-    let stranger = with_note(&grown[2], &cosigned(&witness("office", 8), &grown[2], MONDAY));
+    let stranger = with_note(
+        &grown[2],
+        &cosigned(&witness("office", 8), &grown[2], MONDAY),
+    );
     BTreeMap::from([
         ("ok_witnessed", twice),
         ("bad_witnessed_cut", cut),

@@ -7,6 +7,7 @@
 //! the process starts; setting it later is `unsafe` and not ours to do.
 
 mod counter;
+mod endorsement;
 mod error;
 mod key;
 mod wire;
@@ -26,6 +27,7 @@ use tss_esapi::tcti_ldr::TctiNameConf;
 use tss_esapi::traits::Marshall;
 
 pub use counter::{Certified, Counter};
+pub use endorsement::Endorsement;
 pub use error::TpmError;
 
 /// Where the kernel's resource manager puts the TPM.
@@ -140,6 +142,22 @@ impl Tpm {
         key::flush(&mut self.context, handle)?;
         let name = attestation_key_name(&public).map_err(TpmError::Answer)?;
         Ok(AttestationKey { public, name })
+    }
+
+    /// The endorsement key, with the maker's certificate where the TPM has one.
+    ///
+    /// # Errors
+    /// [`TpmError::Tss`].
+    pub fn endorsement(&mut self) -> Result<Endorsement, TpmError> {
+        endorsement::find(&mut self.context)
+    }
+
+    /// The secret of a credential (`TPMS_ID_OBJECT`, and what is encrypted to the endorsement key), if it was made for this TPM and its attestation key.
+    ///
+    /// # Errors
+    /// [`TpmError::Tss`], also when it was made for others.
+    pub fn activate(&mut self, id_object: &[u8], encrypted: &[u8]) -> Result<Vec<u8>, TpmError> {
+        endorsement::activate(&mut self.context, id_object, encrypted)
     }
 
     /// Quotes `pcrs` of the SHA-256 bank over `qualifying`, which is a statement's [`cloister_attest::Statement::qualifying`].

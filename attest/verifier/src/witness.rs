@@ -93,14 +93,23 @@ impl Refused {
 fn new(folder: &Path, name: &str) -> Result<String, Refused> {
     let mut seed = Zeroizing::new([0; 32]);
     let drawn = getrandom::fill(seed.as_mut_slice()).map_err(|error| anyhow!("{error}"));
-    drawn.map_err(Refused::because(NO_OUTPUT, "the system has no random source"))?;
+    drawn.map_err(Refused::because(
+        NO_OUTPUT,
+        "the system has no random source",
+    ))?;
     let key = WitnessKey::from_random(name, seed).map_err(anyhow::Error::new);
-    let key = key.map_err(Refused::because(USAGE, "take the name of a host or a person"))?;
+    let key = key.map_err(Refused::because(
+        USAGE,
+        "take the name of a host or a person",
+    ))?;
     let made = make_folders(folder).and_then(|()| {
         let text = key.to_text();
         put(&folder.join(KEY), text.as_bytes())
     });
-    made.map_err(Refused::because(NO_OUTPUT, "name a folder that is not there yet"))?;
+    made.map_err(Refused::because(
+        NO_OUTPUT,
+        "name a folder that is not there yet",
+    ))?;
     Ok(format!("{}\n", key.witness()))
 }
 

@@ -49,7 +49,11 @@ fn each_folder_of_the_test_data_is_judged() {
         // A folder without files is not kept by git.
         let kept = item.path().join("ledger");
         let own = item.path().join("roots.json");
-        let roots = if own.is_file() { own } else { testdata().join("roots.json") };
+        let roots = if own.is_file() {
+            own
+        } else {
+            testdata().join("roots.json")
+        };
         let folder = if kept.is_dir() { &kept } else { ledger.path() };
         let (code, text) = verify_by(&roots, folder, &[]);
         let want = match name.split_once('_').unwrap().0 {

@@ -2,20 +2,37 @@
 
 use std::path::Path;
 
-use cloister_attest::{Attestation, Challenge, CounterAnswer};
+use cloister_attest::{Challenge, CounterAnswer};
 use serde_json::json;
 
-use super::{Desk, device_name};
+use super::{Desk, device_name, enrol};
 use crate::cli;
 use crate::disk;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::home::Home;
 use crate::trust::{self, Trust};
 
 pub(crate) fn run(command: &cli::Attest, home: &Home, desk: &Desk) -> Result<(), Failure> {
     match command {
         cli::Attest::Status => status(home, desk),
-        cli::Attest::Enroll => enroll(home, desk),
+        cli::Attest::Enroll { request: None } => enroll(home, desk),
+        cli::Attest::Enroll { request: Some(out) } => enrol::request(out, home, desk),
+        cli::Attest::Challenge {
+            request,
+            makers,
+            between,
+            out,
+            keep,
+            ..
+        } => {
+            let trusted = enrol::makers(makers, between)?;
+            enrol::challenge(request, trusted.as_ref(), enrol::Kept { out, keep }, desk)
+        }
+        cli::Attest::Activate { challenge, out } => enrol::activate(challenge, out, desk),
+        cli::Attest::Accept { answer, keep, out } => {
+            enrol::accept(answer, enrol::Kept { out, keep }, home, desk)
+        }
+        cli::Attest::Install { enrolment } => enrol::install(enrolment, home, desk),
         cli::Attest::Evidence { challenge, out } => evidence(challenge, out, home, desk),
     }
 }
@@ -35,25 +52,11 @@ fn status(home: &Home, desk: &Desk) -> Result<(), Failure> {
 /// Needs the admin's key at hand, since whoever changes the roots decides whom a verifier believes.
 fn enroll(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let roots = home.roots()?;
-    if home.admin_key()?.public() != *roots.admin() {
-        return Err(Failure::new(
-            Kind::Integrity,
-            format!(
-                "`{}` is not the key that the roots name",
-                home.admin_key_file().display()
-            ),
-        ));
-    }
+    enrol::admin(home, &roots)?;
     let tpm = trust::open(desk.tcti.as_deref()).map_err(Failure::failed)?;
     let trust::Enrolment { key, uncounted } = trust::enrolment(tpm, &device_name(), &roots)?;
     let kind = key.kind();
-    let roots = if kind == Attestation::Tpm2Software {
-        roots.accepting_software()
-    } else {
-        roots
-    };
-    let text = roots.enrolling(key).to_json().map_err(Failure::failed)?;
-    disk::replace(&home.roots_file(), text.as_bytes())?;
+    enrol::add(key, home, roots)?;
     desk.document(&json!({"enrolled": kind.name()}));
     desk.answer(format!("enrolled this machine's attestation key ({kind}), pinned in person{}; give `{}` to the auditor anew", trust::told(uncounted), home.roots_file().display()));
     Ok(())

@@ -34,9 +34,7 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
             export(home, desk, *format, reach)
         }
         cli::Audit::Proof { of, witness } => proof(home, desk, of.as_ref(), witness.as_deref()),
-        cli::Audit::Cosigned { file, witness } => {
-            cosigned::run(file, witness.as_ref(), home, desk)
-        }
+        cli::Audit::Cosigned { file, witness } => cosigned::run(file, witness.as_ref(), home, desk),
         cli::Audit::Checkpoint { qr: true } => checkpoint(home, desk, qr::drawn),
         cli::Audit::Checkpoint { qr: false } => checkpoint(home, desk, |text| Ok(text.to_owned())),
         cli::Audit::Report { session } => tell(home, desk, session),

@@ -56,7 +56,10 @@ fn holds(home: &Home, roots: &Roots, note: &[u8]) -> Result<(), Failure> {
     let ledger = Verified::beside(home, roots, Some(note))?;
     match ledger.report.verdict() {
         Verdict::Tampered { .. } => {
-            let what = format!("the ledger is not the one that was cosigned: {}", ledger.report);
+            let what = format!(
+                "the ledger is not the one that was cosigned: {}",
+                ledger.report
+            );
             Err(Failure::new(Kind::Integrity, what.trim_end()).hint(
                 "keep the folder and the note as they are and call whoever audits this machine"
                     .to_owned(),
