@@ -2,6 +2,7 @@
 import functools
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import unittest
@@ -165,13 +166,39 @@ class Enrolment(Case):
         enrolment.write_text(text, encoding="utf-8")
         self.device.must("attest", "install", enrolment)
 
+    @unittest.skipUnless(shutil.which("tpm2_createek") and shutil.which("openssl"), "tpm2-tools or openssl is not installed")
+    def test_an_endorsement_key_on_p256_is_taken_too(self):
+        """Its certificate is issued here, by a maker of ours on the same curve."""
+        bare = self.turned_on(None)
+        device = self.device_with(bare, "bare")
+        (self.folder / "extensions").write_text("basicConstraints = critical, CA:FALSE\nextendedKeyUsage = 2.23.133.8.1\n", encoding="utf-8")
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        for command in (
+            ["tpm2_createek", "-G", "ecc256", "-c", "ek.ctx", "-u", "ek.pem", "-f", "pem"],
+            ["tpm2_flushcontext", "-t"],
+            ["openssl", "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=maker", "-days", "30"],
+            ["openssl", "req", "-new", *curve, "-keyout", "other.key", "-out", "ek.csr", "-subj", "/CN=tpm"],
+            ["openssl", "x509", "-req", "-in", "ek.csr", "-force_pubkey", "ek.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
+             "-extfile", "extensions", "-outform", "DER", "-out", "ek.der"],
+            ["tpm2_nvdefine", "0x01c0000a", "-C", "o", "-s", "1024", "-a", "ownerread|authread|ownerwrite|authwrite"],  # longer than the certificate, as some makers do
+            ["tpm2_nvwrite", "0x01c0000a", "-C", "o", "-i", "ek.der"],
+        ):
+            done = subprocess.run(command, cwd=self.folder, env=os.environ | {"TPM2TOOLS_TCTI": bare.tcti}, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, f"{command}: {done.stderr}")
+        request = self.asked(device)
+        self.assertTrue(json.loads(request.read_text(encoding="utf-8"))["ek"].startswith("0023"))
+        self.challenged(request, INTEGRITY)  # by the other maker
+        challenge, keep = self.challenged(request, DONE, ("--makers", self.folder / "ca.pem"))
+        self.activated(challenge, INTEGRITY, self.device)
+        self.accepted(self.activated(challenge, home=device), keep)
+
     @unittest.skipUnless(shutil.which("tpm2_makecredential"), "tpm2-tools is not installed")
     def test_what_tpm2_tools_makes_is_activated_too(self):
         request = json.loads(self.asked().read_text(encoding="utf-8"))
         (self.folder / "ek").write_bytes(sized(bytes.fromhex(request["ek"])))
         (self.folder / "secret").write_bytes(bytes(range(32)))
         name = "000b" + hashlib.sha256(bytes.fromhex(request["ak"])).hexdigest()
-        subprocess.run(["tpm2_makecredential", "-T", "none", "-u", "ek", "-G", "rsa", "-s", "secret", "-n", name, "-o", "credential"],
+        subprocess.run(["tpm2_makecredential", "-T", "none", "-u", "ek", "-s", "secret", "-n", name, "-o", "credential"],
                        cwd=self.folder, check=True, capture_output=True)
         made = (self.folder / "credential").read_bytes()[8:]  # after magic and version
         size = int.from_bytes(made[:2], "big")

@@ -98,7 +98,7 @@ class Witness(Case):
         self.witnessed()
         other = self.home.copy(self.folder / "other")
         self.grow()
-        other.run(self.invoices, "What is the time?")
+        other.run(self.invoices, "What is the weather?")
         self.assert_code(other.verify(), SOUND)
         note = self.witnessed()
         self.cosigned(self.asked(other), code=1)

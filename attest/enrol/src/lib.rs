@@ -7,11 +7,6 @@ mod document;
 mod endorsement;
 mod error;
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "tests fail as tests do"
-)]
 mod tests;
 
 pub use certificate::{Makers, Moment};

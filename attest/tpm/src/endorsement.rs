@@ -50,21 +50,19 @@ pub(crate) fn find(context: &mut Context) -> Result<Endorsement, TpmError> {
             .iter()
             .any(|(public, _)| u32::from(public.nv_index()) == index)
     };
-    for (kind, _) in KINDS.into_iter().filter(|(_, index)| has(*index)) {
-        let certificate = retrieve_ek_pubcert(context, kind)
-            .map_err(TpmError::doing("read the endorsement key's certificate"))?;
-        let certificate = Some(der(certificate));
-        let public = public_area(context, kind)?;
+    let Some((kind, _)) = KINDS.into_iter().find(|(_, index)| has(*index)) else {
+        let [(first, _), (second, _)] = KINDS;
+        let public = public_area(context, first).or_else(|_| public_area(context, second))?;
         return Ok(Endorsement {
             public,
-            certificate,
+            certificate: None,
         });
-    }
-    let [(first, _), (second, _)] = KINDS;
-    let public = public_area(context, first).or_else(|_| public_area(context, second))?;
+    };
+    let certificate = retrieve_ek_pubcert(context, kind)
+        .map_err(TpmError::doing("read the endorsement key's certificate"))?;
     Ok(Endorsement {
-        public,
-        certificate: None,
+        public: public_area(context, kind)?,
+        certificate: Some(der(certificate)),
     })
 }
 
