@@ -96,7 +96,7 @@ class Witness(Case):
 
     def test_of_two_histories_one_is_cosigned(self):
         self.witnessed()
-        other = self.home.copy(self.folder / "other")
+        other = self.home.twin(self.folder / "other")
         self.grow()
         other.run(self.invoices, "What is the weather?")
         self.assert_code(other.verify(), SOUND)
