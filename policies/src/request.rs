@@ -141,6 +141,8 @@ pub struct CallView<'a> {
     pub args: &'a [Argument],
     /// The files it would touch.
     pub resources: Vec<ResourceView<'a>>,
+    /// Whether the tool may ask the model about what it reads. What the model answers is data, as what was read.
+    pub asks_model: bool,
 }
 
 /// One of `input.call.resources`.
@@ -245,6 +247,7 @@ impl<'a> CallView<'a> {
             tool_granted: grants.allows_tool(call.tool()),
             args: call.args(),
             resources: resources.collect::<Option<Vec<_>>>()?,
+            asks_model: call.asks_model(),
         })
     }
 }

@@ -1,9 +1,10 @@
 //! The model at work on one plan, in a process of its own (`inside`) that holds nothing but a line to this one. Here is the agent's side: what the
-//! model is told, and what is made of its answers. It is told the person's words, signatures, names of granted files and, in the second pass,
-//! headings of columns; never the text of a document.
+//! model is told, and what is made of its answers. While it plans it is told the person's words, signatures, names of granted files and, in the
+//! second pass, headings of columns; never the text of a document. Those it hears only once there is nothing more to plan (`reading`).
 
 pub(crate) mod inside;
 mod line;
+mod reading;
 mod start;
 mod talk;
 mod wire;
@@ -14,6 +15,7 @@ use cloister_models::{ModelError, Tally};
 use cloister_states::Folder;
 
 pub(crate) use self::line::Bounds;
+pub(crate) use self::reading::Reader;
 pub(crate) use self::start::{Loaded, Sealed, Starting, start};
 use self::talk::{Shelf, Talk};
 use self::wire::{Ask, Told};

@@ -4,6 +4,7 @@
 //! out; what depends on contents is left open and named.
 
 pub(crate) mod fill;
+mod listed;
 mod mood;
 pub(crate) mod offers;
 mod places;

@@ -46,6 +46,8 @@ const FROM_MODEL: &str = "From the model; no file was read: ";
 
 /// What the ledger's note about such an answer is about.
 const ANSWER: &str = "answer";
+/// What the ledger's note is about that says what a tool asked the model.
+const ASKED: &str = "asked";
 
 /// What a person asked for on the command line.
 #[derive(Debug)]
@@ -169,7 +171,7 @@ fn carry_out(
     let call = match permits.describe.take() {
         None => permits.call,
         Some(describe) => {
-            let found = opened.perform(describe, desk, report)?;
+            let found = opened.perform(describe, None, desk, report)?;
             let started = Instant::now();
             let step = filled(draft, steps, &found.value, words, &mut mind)?;
             report.tokens = Tokens::from(mind.tally());
@@ -177,9 +179,9 @@ fn carry_out(
             opened.judge_filled(step, words, report)?
         }
     };
-    drop(mind); // its process, and its progress bar, before anything is asked
+    let reader = opened.reader(&call, mind, desk);
     let args = call.step.args.clone();
-    let done = opened.perform(call, desk, report)?;
+    let done = opened.perform(call, reader, desk, report)?;
     if job.until == Until::Effects {
         return opened.say_effects(done);
     }

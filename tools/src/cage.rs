@@ -7,15 +7,15 @@
 //! }
 //! ```
 //! ```compile_fail,E0308
-//! fn unrecorded(cage: &cloister_tools::Cage, permit: cloister_policies::Permit, watch: &dyn cloister_tools::Watch) {
-//!     let _ = cage.run(permit, watch);
+//! fn unrecorded(cage: &cloister_tools::Cage, permit: cloister_policies::Permit, watch: &dyn cloister_tools::Watch, mind: &mut dyn cloister_tools::Mind) {
+//!     let _ = cage.run(permit, watch, mind);
 //! }
 //! ```
 //! nor does it run twice:
 //! ```compile_fail,E0382
-//! fn twice(cage: &cloister_tools::Cage, permit: cloister_attest::Recorded<cloister_policies::Permit>, watch: &dyn cloister_tools::Watch) {
-//!     let _ = cage.run(permit, watch);
-//!     let _ = cage.run(permit, watch);
+//! fn twice(cage: &cloister_tools::Cage, permit: cloister_attest::Recorded<cloister_policies::Permit>, watch: &dyn cloister_tools::Watch, mind: &mut dyn cloister_tools::Mind) {
+//!     let _ = cage.run(permit, watch, mind);
+//!     let _ = cage.run(permit, watch, mind);
 //! }
 //! ```
 
@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cloister_attest::{Digest, Recorded};
-use cloister_cage::{Arg, Fault, Limit, Limits, Moment, Program, Run, Terms, Used};
+use cloister_cage::{Arg, Fault, Limit, Limits, Mind, Moment, Nobody, Program, Run, Terms, Used};
 use cloister_policies::{Call, Label, Permit, UnixMillis};
 use serde_json::{Map, Value};
 
@@ -38,6 +38,9 @@ use crate::quarantine::{Quarantine, Quarantined};
 use crate::signature::{Signature, to_args};
 use crate::survey::Survey;
 use bench::{Bench, Inspection, Workbench};
+
+/// What a label names the model by, as one of the sources.
+const MODEL: &str = "the model";
 
 /// Why a call may not go on, if it may not.
 type Void<'a> = &'a dyn Fn() -> Option<Ended>;
@@ -123,8 +126,14 @@ impl Cage {
         }
     }
 
-    /// Run what the permit allows, once. No `Result`: whatever happens is an outcome, to be recorded like any other.
-    pub fn run(&self, permit: Recorded<Permit>, watch: &dyn Watch) -> Quarantined<Outcome> {
+    /// Run what the permit allows, once; `mind` answers what the tool asks the model. No `Result`: whatever happens is an outcome, to be
+    /// recorded like any other.
+    pub fn run(
+        &self,
+        permit: Recorded<Permit>,
+        watch: &dyn Watch,
+        mind: &mut dyn Mind,
+    ) -> Quarantined<Outcome> {
         let (permit, _receipt) = permit.into_parts();
         let until = permit.until();
         let call = permit.into_call();
@@ -134,7 +143,7 @@ impl Cage {
         };
         let outcome = match void() {
             Some(ended) => Outcome::plain(ended),
-            None => self.call(&call, &void),
+            None => self.call(&call, &void, mind),
         };
         let label = label(&call, &outcome);
         Quarantined::new(outcome, label)
@@ -160,6 +169,7 @@ impl Cage {
                 signature,
                 args,
                 &|| None,
+                &mut Nobody,
             ),
         };
         let label = effect
@@ -171,7 +181,7 @@ impl Cage {
         Quarantined::new(outcome, label.join(&Label::data(effect.name())))
     }
 
-    fn call(&self, call: &Call, void: Void<'_>) -> Outcome {
+    fn call(&self, call: &Call, void: Void<'_>, mind: &mut dyn Mind) -> Outcome {
         let Some(signature) = self.catalog.signature(call.tool()) else {
             return Outcome::plain(Ended::NotRun(
                 ToolError::NoFunction {
@@ -190,6 +200,7 @@ impl Cage {
             signature,
             &args,
             void,
+            mind,
         )
     }
 
@@ -199,11 +210,12 @@ impl Cage {
         signature: &Signature,
         args: &Map<String, Value>,
         void: Void<'_>,
+        mind: &mut dyn Mind,
     ) -> Outcome {
         // What it was stopped for is kept: asked again, the answer might be another.
         let stopped = OnceCell::new();
         let stop = || void().is_some_and(|why| stopped.set(why).is_ok());
-        let run = match self.start(bench, signature, args, &stop) {
+        let run = match self.start(bench, signature, args, &stop, mind) {
             Ok(run) => run,
             Err(error) => return Outcome::plain(Ended::NotRun(error.to_string())),
         };
@@ -233,6 +245,7 @@ impl Cage {
         signature: &Signature,
         args: &Map<String, Value>,
         stop: &dyn Fn() -> bool,
+        mind: &mut dyn Mind,
     ) -> Result<Run, ToolError> {
         let package =
             self.catalog
@@ -252,12 +265,14 @@ impl Cage {
                 limits: &self.limits,
                 moment: self.moment,
                 stop,
+                mind,
             },
         ))
     }
 }
 
-/// What the arguments came from, and the tool, and every file that was really read.
+/// What the arguments came from, and the tool, and every file that was really read; and the model, whose words are as good as a document's,
+/// where it was asked.
 fn label(call: &Call, outcome: &Outcome) -> Label {
     let args = call
         .args()
@@ -265,9 +280,13 @@ fn label(call: &Call, outcome: &Outcome) -> Label {
         .fold(Label::tool(call.tool()), |label, arg| {
             label.join(&arg.label)
         });
-    outcome.readings.iter().fold(args, |label, reading| {
+    let read = outcome.readings.iter().fold(args, |label, reading| {
         label.join(&Label::data(&reading.name))
-    })
+    });
+    match outcome.used.questions {
+        0 => read,
+        _ => read.join(&Label::data(MODEL)),
+    }
 }
 
 #[cfg(test)]

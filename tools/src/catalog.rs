@@ -154,7 +154,11 @@ impl Catalog {
             at: "args".into(),
             reason: e.to_string(),
         };
-        Call::new(id.into(), tool.into(), arguments, door.resources).map_err(refused)
+        let call = Call::new(id.into(), tool.into(), arguments, door.resources).map_err(refused)?;
+        Ok(match signature.asks_model() {
+            true => call.asking_model(),
+            false => call,
+        })
     }
 }
 

@@ -39,7 +39,10 @@ mod whole {
 
     pub use cage::{Cage, Ended, Outcome, Reading, Watch};
     pub use catalog::{Catalog, pins};
-    pub use cloister_cage::{CageError, Fault, Layer, Limit, Limits, Moment, Program, Used};
+    pub use cloister_cage::{
+        CageError, Fault, Kind, Layer, Limit, Limits, Mind, Moment, Nobody, Program, Question,
+        Task, UNSEEN, Unanswered, Used,
+    };
     pub use effects::{Change, Consent, Consenter, Effect, Effects, Release};
     pub use kept::{Kept, Shelf};
     pub use package::{Example, Package, Pin, lock_text, pin};

@@ -295,6 +295,9 @@ fn compile(wasm: &[u8], signatures: &[Signature]) -> Result<Component, String> {
             Some(_) => {}
         }
     }
+    if component.asks_model() && !signatures.iter().any(Signature::asks_model) {
+        return Err("it asks the model, which its WIT does not say".into());
+    }
     if component.functions().len() != signatures.len() {
         return Err("it exports functions that are not in its WIT".into());
     }

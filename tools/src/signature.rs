@@ -23,6 +23,7 @@ pub struct Signature {
     doc: String,
     params: Vec<Param>,
     result: Option<Type>,
+    asks_model: bool,
 }
 
 /// A parameter, or a field of a record.
@@ -116,10 +117,10 @@ pub struct Request {
 impl Signature {
     /// Every function of the one interface that the WIT's world exports.
     ///
-    /// `text` is the package's own WIT; `cloister:tool/handles` is known to the host and need not be shipped.
+    /// `text` is the package's own WIT; `cloister:tool/handles` and `cloister:mind/tasks` are known to the host and need not be shipped.
     ///
     /// # Errors
-    /// [`ToolError::Package`] when the WIT does not parse, its world imports anything but the handles, or a type is outside what tools may use.
+    /// [`ToolError::Package`] when the WIT does not parse, its world imports anything but the handles and questions to the model, or a type is outside what tools may use.
     pub fn parse(tool: &str, text: &str) -> Result<Vec<Signature>, ToolError> {
         wit::parse(tool, text)
     }
@@ -157,6 +158,11 @@ impl Signature {
     /// The result type.
     pub fn result(&self) -> Option<&Type> {
         self.result.as_ref()
+    }
+
+    /// Whether its tool may ask the model about what it reads: its world imports `cloister:mind/tasks`.
+    pub fn asks_model(&self) -> bool {
+        self.asks_model
     }
 
     /// The JSON Schema of the arguments as one object. A handle is a string with `x-handle`; an alias keeps its name in `x-alias`.

@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use cloister_cage::{
-    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Output, Program, Run, Sink, Source,
-    Terms, Value, run,
+    Arg, Component, Ended, HOST_BYTES, Input, Limits, Moment, Nobody, Output, Program, Run, Sink,
+    Source, Terms, Value, run,
 };
 use cloister_tools::{Catalog, lock_text, pin};
 
@@ -84,6 +84,7 @@ fn once(
         limits: &Limits::STANDARD,
         moment,
         stop: &|| false,
+        mind: &mut Nobody,
     };
     run(&PROGRAM, component, &interface, function, args, terms)
 }
@@ -99,7 +100,7 @@ fn ok(run: &Run) -> &Value {
 fn every_shipped_package_fits_its_wit_and_can_be_pinned() {
     let temp = tempfile::tempdir().unwrap();
     let mut pins = Vec::new();
-    for tool in ["sheet", "text", "files", "document", "report"] {
+    for tool in ["sheet", "text", "files", "document", "report", "model"] {
         let Some(wasm) = guest(tool) else { return };
         let from = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("guests")
@@ -116,7 +117,7 @@ fn every_shipped_package_fits_its_wit_and_can_be_pinned() {
         pins.push(pin(&to).unwrap_or_else(|e| panic!("{e}")));
     }
     let catalog = Catalog::open(temp.path(), &lock_text(&pins)).unwrap();
-    assert_eq!(catalog.packages().count(), 5);
+    assert_eq!(catalog.packages().count(), 6);
     assert!(catalog.packages().all(|p| !p.examples().is_empty()));
 }
 

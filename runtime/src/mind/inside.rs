@@ -1,6 +1,7 @@
 //! The mind's process: it gives everything up, says so, makes a model of the bytes that it is handed, and answers. It opens nothing and starts
 //! nothing but threads, and it holds no file, no key and no terminal.
 
+mod reading;
 mod thought;
 
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,9 +12,11 @@ use cloister_models::{Engine, ModelError, Progress, Watch};
 use cloister_process::seal::{self, Handed, Line, Profile};
 use cloister_process::{Layer, Layers};
 use cloister_states::{States, Store};
+use cloister_tools::Question;
 
 use super::wire::{Ask, Order, StateName, Told};
 use super::{CARD, PROCESSOR};
+use reading::Reading;
 use thought::{Beginning, Thought};
 
 /// Bytes read at once of what nothing is made of.
@@ -106,14 +109,39 @@ fn answer(engine: &Engine) -> io::Result<()> {
     let mut thought = beginning.requested(&user);
     Told::Done(thought.tally()).send(&mut Line)?;
     while let Some(ask) = hear()? {
-        if let Ask::Settled { slot, shown } = ask {
-            thought.settled(&slot, &shown);
-            continue;
+        match ask {
+            Ask::Settled { slot, shown } => thought.settled(&slot, &shown),
+            Ask::About(question) => {
+                drop(thought); // what was planned and what documents say are never in one context
+                return read(engine, question);
+            }
+            ask => match asked(&mut thought, ask)? {
+                Ok(told) => told.send(&mut Line)?,
+                Err(error) => failed(&error)?,
+            },
         }
-        match asked(&mut thought, ask)? {
-            Ok(told) => told.send(&mut Line)?,
+    }
+    Ok(())
+}
+
+/// Answer about one text after the other. Nothing else is heard any more.
+fn read(engine: &Engine, first: Question) -> io::Result<()> {
+    let mut reading = match Reading::new(engine) {
+        Ok(reading) => reading,
+        Err(error) => return failed(&error),
+    };
+    let mut watch = Telling { available: None };
+    let mut next = Some(Ask::About(first));
+    while let Some(ask) = next {
+        let Ask::About(question) = ask else {
+            return Err(ErrorKind::InvalidData.into());
+        };
+        match reading.answer(&question, &mut watch) {
+            Ok(Some(said)) => Told::Said(said, reading.tally()).send(&mut Line)?,
+            Ok(None) => Told::Done(reading.tally()).send(&mut Line)?,
             Err(error) => failed(&error)?,
         }
+        next = hear()?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use cloister_models::{DeviceChoice, ModelDigest, ModelName, Pin, Progress, Tally
 use cloister_process::Layers;
 use cloister_process::frame::{self, Decoder, Encoder, Malformed};
 use cloister_states::STATE_BYTES;
+use cloister_tools::Question;
 
 /// Bytes of a frame to the mind. 16 MiB: the headings of the widest workbooks many times over.
 const ASKED_BYTES: usize = 16 << 20;
@@ -55,6 +56,8 @@ pub(super) enum Ask {
     No,
     /// A state, whose bytes follow the frame.
     State { len: u64 },
+    /// Answer about a text; from then on nothing else is asked.
+    About(Question),
 }
 
 /// A state by its name and length, both as they may be.
@@ -149,6 +152,10 @@ impl Ask {
                 to.u8(9);
                 to.u64(*len);
             }
+            Ask::About(question) => {
+                to.u8(10);
+                to.raw(&question.encode());
+            }
         }
         to.into_bytes()
     }
@@ -182,6 +189,7 @@ impl Ask {
             7 => Ask::Yes,
             8 => Ask::No,
             9 => Ask::State { len: from.u64()? },
+            10 => Ask::About(Question::decode(from.raw()?, ASKED_BYTES)?),
             _ => return Err(Malformed),
         };
         from.end().map(|()| ask)

@@ -7,7 +7,7 @@ use super::Draft;
 use super::offers::Offer;
 use super::quoted::{announced, quoted};
 use super::reach::{Known, Reach};
-use super::{mood, places};
+use super::{listed, mood, places};
 use crate::failure::{Failure, Kind};
 use crate::slots::{Alternative, Decide, Slot};
 use crate::words::{Role, Words};
@@ -245,6 +245,9 @@ fn one(
             .map(|(_, to)| json!(to))
             .ok_or_else(|| unfilled(name)),
         (Type::Option(of), None) => optional(words, name, of, decide),
+        (Type::List(_), None) if listed::is_listed(ty) => {
+            listed::value(words, ty).ok_or_else(|| unfilled(name))
+        }
         (_, None) if is_words(ty) => {
             let sought = sought(words, &offer.signature).unwrap_or_default();
             let at = place(&offer.signature, name, is_words);

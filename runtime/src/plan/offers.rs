@@ -4,7 +4,7 @@
 use cloister_tools::{Catalog, Handle, Signature, Type};
 
 use super::reach::{Known, Reach};
-use super::{fill, mood, places};
+use super::{fill, listed, mood, places};
 use crate::words::{Role, Word, Words};
 
 /// A function with the file endings its tool reads and writes.
@@ -79,7 +79,7 @@ const POLITE: [&str; 8] = [
 
 /// A function asked for by its own word, which no other word would mean.
 /// A cue that begins with a dot is the ending of a path.
-const ONLY_WHEN_ASKED: [(&str, &[&str]); 13] = [
+const ONLY_WHEN_ASKED: [(&str, &[&str]); 16] = [
     (
         "describe",
         &[
@@ -109,6 +109,24 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 13] = [
     ("join", &["join", "merg", "match", "lookup", "look up"]),
     ("append", &["append", "add"]),
     (
+        "condense",
+        &[
+            "summarize",
+            "summarise",
+            "summary",
+            "condense",
+            "gist",
+            "in short",
+            "shorten",
+            "key points",
+        ],
+    ),
+    (
+        "classify",
+        &["classify", "categorize", "categorise", "sort", "label"],
+    ),
+    ("fields", &["field", "fill in"]),
+    (
         "compose",
         &[
             "compos", "combin", "together", "assembl", "in one", "into one", "merg", "text",
@@ -120,7 +138,7 @@ const ONLY_WHEN_ASKED: [(&str, &[&str]); 13] = [
 const ASKED_BY_A_FILE: [(&str, &[&str]); 1] = [("compose", &["txt", "text", "md", "markdown"])];
 
 /// Verbs that ask for one function alone where they open an order.
-const ALONE: [(&str, &[&str]); 7] = [
+const ALONE: [(&str, &[&str]); 9] = [
     ("zip", &["zip", "compress"]),
     ("replace", &["replace"]),
     ("diff", &["compare", "diff"]),
@@ -128,7 +146,15 @@ const ALONE: [(&str, &[&str]); 7] = [
     ("convert", &["convert"]),
     ("join", &["join", "merge", "match"]),
     ("append", &["append", "add"]),
+    (
+        "classify",
+        &["classify", "categorize", "categorise", "sort", "label"],
+    ),
+    ("fields", &["fill"]),
 ];
+/// Verbs that do only where every file at hand is one that the function takes: of a workbook they ask for something else.
+const ALONE_OF_ITS_FILES: [(&str, &[&str]); 1] =
+    [("condense", &["summarize", "summarise", "condense"])];
 /// Verbs that do only where their object is a file, which then gets another ending: "save a.ods as b.xlsx".
 const ALONE_OF_A_FILE: [(&str, &[&str]); 1] = [(
     "convert",
@@ -168,10 +194,21 @@ impl Offer {
             own.map_or(&[][..], |(_, verbs)| *verbs)
         };
         let (own, of_a_file) = (verbs(&ALONE), verbs(&ALONE_OF_A_FILE));
+        let of_its_files = verbs(&ALONE_OF_ITS_FILES);
         mood::orders(words).iter().any(|s| {
             let turned = || places::is_object(s, of_a_file, reach) && self.turns(words, reach);
-            s.opened(own).is_some() || turned()
+            let its = || s.opened(of_its_files).is_some() && self.takes_all(words, reach);
+            s.opened(own).is_some() || turned() || its()
         })
+    }
+
+    /// Whether the files that are named, or where none is every readable one, are all read by this tool.
+    fn takes_all(&self, words: &Words, reach: &Reach<'_>) -> bool {
+        let named = reach.named(words);
+        match named.is_empty() {
+            true => self.takes(reach).len() == reach.readable().count(),
+            false => named.iter().all(|file| self.reads(&file.name)),
+        }
     }
 
     /// Whether a file that is named to be read is one that asks for this function.
@@ -364,6 +401,7 @@ fn fits(words: &Words, reach: &Reach<'_>, offer: &Offer) -> bool {
         });
     asked
         && fill::sought(words, &offer.signature).is_some()
+        && listed::fits(words, &offer.signature)
         && moves_fit(words, reach, offer)
         && brought_fit(words, reach, offer)
         && offer

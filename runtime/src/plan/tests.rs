@@ -18,6 +18,7 @@ use super::*;
 
 mod changes;
 mod functions;
+mod model;
 mod reports;
 
 const FOLDER: &str = "/home/anna/work";
@@ -156,6 +157,12 @@ fn offers() -> Vec<Offer> {
             include_str!("../../../tools/guests/report/wit/report.wit"),
             &["xlsx", "ods", "csv", "txt", "md"][..],
             &["docx", "html", "md"][..],
+        ),
+        (
+            "model",
+            include_str!("../../../tools/guests/model/wit/model.wit"),
+            &["txt", "md", "docx"][..],
+            &["md", "csv"][..],
         ),
     ];
     let endings = |all: &[&str]| all.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>();

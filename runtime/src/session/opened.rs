@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloister_attest::Digest;
+use cloister_attest::{Digest, Recorded};
 use cloister_policies::{
     Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session, UnixMillis,
 };
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
-    Cage, Effect, Effects, Ended, Limits, Moment, Outcome, Quarantine, Quarantined, Survey,
+    Cage, Effect, Effects, Ended, Limits, Moment, Nobody, Outcome, Quarantine, Quarantined, Survey,
     Watch as _,
 };
 use serde_json::Value;
@@ -21,7 +21,7 @@ use super::judged::{Judged, Permits, Step};
 use super::replay::Record;
 use super::settle;
 use super::tenure::{self, Tenure};
-use super::{House, millis, refused};
+use super::{ASKED, House, millis, refused};
 use crate::clock;
 use crate::commands::Desk;
 use crate::consent::{self, Asking, Lasting};
@@ -29,7 +29,7 @@ use crate::entries;
 use crate::failure::Failure;
 use crate::interrupt::{GoOn as _, Interrupt};
 use crate::look::{Look, Why};
-use crate::mind::{Bounds, Example};
+use crate::mind::{Bounds, Example, Mind, Reader};
 use crate::plan::offers::Offer;
 use crate::report::{DecisionReport, PlanReport, RefusedReport, Report};
 use crate::words::Words;
@@ -76,9 +76,22 @@ pub(crate) struct Performed {
 impl Opened {
     /// What ends the wait for the model: the person, the grants being taken back, and their end.
     pub(crate) fn bounds(&self, interrupt: &Interrupt) -> Bounds {
-        let left = self.grants.until().0.saturating_sub(self.tenure.now().0);
+        self.bounds_until(self.grants.until(), interrupt)
+    }
+
+    fn bounds_until(&self, until: UnixMillis, interrupt: &Interrupt) -> Bounds {
+        let left = until.0.saturating_sub(self.tenure.now().0);
         let stop = (interrupt.clone(), self.tenure.clone());
         Bounds::session(stop, Duration::from_millis(left))
+    }
+
+    /// The model for the questions of a call that may ask it, for as long as the call may last; otherwise its process ends here, and its progress
+    /// bar, before anybody is asked anything.
+    pub(crate) fn reader(&self, call: &Judged, mind: Mind, desk: &Desk) -> Option<Reader> {
+        let signature = self.house.catalog.signature(&call.step.tool);
+        let asks = signature.is_some_and(|signature| signature.asks_model());
+        let bounds = || self.bounds_until(call.permit.until(), desk.screen.interrupt());
+        asks.then(|| mind.reading(desk.screen.stage("reading"), bounds()))
     }
 
     /// Worked examples of the functions that could serve this request, as the model would write them.
@@ -225,6 +238,7 @@ impl Opened {
     pub(crate) fn perform(
         &mut self,
         judged: Judged,
+        mut reader: Option<Reader>,
         desk: &Desk,
         report: &mut Report,
     ) -> Result<Performed, Failure> {
@@ -253,7 +267,7 @@ impl Opened {
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let at = recorded.receipt().at().get();
         let moment = self.moment(&step.id, at, &report.session);
-        let outcome = self.cage(moment).run(recorded, &self.tenure);
+        let outcome = self.run(recorded, moment, reader.as_mut());
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
         self.journal.note(entries::outcome(
             &step.id,
@@ -267,6 +281,7 @@ impl Opened {
             }
         }
         desk.screen.interrupt().check()?;
+        self.heard(&step.id, reader)?;
         desk.screen.say(
             "cage",
             format!(
@@ -287,6 +302,29 @@ impl Opened {
             reason,
             step,
         })
+    }
+
+    fn run(
+        &self,
+        permit: Recorded<Permit>,
+        moment: Moment,
+        reader: Option<&mut Reader>,
+    ) -> Quarantined<Outcome> {
+        let cage = self.cage(moment);
+        match reader {
+            Some(reader) => cage.run(permit, &self.tenure, reader),
+            None => cage.run(permit, &self.tenure, &mut Nobody),
+        }
+    }
+
+    /// Record what the model was asked in a call, and stop where it did not answer.
+    fn heard(&mut self, step: &str, reader: Option<Reader>) -> Result<(), Failure> {
+        let Some(reader) = reader else { return Ok(()) };
+        if let Some(asked) = reader.asked() {
+            let said = format!("in {step}: {asked}");
+            self.journal.note(entries::note(ASKED, &said))?;
+        }
+        reader.failure().map_or(Ok(()), Err)
     }
 
     fn cage(&self, moment: Moment) -> Cage {

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cloister_cage::{Component, Ended, Limits, Moment, Program, Terms, run};
+use cloister_cage::{Component, Ended, Limits, Moment, Nobody, Program, Terms, run};
 
 /// How often each is started. Enough for a 95th percentile.
 const TIMES: usize = 300;
@@ -25,14 +25,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         unix_millis: 0,
         seed: 0,
     };
-    let terms = Terms {
-        limits: &limits,
-        moment,
-        stop: &|| false,
-    };
     let interface = "bench:nothing/nothing@0.1.0";
     let (mut caged, mut native) = (Vec::new(), Vec::new());
     for _ in 0..TIMES {
+        let terms = Terms {
+            limits: &limits,
+            moment,
+            stop: &|| false,
+            mind: &mut Nobody,
+        };
         let begun = Instant::now();
         let ended = run(&program, &component, interface, "run", Vec::new(), terms).ended;
         caged.push(begun.elapsed());

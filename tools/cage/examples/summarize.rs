@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use cloister_cage::{
-    Arg, Component, Ended, Input, Limits, Moment, Program, Run, Source, Terms, Value, run,
+    Arg, Component, Ended, Input, Limits, Moment, Nobody, Program, Run, Source, Terms, Value, run,
 };
 
 /// How often each is run; the median is told.
@@ -135,6 +135,7 @@ fn summarize(
             limits,
             moment,
             stop: &|| false,
+            mind: &mut Nobody,
         },
     ))
 }

@@ -7,13 +7,14 @@ use std::os::fd::AsRawFd as _;
 use std::process::Stdio;
 use std::time::Instant;
 
-use cloister_process::{CALLED_OFF, Process};
+use cloister_process::{CALLED_OFF, Process, Until};
 
 use crate::component::Component;
 use crate::error::CageError;
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Ended, Fault, Run, Terms, Used};
 use crate::program::{Program, peak, sealed_as};
+use crate::question::{Mind, Question};
 use crate::shape::{Shape, both};
 use crate::value::Arg;
 use crate::wire::{Answer, Handles, Order, PIECE_BYTES, Told, receive, send};
@@ -31,6 +32,7 @@ pub fn run(
         limits,
         moment,
         stop,
+        mind,
     } = terms;
     let begun = Instant::now();
     let found = component
@@ -58,6 +60,7 @@ pub fn run(
         limits,
         deadline: begun + limits.wall,
         stop,
+        mind,
         used: Used::default(),
     };
     let held = talk.hold(&process, &order, found.result.as_ref());
@@ -107,6 +110,8 @@ enum End {
     Gone,
     /// It said what no call says.
     Lied(&'static str),
+    /// It asked the model, which does not answer.
+    Unanswered,
 }
 
 impl End {
@@ -116,6 +121,7 @@ impl End {
             End::CalledOff => Ended::CalledOff,
             End::Gone => Ended::Trapped(Fault::Died, process.end()),
             End::Lied(what) => Ended::Trapped(Fault::Died, what.into()),
+            End::Unanswered => Ended::Trapped(Fault::Unanswered, String::new()),
         }
     }
 }
@@ -137,6 +143,7 @@ struct Talk<'a> {
     limits: &'a Limits,
     deadline: Instant,
     stop: &'a dyn Fn() -> bool,
+    mind: &'a mut dyn Mind,
     used: Used,
 }
 
@@ -147,10 +154,9 @@ impl Talk<'_> {
         order: &[u8],
         result: Option<&Shape>,
     ) -> Result<Run, End> {
-        let mut line = process.until(self.deadline, self.stop);
-        send(&mut line, order)?;
+        send(&mut self.line(process), order)?;
         loop {
-            let payload = receive(&mut line)?;
+            let payload = receive(&mut self.line(process))?;
             let told = Told::decode(&payload, self.limits);
             let answer = match told.map_err(|_| End::Lied("it said what no call says"))? {
                 Told::Sealed(_) => return Err(End::Lied("it was sealed twice")),
@@ -160,10 +166,15 @@ impl Talk<'_> {
                     length,
                 } => self.read(input, offset, length)?,
                 Told::Write { output, bytes } => self.write(output, &bytes)?,
+                Told::Ask(question) => self.ask(&question)?,
                 Told::Done(run) => return fits(run, result),
             };
-            send(&mut line, &answer.encode())?;
+            send(&mut self.line(process), &answer.encode())?;
         }
+    }
+
+    fn line<'l>(&'l self, process: &'l Process) -> Until<'l> {
+        process.until(self.deadline, self.stop)
     }
 
     /// The cage counts too, and stops by itself at the limit; here it is stopped if it does not.
@@ -202,6 +213,22 @@ impl Talk<'_> {
             Ok(()) => Answer::Bytes(Vec::new()),
             Err(_) => Answer::Fault,
         })
+    }
+
+    /// What the model takes is not the call's time. Nor is its answer believed to be one.
+    fn ask(&mut self, question: &Question) -> Result<Answer, End> {
+        if self.used.questions >= self.limits.questions {
+            return Err(End::Limit(Limit::Questions));
+        }
+        self.used.questions = self.used.questions.saturating_add(1);
+        let asked = Instant::now();
+        let answer = self.mind.answer(question);
+        self.deadline += asked.elapsed();
+        match answer {
+            Ok(said) if question.admits(said.as_deref()) => Ok(Answer::Said(said)),
+            _ if (self.stop)() => Err(End::CalledOff),
+            _ => Err(End::Unanswered),
+        }
     }
 }
 

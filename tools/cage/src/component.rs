@@ -14,6 +14,7 @@ use crate::error::CageError;
 use crate::handles;
 use crate::limits::{Limit, Limits};
 use crate::link;
+use crate::mind;
 use crate::shape::Function;
 use crate::wasi;
 
@@ -23,6 +24,7 @@ pub struct Component {
     code: File,
     bytes: u64,
     functions: Vec<Function>,
+    asks: bool,
 }
 
 impl Component {
@@ -43,7 +45,10 @@ impl Component {
         let linker = link::link(&compiler, &code).map_err(CageError::engine)?;
         let functions = link::reflect(&compiler, &code, &linker, limits)?;
         let compiled = code.serialize().map_err(CageError::engine)?;
-        Component::compiled(&compiled, functions)
+        Ok(Component {
+            asks: imports(&compiler, &code, mind::INTERFACE),
+            ..Component::compiled(&compiled, functions)?
+        })
     }
 
     /// What [`Component::compile`] made earlier, with the functions that it found. The bytes are machine code: who calls this knows by a digest
@@ -56,12 +61,18 @@ impl Component {
             code: sealed("cloister-component", code, MemfdFlags::empty())?,
             bytes: code.len() as u64,
             functions,
+            asks: false,
         })
     }
 
     /// Every exported function with its type, as the component states it.
     pub fn functions(&self) -> &[Function] {
         &self.functions
+    }
+
+    /// Whether [`Component::compile`] found that it imports what asks the model. What was compiled earlier was looked at then.
+    pub fn asks_model(&self) -> bool {
+        self.asks
     }
 
     /// What it was compiled to.
@@ -112,9 +123,14 @@ pub(crate) fn sealed(name: &str, bytes: &[u8], flags: MemfdFlags) -> Result<File
     Ok(file)
 }
 
+fn imports(engine: &Engine, code: &wasmtime::component::Component, wanted: &str) -> bool {
+    let all = code.component_type();
+    all.imports(engine).any(|(name, _)| name == wanted)
+}
+
 fn check_imports(engine: &Engine, code: &wasmtime::component::Component) -> Result<(), CageError> {
     for (name, item) in code.component_type().imports(engine) {
-        let allowed = name == handles::INTERFACE || wasi::allowed(name);
+        let allowed = [handles::INTERFACE, mind::INTERFACE].contains(&name) || wasi::allowed(name);
         if !allowed || !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
             return Err(CageError::Import {
                 import: name.escape_debug().to_string(),

@@ -10,7 +10,7 @@ use crate::outcome::Move;
 use crate::state::{State, Stopped};
 use crate::value::{Input, Movable, Output, Place};
 
-/// The one interface of ours that a component may import.
+/// Its name as an import.
 pub(crate) const INTERFACE: &str = "cloister:tool/handles@0.1.0";
 
 pub(crate) struct InputFile(pub(crate) Input);

@@ -1,6 +1,6 @@
 //! The cage. On the agent's side it compiles a component, states its type, and has one function of it run on the handles it is given, within
 //! [`Limits`]: by a process of its own that holds nothing (`src/main.rs`, `src/inside.rs`), started anew for each call, which asks here for
-//! every byte that it reads and brings every byte that it writes.
+//! every byte that it reads, brings every byte that it writes, and asks what it asks the model.
 //!
 //! The only crate that names wasmtime. It knows no policy and no path, opens no file and no socket, and reads the clock only to stop a
 //! call that takes too long. What a component sees as time and chance comes from [`Moment`], so a call can be replayed bit for bit.
@@ -21,9 +21,12 @@ pub mod inside;
 mod limits;
 #[cfg(feature = "link")]
 mod link;
+#[cfg(feature = "link")]
+mod mind;
 mod outcome;
 #[cfg(feature = "engine")]
 mod program;
+mod question;
 mod shape;
 #[cfg(feature = "link")]
 mod state;
@@ -43,5 +46,6 @@ pub use limits::{HOST_BYTES, Limit, Limits};
 pub use outcome::{Ended, Fault, Moment, Move, Run, Terms, Used};
 #[cfg(feature = "engine")]
 pub use program::Program;
+pub use question::{Kind, Mind, Nobody, Question, Task, UNSEEN, Unanswered};
 pub use shape::{Function, Handle, Shape};
 pub use value::{Arg, Input, Movable, Output, Place, Sink, Source, Value};

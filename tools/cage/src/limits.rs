@@ -26,8 +26,8 @@ pub struct Limits {
     /// Units of wasmtime fuel, about one an instruction or a byte copied. Makes the stopping point repeatable; describing a CSV of 100k
     /// rows takes 1.7e10, and 1e12 is more than a fast machine does within the wall limit.
     pub fuel: u64,
-    /// Time on the wall for one call, the start of its process included. Then the agent kills it; stops what fuel cannot see: slow reads
-    /// and a busy machine.
+    /// Time on the wall for one call, the start of its process included, but not what the model takes to answer: its questions are bounded by
+    /// themselves. Then the agent kills it; stops what fuel cannot see: slow reads and a busy machine.
     pub wall: Duration,
     /// Bytes that may be read through handles, repeated reads included. Stops a guest that reads for ever.
     pub read_bytes: u64,
@@ -50,6 +50,10 @@ pub struct Limits {
     pub nesting: usize,
     /// Bytes of the value that a call returns, texts and list elements counted. Holds 200 rows of wide tables many times over.
     pub result_bytes: usize,
+    /// Questions to the model. 128: some twenty documents with half a dozen values each; at some seconds a question it is what a person waits for.
+    pub questions: usize,
+    /// Bytes of one question, its labels and names counted. 16 KiB: five pages, and with a token for each byte still half of what a model reads at once.
+    pub question_bytes: usize,
 }
 
 impl Limits {
@@ -74,6 +78,8 @@ impl Limits {
         diagnostics_bytes: 64 << 10,
         nesting: 16,
         result_bytes: 4 << 20,
+        questions: 128,
+        question_bytes: 16 << 10,
     };
 }
 
@@ -108,10 +114,14 @@ pub enum Limit {
     Nesting,
     /// [`Limits::result_bytes`]
     Result,
+    /// [`Limits::questions`]
+    Questions,
+    /// [`Limits::question_bytes`], and what else bounds a question
+    Question,
 }
 
 impl Limit {
-    const ALL: [Limit; 14] = [
+    const ALL: [Limit; 16] = [
         Limit::Memory,
         Limit::Table,
         Limit::Instances,
@@ -126,6 +136,8 @@ impl Limit {
         Limit::Random,
         Limit::Nesting,
         Limit::Result,
+        Limit::Questions,
+        Limit::Question,
     ];
 
     /// A stable name for records.
@@ -145,6 +157,8 @@ impl Limit {
             Limit::Random => "random",
             Limit::Nesting => "nesting",
             Limit::Result => "result",
+            Limit::Questions => "questions",
+            Limit::Question => "question",
         }
     }
 

@@ -7,6 +7,7 @@ use wasmtime::{Config, Engine};
 use crate::error::CageError;
 use crate::handles::{self, InputFile, MovableFile, OutputFile, PlaceName};
 use crate::limits::{Limit, Limits};
+use crate::mind;
 use crate::shape::{Function, Handle, Shape};
 use crate::state::State;
 use crate::wasi;
@@ -31,10 +32,11 @@ pub(crate) fn settings(limits: &Limits) -> Config {
     config
 }
 
-/// The handles, the little of WASI that it imports, and traps for the rest.
+/// The handles, questions to the model, the little of WASI that it imports, and traps for the rest.
 pub(crate) fn link(engine: &Engine, code: &Component) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     handles::link(&mut linker)?;
+    mind::link(&mut linker)?;
     for (name, _) in code.component_type().imports(engine) {
         wasi::link(&mut linker, name)?;
     }

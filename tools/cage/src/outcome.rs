@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::limits::{Limit, Limits};
+use crate::question::Mind;
 use crate::value::Value;
 
 /// Time and chance as the component sees them.
@@ -15,7 +16,6 @@ pub struct Moment {
 }
 
 /// What a call is run under.
-#[derive(Clone, Copy)]
 pub struct Terms<'a> {
     /// What it may use.
     pub limits: &'a Limits,
@@ -23,6 +23,8 @@ pub struct Terms<'a> {
     pub moment: Moment,
     /// Whether it is to end at once, asked several times a second while it runs.
     pub stop: &'a dyn Fn() -> bool,
+    /// Who answers what it asks the model. Meanwhile the clock of its limit stands still.
+    pub mind: &'a mut dyn Mind,
 }
 
 /// How a call ended.
@@ -55,16 +57,19 @@ pub enum Fault {
     Other,
     /// The cage's process ended before its time, or said what no call may say. The system stopped it, or it was taken over.
     Died,
+    /// It asked the model, and there was no answer.
+    Unanswered,
 }
 
 impl Fault {
-    const ALL: [Fault; 6] = [
+    const ALL: [Fault; 7] = [
         Fault::GaveUp,
         Fault::OutOfBounds,
         Fault::Arithmetic,
         Fault::Undefined,
         Fault::Other,
         Fault::Died,
+        Fault::Unanswered,
     ];
 
     /// A stable name for records.
@@ -76,6 +81,7 @@ impl Fault {
             Fault::Undefined => "undefined",
             Fault::Other => "other",
             Fault::Died => "died",
+            Fault::Unanswered => "unanswered",
         }
     }
 
@@ -106,6 +112,8 @@ pub struct Used {
     pub read_bytes: u64,
     /// Bytes written through handles.
     pub written_bytes: u64,
+    /// Questions to the model.
+    pub questions: usize,
     /// The most memory that its process had at once, bytes, the program itself included: as the system says, which the process cannot
     /// sway. Nothing where the system does not say, or the process had ended by itself.
     pub process_bytes: Option<u64>,

@@ -6,6 +6,7 @@ use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
 
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Moment, Move, Used};
+use crate::question::Mind;
 
 /// A limit was reached; travels through wasmtime as the reason of the trap.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) moves: Vec<Move>,
     pub(crate) moved: BTreeSet<u32>,
     pub(crate) diagnostics: Vec<u8>,
+    pub(crate) mind: Box<dyn Mind + Send>,
     memory: usize,
     moment: Moment,
     ticks: u64,
@@ -33,7 +35,7 @@ pub(crate) struct State {
 
 impl State {
     #[cfg(feature = "process")]
-    pub(crate) fn new(limits: &Limits, moment: Moment) -> State {
+    pub(crate) fn new(limits: &Limits, moment: Moment, mind: Box<dyn Mind + Send>) -> State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         State {
@@ -43,6 +45,7 @@ impl State {
             moves: Vec::new(),
             moved: BTreeSet::new(),
             diagnostics: Vec::new(),
+            mind,
             memory: 0,
             moment,
             ticks: 0,

@@ -11,10 +11,14 @@
 mod exhaustion;
 #[path = "hostile/guests.rs"]
 mod guests;
+#[path = "hostile/minds.rs"]
+mod minds;
 
 use std::time::{Duration, Instant};
 
-use cloister_cage::{Arg, CageError, Component, Ended, Fault, Limit, Limits, Moment, Terms, Value};
+use cloister_cage::{
+    Arg, CageError, Component, Ended, Fault, Limit, Limits, Moment, Nobody, Terms, Value,
+};
 use guests::{
     Counter, INTERFACE, LOOP, MOMENT, giving, handles, quick, run, run_under, start, with_handles,
 };
@@ -46,6 +50,7 @@ fn a_call_that_is_called_off_ends_while_it_runs() {
         limits: &limits,
         moment: MOMENT,
         stop: &|| begun.elapsed() > Duration::from_millis(300),
+        mind: &mut Nobody,
     };
     let args = handles(Counter::default());
     let run = run_under(terms, &component, INTERFACE, "run", args);
@@ -364,6 +369,8 @@ fn imports_outside_the_list_are_refused_by_name() {
         "wasi:cli/environment@0.3.0",
         "wasi:cli/environmenx@0.2.0",
         "cloister:tool/handles@0.2.0",
+        "cloister:mind/tasks@0.2.0",
+        "cloister:mind/planner@0.1.0",
         "evil:api/world@1.0.0",
     ] {
         assert!(

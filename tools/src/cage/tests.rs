@@ -91,7 +91,7 @@ impl Desk {
 
     fn run(&mut self, tool: &str, args: Value) -> Quarantined<Outcome> {
         let permit = self.permit(tool, args);
-        self.cage.run(permit, &At(NOW))
+        self.cage.run(permit, &At(NOW), &mut Nobody)
     }
 }
 
@@ -276,7 +276,7 @@ fn an_expired_permit_does_not_run() {
         .ledger
         .record(Body::CallIntent(intent), millis(1), permit)
         .unwrap();
-    let outcome = desk.cage.run(recorded, &At(NOW));
+    let outcome = desk.cage.run(recorded, &At(NOW), &mut Nobody);
     assert_eq!(outcome.ended(), &Ended::Expired);
     assert!(outcome.effects().is_empty() && outcome.readings().is_empty());
 }
@@ -311,7 +311,7 @@ fn a_call_whose_grants_end_or_are_taken_back_is_stopped_and_leaves_nothing() {
             let (asked, by) = (std::cell::Cell::new(0), by.clone());
             let ending = Ending { asked, at, by };
             let permit = desk.permit("desk.copy", args.clone());
-            let outcome = desk.cage.run(permit, &ending);
+            let outcome = desk.cage.run(permit, &ending, &mut Nobody);
             assert_eq!(outcome.ended(), &ending.by);
             assert_eq!(
                 ending.asked.get(),
@@ -372,7 +372,7 @@ fn a_file_swapped_for_a_link_between_permit_and_call_is_not_opened() {
     let permit = desk.permit("desk.copy", json!({"from": "a.txt", "to": "out/b.txt"}));
     std::fs::remove_file(desk.dir.join("a.txt")).unwrap();
     std::os::unix::fs::symlink(&secret, desk.dir.join("a.txt")).unwrap();
-    let outcome = desk.cage.run(permit, &At(NOW));
+    let outcome = desk.cage.run(permit, &At(NOW), &mut Nobody);
     assert!(
         matches!(outcome.ended(), Ended::NotRun(reason) if reason.contains("symbolic link")),
         "{:?}",
@@ -403,4 +403,27 @@ fn an_inspection_reads_the_quarantined_bytes_and_nothing_else() {
     ] {
         assert!(matches!(look(args).ended(), Ended::NotRun(_)));
     }
+}
+
+#[test]
+fn what_the_model_answers_is_labelled_as_data() {
+    let desk = Desk::new();
+    let call = desk.parse("desk.copy", json!({"from": "a.txt"})).unwrap();
+    let labelled = |questions| {
+        let used = Used {
+            questions,
+            ..Used::default()
+        };
+        let outcome = Outcome {
+            used,
+            ..Outcome::plain(Ended::Returned)
+        };
+        label(&call, &outcome)
+    };
+    let asked = labelled(1);
+    assert_eq!(asked.integrity(), Integrity::Data);
+    let sources: Vec<&str> = asked.sources().iter().map(String::as_str).collect();
+    assert_eq!(sources, ["desk.copy", MODEL]);
+    // The twin: a tool that read nothing and asked nothing computed what it gives back.
+    assert_eq!(labelled(0).integrity(), Integrity::Tool);
 }

@@ -103,3 +103,45 @@ fn a_component_that_imports_sockets_is_not_pinned() {
         "{error}"
     );
 }
+
+#[test]
+fn a_component_that_asks_the_model_says_so_in_its_wit() {
+    let (_temp, dir) = folder();
+    let world = |imports: &str| {
+        format!(
+            "package test:ask@0.1.0;\ninterface ask {{\n  /// Ask.\n  run: func();\n}}\nworld tool {{ {imports} export ask; }}\n"
+        )
+    };
+    let text = r#"(component
+  (import "cloister:mind/tasks@0.1.0" (instance $t (export "condense" (func (param "text" string) (result string)))))
+  (core module $m (func (export "run")))
+  (core instance $m (instantiate $m))
+  (func $run (canon lift (core func $m "run")))
+  (instance $e (export "run" (func $run)))
+  (export "test:ask/ask@0.1.0" (instance $e)))"#;
+    put(&dir.join("ask/tool.wasm"), wat::parse_str(text).unwrap());
+    put(
+        &dir.join("ask/tool.toml"),
+        "name = \"ask\"\nversion = \"0.1.0\"\n",
+    );
+    put(&dir.join("ask/ask.wit"), world(""));
+    let error = pin(&dir.join("ask")).unwrap_err().to_string();
+    assert!(error.contains("it asks the model"), "{error}");
+    put(
+        &dir.join("ask/ask.wit"),
+        world("import cloister:mind/other@0.1.0;"),
+    );
+    assert!(pin(&dir.join("ask")).is_err());
+    put(
+        &dir.join("ask/ask.wit"),
+        world("import cloister:mind/tasks@0.1.0;"),
+    );
+    let lock = lock_text(&[pin(&dir.join("ask")).unwrap()]);
+    let catalog = Catalog::open(&dir, &lock).unwrap();
+    let signature = catalog.signature("ask.run").unwrap();
+    assert!(signature.asks_model());
+    assert_eq!(
+        signature.sentence(&serde_json::json!({})),
+        "`ask.run` asks the model"
+    );
+}

@@ -31,7 +31,16 @@ pub(super) fn of(signature: &Signature, args: &Value) -> String {
     };
     let (moved, places) = (names(Handle::Movable), names(Handle::Place));
     let mut clauses = Vec::new();
-    push(&mut clauses, "reads", &names(Handle::Input), "");
+    let read = names(Handle::Input);
+    push(&mut clauses, "reads", &read, "");
+    if signature.asks_model {
+        let about = match read.len() {
+            0 => "",
+            1 => " about it",
+            _ => " about them",
+        };
+        clauses.push(format!("asks the model{about}"));
+    }
     push(&mut clauses, "writes", &names(Handle::Output), "");
     push(
         &mut clauses,
@@ -43,9 +52,10 @@ pub(super) fn of(signature: &Signature, args: &Value) -> String {
             format!(" to {}", some(&places))
         },
     );
-    match clauses.is_empty() {
-        true => format!("`{}` touches no file", signature.name()),
-        false => format!("`{}` {}", signature.name(), clauses.join(" and ")),
+    match clauses.split_last() {
+        None => format!("`{}` touches no file", signature.name()),
+        Some((last, [])) => format!("`{}` {last}", signature.name()),
+        Some((last, others)) => format!("`{}` {} and {last}", signature.name(), others.join(", ")),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::names::deceptive;
 
 const SHEET: &str = include_str!("../../guests/sheet/wit/sheet.wit");
 const TEXT: &str = include_str!("../../guests/text/wit/text.wit");
+const MODEL: &str = include_str!("../../guests/model/wit/model.wit");
 const REPORT: &str = include_str!("../../guests/report/wit/report.wit");
 const FILES: &str = include_str!("../../guests/files/wit/files.wit");
 
@@ -53,7 +54,8 @@ fn the_shipped_tools_have_these_functions() {
     all.extend(names(TEXT, "text"));
     all.extend(names(FILES, "files"));
     all.extend(names(REPORT, "report"));
-    expect!["sheet.describe sheet.summarize sheet.rows sheet.join sheet.append sheet.convert sheet.compare text.find text.extract text.count text.read text.replace text.diff files.list files.duplicates files.zip files.move files.rename report.summary report.listing report.compose"]
+    all.extend(names(MODEL, "model"));
+    expect!["sheet.describe sheet.summarize sheet.rows sheet.join sheet.append sheet.convert sheet.compare text.find text.extract text.count text.read text.replace text.diff files.list files.duplicates files.zip files.move files.rename report.summary report.listing report.compose model.condense model.classify model.fields"]
         .assert_eq(&all.join(" "));
 }
 

@@ -12,6 +12,9 @@ use crate::limits::BOUNDS;
 /// The handles as this host knows them; a package cannot bring its own.
 const HANDLES: &str = include_str!("../../wit/handles.wit");
 const HANDLES_ID: &str = "cloister:tool/handles@0.1.0";
+/// What a tool may ask the model, likewise.
+const MIND: &str = include_str!("../../wit/mind/tasks.wit");
+const MIND_ID: &str = "cloister:mind/tasks@0.1.0";
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -34,6 +37,9 @@ fn signatures(tool: &str, text: &str) -> Result<Vec<Signature>> {
     resolve
         .push_str("handles.wit", HANDLES)
         .map_err(|e| format!("handles.wit: {e:#}"))?;
+    resolve
+        .push_str("tasks.wit", MIND)
+        .map_err(|e| format!("tasks.wit: {e:#}"))?;
     let package = resolve
         .push_str(format!("{tool}.wit"), text)
         .map_err(|e| format!("its WIT does not parse: {e:#}"))?;
@@ -49,7 +55,7 @@ fn signatures(tool: &str, text: &str) -> Result<Vec<Signature>> {
         ));
     };
     let world = resolve.worlds.get(*world).ok_or("its world is missing")?;
-    check_imports(&resolve, world)?;
+    let asks_model = imports_mind(&resolve, world)?;
     let (name, interface) = exported(&resolve, world)?;
     if interface.name.as_deref() != Some(tool) {
         return Err(format!(
@@ -59,23 +65,31 @@ fn signatures(tool: &str, text: &str) -> Result<Vec<Signature>> {
     interface
         .functions
         .values()
-        .map(|f| signature(&resolve, tool, &name, f))
+        .map(|f| {
+            Ok(Signature {
+                asks_model,
+                ..signature(&resolve, tool, &name, f)?
+            })
+        })
         .collect()
 }
 
-fn check_imports(resolve: &Resolve, world: &World) -> Result<()> {
+/// Whether the world imports what asks the model; beside that and the handles it may import nothing.
+fn imports_mind(resolve: &Resolve, world: &World) -> Result<bool> {
+    let mut mind = false;
     for (key, item) in &world.imports {
         let name = resolve.name_world_key(key);
         match item {
             WorldItem::Interface { .. } if name == HANDLES_ID => {}
+            WorldItem::Interface { .. } if name == MIND_ID => mind = true,
             _ => {
                 return Err(format!(
-                    "its world imports `{name}`; only `{HANDLES_ID}` may be imported"
+                    "its world imports `{name}`; only `{HANDLES_ID}` and `{MIND_ID}` may be imported"
                 ));
             }
         }
     }
-    Ok(())
+    Ok(mind)
 }
 
 fn exported<'a>(resolve: &'a Resolve, world: &World) -> Result<(String, &'a Interface)> {
@@ -127,6 +141,7 @@ fn signature(
         doc: doc(&function.docs),
         params,
         result,
+        asks_model: false,
     })
 }
 

@@ -160,6 +160,6 @@ fn quoted(shown: &str) -> String {
 }
 
 #[cfg(test)]
-mod made;
+pub(super) mod made;
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,12 @@ use std::thread;
 
 use cloister_models::Progress;
 use cloister_process::{LOOK, Process};
+use cloister_tools::{Kind as ValueKind, Mind as _, Question, Task, Unanswered};
 
 use super::*;
 use crate::failure::Kind;
 use crate::interrupt::Interrupt;
+use crate::mind::reading::Reader;
 use crate::mind::{Decide as _, Mind};
 use crate::screen::{Detail, Screen, Style};
 use crate::slots::{Alternative, Slot};
@@ -299,4 +301,103 @@ fn what_the_mind_says_went_wrong_is_told_as_its_word_in_one_line() {
     assert!(told.contains("the model's process says: no room"), "{told}");
     assert!(told.contains("it says: curl evil"), "{told}");
     assert!(!told.contains(['\n', '\u{1b}']), "{told}");
+}
+
+/// The agent's side of a mind that is asked about texts, and says this.
+fn reader(interrupt: &Interrupt, says: Vec<Told>) -> Reader {
+    let mind = facing(interrupt, move |mut line| {
+        for told in says {
+            Ask::receive(&mut line).unwrap();
+            let _ = told.send(&mut line);
+        }
+        let _ = line.read(&mut [0]);
+    });
+    let screen = Screen::new(Style::Quiet, Detail::Usual, interrupt.clone());
+    mind.reading(screen.stage("reading"), Bounds::loading(interrupt))
+}
+
+fn about(task: Task) -> Question {
+    Question::new("Dear all".into(), task, 1000).unwrap()
+}
+
+fn said(text: &str) -> Told {
+    let tally = Tally {
+        prompt: 7,
+        sampled: 2,
+        ..Tally::default()
+    };
+    Told::Said(text.into(), tally)
+}
+
+#[test]
+fn what_is_no_answer_to_a_question_ends_the_mind() {
+    let labels = || Task::Classify(["order", "praise"].map(str::to_owned).into());
+    let (name, kind) = ("due".to_owned(), ValueKind::Date);
+    let date = Task::Extract { name, kind };
+    for (task, says) in [
+        (labels(), said("orders")),
+        (labels(), Told::Done(Tally::default())),
+        (labels(), Told::Chosen(0, Tally::default())),
+        (Task::Condense, said("one\nline too many")),
+        (Task::Condense, said("\u{1b}[2J")),
+        (date.clone(), said("2025-02-30")),
+        (date, Told::Loaded),
+    ] {
+        let mut reader = reader(&Interrupt::never(), vec![says]);
+        assert_eq!(
+            reader.answer(&about(task.clone())),
+            Err(Unanswered),
+            "{task:?}"
+        );
+        assert!(reader.asked().is_none());
+        let failure = reader.failure().unwrap();
+        assert!(failure.message().contains("was ended"), "{failure}");
+    }
+    // The twin: what is one is handed on.
+    let mut reader = reader(&Interrupt::never(), vec![said("order")]);
+    assert_eq!(
+        reader.answer(&about(labels())),
+        Ok(Some("order".to_owned()))
+    );
+    assert!(reader.failure().is_none());
+}
+
+#[test]
+fn the_record_of_what_was_asked_is_of_every_question_and_answer_in_their_order() {
+    let record = |pairs: &[(&str, &str)]| {
+        let says = pairs.iter().map(|(_, answer)| said(answer)).collect();
+        let mut reader = reader(&Interrupt::never(), says);
+        for (text, answer) in pairs {
+            let question = Question::new((*text).into(), Task::Condense, 1000).unwrap();
+            assert_eq!(reader.answer(&question), Ok(Some((*answer).to_owned())));
+        }
+        reader
+            .asked()
+            .map(|asked| asked.to_string())
+            .unwrap_or_default()
+    };
+    assert_eq!(record(&[]), "");
+    let both = record(&[("a", "x"), ("b", "y")]);
+    assert!(
+        both.starts_with("2 questions, 7 tokens read and 2 written, transcript sha256:"),
+        "{both}"
+    );
+    assert_eq!(record(&[("a", "x"), ("b", "y")]), both);
+    for other in [
+        [("b", "y"), ("a", "x")],
+        [("a", "x"), ("b", "z")],
+        [("a", "y"), ("b", "x")],
+        [("a", "x"), ("c", "y")],
+    ] {
+        assert_ne!(record(&other), both);
+    }
+}
+
+#[test]
+fn a_question_that_the_person_stops_says_so() {
+    let interrupt = Interrupt::never();
+    let mut reader = reader(&interrupt, Vec::new());
+    interrupt.raise();
+    assert_eq!(reader.answer(&about(Task::Condense)), Err(Unanswered));
+    assert_eq!(reader.failure().unwrap().kind(), Kind::Interrupted);
 }

@@ -1,5 +1,6 @@
 //! What crosses comes out as it went in; what no mind says is refused, whatever it is.
 
+use cloister_tools::Task;
 use proptest::prelude::*;
 
 use super::*;
@@ -91,6 +92,7 @@ fn what_the_agent_says_comes_out_as_it_went_in() {
         Ask::Yes,
         Ask::No,
         Ask::State { len: 12 },
+        Ask::About(Question::new(text("Dear all"), Task::Condense, 8).unwrap()),
     ];
     for ask in asks {
         let mut line = Vec::new();

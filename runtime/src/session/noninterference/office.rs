@@ -25,7 +25,7 @@ pub(super) const FILES: [&str; 8] = [
     "tides-2024-03.xlsx",
     "tides-2024-04.xlsx",
 ];
-const TOOLS: [&str; 5] = ["document", "files", "report", "sheet", "text"];
+const TOOLS: [&str; 6] = ["document", "files", "model", "report", "sheet", "text"];
 
 /// Who asks, and for what.
 pub(super) struct Kind {

@@ -8,7 +8,7 @@ use super::office::FILES;
 /// Parts of a request, separated by bars; an empty part is left out.
 const PARTS: [&str; 7] = [
     "Total|Sum of|Average|How many|Count|Median of|List the rows of|Show|Find \"late fee\" in|Which grower has the most|What is the|Top five|\
-     Move|Rename|Compare|Zip|Replace \"late\" with \"early\" in|Count the lines of|What are the dates in|Describe|What share of|Copy the",
+     Move|Rename|Compare|Zip|Summarize|Condense|Sort into late, early and on time|Fill in the fields tenant and rent for|Replace \"late\" with \"early\" in|Count the lines of|What are the dates in|Describe|What share of|Copy the",
     "|net weight|loss|batches|amount|growers|net weight and loss|turnover|columns",
     "|per grower|by orchard|per month|for each quarter|by grower and orchard|by date|per batch",
     "|for orchard Hillside|except Meadow|over 1,000|only inspected|with a loss above 5|for North Bay|of 2024|at most 20",

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use cloister_attest::{Body, DecisionKind, Digest};
 
+use crate::session::ASKED;
+
 /// The part of an entry that a replay repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
@@ -28,6 +30,8 @@ pub(super) enum Said {
         output: Option<Digest>,
         read: BTreeSet<(Digest, u64)>,
     },
+    /// What a tool asked the model, and what it answered.
+    Asked(String),
     /// The name of each file that would change, and what it would hold.
     Effects(BTreeSet<(String, Option<Digest>)>),
 }
@@ -72,6 +76,7 @@ impl Said {
                     })
                     .collect(),
             ),
+            Body::Note(note) if note.about == ASKED => Said::Asked(note.text.clone()),
             _ => return None,
         })
     }
@@ -119,6 +124,7 @@ impl fmt::Display for Said {
                 Some(output) => write!(f, "the outcome {output} of call {step}"),
                 None => write!(f, "an outcome of call {step}"),
             },
+            Said::Asked(asked) => write!(f, "the model asked {asked}"),
             Said::Effects(changes) => write!(f, "effects on {} files", changes.len()),
         }
     }

@@ -1,5 +1,6 @@
 //! A cage that was taken over, played by a thread: what it says does not get past the agent.
 
+use std::cell::Cell;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::outcome::Move;
+use crate::question::{Nobody, Task, Unanswered};
 use crate::value::{Sink, Source, Value};
 
 struct Text;
@@ -39,6 +41,15 @@ fn held_until(
     limits: &Limits,
     cage: impl FnOnce(UnixStream) + Send + 'static,
 ) -> (Ended, Vec<u8>, Used) {
+    held_beside(&mut Nobody, stop, limits, cage)
+}
+
+fn held_beside(
+    mind: &mut dyn Mind,
+    stop: &dyn Fn() -> bool,
+    limits: &Limits,
+    cage: impl FnOnce(UnixStream) + Send + 'static,
+) -> (Ended, Vec<u8>, Used) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let mut process = Process::played(ours).unwrap();
     let playing = std::thread::spawn(move || cage(theirs));
@@ -52,6 +63,7 @@ fn held_until(
         limits,
         deadline: Instant::now() + limits.wall,
         stop,
+        mind,
         used: Used::default(),
     };
     let ended = match talk.hold(&process, b"order", Some(&Shape::Bool)) {
@@ -145,6 +157,114 @@ fn the_agent_counts_itself_what_is_read_and_written() {
     assert_eq!(ended, Ended::StoppedBy(Limit::Read));
 }
 
+/// Says the same to everything, and takes its time for it.
+struct Parrot {
+    says: Option<&'static str>,
+    takes: Duration,
+}
+
+impl Mind for Parrot {
+    fn answer(&mut self, _: &Question) -> Result<Option<String>, Unanswered> {
+        std::thread::sleep(self.takes);
+        Ok(self.says.map(str::to_owned))
+    }
+}
+
+fn asks(labels: &[&str]) -> Told {
+    let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+    let task = Task::Classify(labels);
+    Told::Ask(Question::new("Dear all".into(), task, 100).unwrap())
+}
+
+fn held_asking(
+    says: Option<&'static str>,
+    takes: u64,
+    limits: &Limits,
+    told: Vec<Told>,
+) -> (Ended, Used) {
+    let takes = Duration::from_millis(takes);
+    let (ended, _, used) =
+        held_beside(&mut Parrot { says, takes }, &|| false, limits, saying(told));
+    (ended, used)
+}
+
+#[test]
+fn what_is_asked_is_counted_and_only_what_can_be_an_answer_is_handed_on() {
+    let all = || {
+        vec![
+            asks(&["a", "b"]),
+            asks(&["a", "c"]),
+            done(Value::Bool(true), 0),
+        ]
+    };
+    let (ended, used) = held_asking(Some("a"), 0, &Limits::STANDARD, all());
+    assert_eq!(ended, Ended::Returned(Some(Value::Bool(true))));
+    assert_eq!(used.questions, 2);
+    // `b` answers the first and not the second.
+    for says in [Some("b"), Some("c"), None] {
+        let (ended, _) = held_asking(says, 0, &Limits::STANDARD, all());
+        assert!(
+            matches!(ended, Ended::Trapped(Fault::Unanswered, _)),
+            "{says:?}: {ended:?}"
+        );
+    }
+    let one = Limits {
+        questions: 1,
+        ..Limits::STANDARD
+    };
+    let (ended, _) = held_asking(Some("a"), 0, &one, all());
+    assert_eq!(ended, Ended::StoppedBy(Limit::Questions));
+    let short = Limits {
+        question_bytes: 5,
+        ..Limits::STANDARD
+    };
+    assert!(died(&held_asking(Some("a"), 0, &short, all()).0));
+}
+
+#[test]
+fn what_the_model_takes_is_not_the_calls_time() {
+    let limits = Limits {
+        wall: Duration::from_millis(300),
+        ..Limits::STANDARD
+    };
+    let told = || vec![asks(&["a", "b"]), done(Value::Bool(true), 0)];
+    let (ended, _) = held_asking(Some("a"), 400, &limits, told());
+    assert_eq!(ended, Ended::Returned(Some(Value::Bool(true))));
+    // The twin: what comes after the answer is.
+    let late = |stream: UnixStream| {
+        saying(vec![asks(&["a", "b"])])(stream.try_clone().unwrap());
+        silent(stream);
+    };
+    let mut parrot = Parrot {
+        says: Some("a"),
+        takes: Duration::from_millis(400),
+    };
+    let (ended, ..) = held_beside(&mut parrot, &|| false, &limits, late);
+    assert_eq!(ended, Ended::StoppedBy(Limit::Wall));
+}
+
+#[test]
+fn a_question_that_is_called_off_ends_the_call_as_called_off() {
+    /// Revoked while it thinks.
+    struct Revoked<'a>(&'a Cell<bool>);
+    impl Mind for Revoked<'_> {
+        fn answer(&mut self, _: &Question) -> Result<Option<String>, Unanswered> {
+            self.0.set(true);
+            Err(Unanswered)
+        }
+    }
+    let revoked = Cell::new(false);
+    let stop = || revoked.get();
+    let told = vec![asks(&["a", "b"])];
+    let (ended, ..) = held_beside(
+        &mut Revoked(&revoked),
+        &stop,
+        &Limits::STANDARD,
+        saying(told),
+    );
+    assert_eq!(ended, Ended::CalledOff);
+}
+
 #[test]
 fn silence_and_bytes_that_come_drop_by_drop_end_at_the_wall() {
     let limits = Limits {
@@ -165,7 +285,7 @@ fn whatever_it_does_a_call_that_is_called_off_ends() {
     };
     let cages: [fn(UnixStream); 3] = [silent, dripping, chatting];
     for cage in cages {
-        let asked = std::cell::Cell::new(0);
+        let asked = Cell::new(0);
         let third = || {
             asked.set(asked.get() + 1);
             asked.get() == 3

@@ -6,6 +6,7 @@ use wasmtime::component::{Component, Linker, Val};
 use wasmtime::{Engine, Store, Trap};
 
 use super::convert::{Room, to_val};
+use super::line::Line;
 use crate::limits::{Limit, Limits};
 use crate::link;
 use crate::outcome::{Ended, Fault, Run, Used};
@@ -24,7 +25,10 @@ pub(crate) struct Loaded {
 pub(crate) fn run(loaded: &Loaded, order: Order) -> Run {
     let started = Instant::now();
     let limits = order.limits.clone();
-    let mut store = Store::new(&loaded.engine, State::new(&limits, order.moment));
+    let mut store = Store::new(
+        &loaded.engine,
+        State::new(&limits, order.moment, Box::new(Line)),
+    );
     let ended = bound(&mut store, &limits)
         .map_err(|_| Ended::NotStarted("the limits cannot be set".into()))
         .and_then(|()| find(loaded, &order))

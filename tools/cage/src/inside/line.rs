@@ -1,9 +1,10 @@
-//! What the cage says on its line. Inputs and outputs are asked for and brought over it.
+//! What the cage says on its line. Inputs and outputs are asked for and brought over it, and the model is asked.
 
 use std::io::{self, ErrorKind, Read as _};
 
 use cloister_process::seal;
 
+use crate::question::{Mind, Question, Unanswered};
 use crate::value::{Sink, Source};
 use crate::wire::{Answer, Order, PIECE_BYTES, Remote, Told, receive, send};
 
@@ -31,8 +32,21 @@ impl Line {
         match Answer::decode(&receive(&mut seal::Line)?) {
             Ok(Answer::Bytes(bytes)) => Ok(bytes),
             Ok(Answer::TooLarge) => Err(ErrorKind::FileTooLarge.into()),
-            Ok(Answer::Fault) | Err(_) => Err(ErrorKind::Other.into()),
+            Ok(Answer::Fault | Answer::Said(_)) | Err(_) => Err(ErrorKind::Other.into()),
         }
+    }
+}
+
+/// The model is with the agent.
+impl Mind for Line {
+    fn answer(&mut self, question: &Question) -> Result<Option<String>, Unanswered> {
+        self.say(&Told::Ask(question.clone()))
+            .and_then(|()| receive(&mut seal::Line))
+            .map_err(|_| Unanswered)
+            .and_then(|payload| match Answer::decode(&payload) {
+                Ok(Answer::Said(said)) => Ok(said),
+                _ => Err(Unanswered),
+            })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Budget, Decoder, Encoder, Malformed, value};
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Ended, Fault, Move, Run, Used};
+use crate::question::Question;
 use cloister_process::Layers;
 
 /// What the cage's process says.
@@ -28,6 +29,8 @@ pub enum Told {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// It asks the model.
+    Ask(Question),
     /// The call is over. Said last.
     Done(Run),
 }
@@ -41,6 +44,8 @@ pub enum Answer {
     Fault,
     /// The inputs are larger together than may be read.
     TooLarge,
+    /// What the model answered, if the text gives an answer.
+    Said(Option<String>),
 }
 
 impl Answer {
@@ -54,6 +59,11 @@ impl Answer {
             }
             Answer::Fault => to.u8(1),
             Answer::TooLarge => to.u8(2),
+            Answer::Said(said) => {
+                to.u8(3);
+                to.u8(said.is_some().into());
+                to.text(said.as_deref().unwrap_or_default());
+            }
         }
         to.into_bytes()
     }
@@ -68,6 +78,10 @@ impl Answer {
             0 => Answer::Bytes(from.raw()?.to_vec()),
             1 => Answer::Fault,
             2 => Answer::TooLarge,
+            3 => {
+                let (there, said) = (from.bool()?, from.text()?);
+                Answer::Said(there.then_some(said))
+            }
             _ => return Err(Malformed),
         };
         from.end().map(|()| answer)
@@ -102,6 +116,10 @@ impl Told {
                 to.u8(3);
                 put_run(&mut to, run);
             }
+            Told::Ask(question) => {
+                to.u8(4);
+                to.raw(&question.encode());
+            }
         }
         to.into_bytes()
     }
@@ -124,6 +142,7 @@ impl Told {
                 bytes: from.raw()?.to_vec(),
             },
             3 => Told::Done(take_run(&mut from, limits)?),
+            4 => Told::Ask(Question::decode(from.raw()?, limits.question_bytes)?),
             _ => return Err(Malformed),
         };
         from.end().map(|()| told)
@@ -162,7 +181,8 @@ fn put_run(to: &mut Encoder, run: &Run) {
         memory_bytes,
         read_bytes,
         written_bytes,
-        process_bytes: _, // not for the process to say
+        questions: _, // neither this nor that is for the process to say
+        process_bytes: _,
     } = run.used;
     to.u64(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX));
     for number in [fuel, memory_bytes, read_bytes, written_bytes] {
@@ -184,6 +204,7 @@ fn take_run(from: &mut Decoder<'_>, limits: &Limits) -> Result<Run, Malformed> {
         memory_bytes: from.u64()?,
         read_bytes: from.u64()?,
         written_bytes: from.u64()?,
+        questions: 0,
         process_bytes: None,
     };
     let diagnostics = from.raw()?;

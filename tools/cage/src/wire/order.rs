@@ -194,6 +194,8 @@ fn put_limits(to: &mut Encoder, limits: &Limits) {
         diagnostics_bytes,
         nesting,
         result_bytes,
+        questions,
+        question_bytes,
     } = limits;
     for size in [
         component_bytes,
@@ -209,6 +211,8 @@ fn put_limits(to: &mut Encoder, limits: &Limits) {
         diagnostics_bytes,
         nesting,
         result_bytes,
+        questions,
+        question_bytes,
     ] {
         to.u64(*size as u64);
     }
@@ -235,6 +239,8 @@ fn take_limits(from: &mut Decoder<'_>) -> Result<Limits, Malformed> {
         diagnostics_bytes: from.size()?,
         nesting: from.size()?,
         result_bytes: from.size()?,
+        questions: from.size()?,
+        question_bytes: from.size()?,
         fuel: from.u64()?,
         read_bytes: from.u64()?,
         write_bytes: from.u64()?,

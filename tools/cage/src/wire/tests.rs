@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use super::*;
 use crate::limits::{Limit, Limits};
 use crate::outcome::{Ended, Fault, Moment, Move, Run, Used};
+use crate::question::{Question, Task};
 use crate::value::{Arg, Input, Output, Place, Sink, Source, Value};
 use cloister_process::{Layer, Layers};
 
@@ -88,7 +89,18 @@ fn what_crosses_comes_out_as_it_went_in() {
         Told::decode(&Told::Sealed(layers).encode(), &Limits::STANDARD),
         Ok(Told::Sealed(found)) if found == layers
     ));
-    for answer in [Answer::Bytes(vec![1]), Answer::Fault, Answer::TooLarge] {
+    let question = Question::new("ä".into(), Task::Condense, 2).unwrap();
+    assert!(matches!(
+        Told::decode(&Told::Ask(question.clone()).encode(), &Limits::STANDARD),
+        Ok(Told::Ask(found)) if found == question
+    ));
+    for answer in [
+        Answer::Bytes(vec![1]),
+        Answer::Fault,
+        Answer::TooLarge,
+        Answer::Said(Some("ä".into())),
+        Answer::Said(None),
+    ] {
         assert_eq!(Answer::decode(&answer.encode()), Ok(answer));
     }
 }

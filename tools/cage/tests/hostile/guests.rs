@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use cloister_cage::{
-    Arg, Component, Input, Limits, Moment, Output, Program, Run, Sink, Source, Terms,
+    Arg, Component, Input, Limits, Moment, Nobody, Output, Program, Run, Sink, Source, Terms,
 };
 
 pub(crate) const INTERFACE: &str = "test:hostile/hostile@0.1.0";
@@ -29,6 +29,7 @@ pub(crate) fn run(
         limits,
         moment,
         stop: &|| false,
+        mind: &mut Nobody,
     };
     run_under(terms, component, interface, function, args)
 }

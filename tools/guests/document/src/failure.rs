@@ -1,36 +1,17 @@
 //! The failures of this tool: what is wrong with which file, as a sentence.
 
 use crate::bindings::exports::cloister::document::document::{Failure, Fault};
+use reading::Unreadable;
 
-/// Why a document was not read; each text goes on after the file's name.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
-    NotADocument(String),
-    Encrypted,
-    NoText,
-    TooLarge(String),
-}
-
-impl Unreadable {
-    pub(crate) fn broken(why: impl std::fmt::Display) -> Self {
-        Self::NotADocument(format!("cannot be read: {why}"))
-    }
-
-    pub(crate) fn of(self, file: &str) -> Failure {
-        let (fault, what) = match self {
-            Self::NotADocument(what) => (Fault::NotADocument, what),
-            Self::Encrypted => (
-                Fault::Encrypted,
-                "is encrypted: save it without a password".to_owned(),
-            ),
-            Self::NoText => (
-                Fault::NoText,
-                "holds no text: it may be a scan, and pictures are not read".to_owned(),
-            ),
-            Self::TooLarge(what) => (Fault::TooLarge, what),
-        };
-        failure(fault, file, &what)
-    }
+/// A file that was not read.
+pub(crate) fn unread(file: &str, why: &Unreadable) -> Failure {
+    let fault = match why {
+        Unreadable::NotADocument(_) => Fault::NotADocument,
+        Unreadable::Encrypted => Fault::Encrypted,
+        Unreadable::NoText => Fault::NoText,
+        Unreadable::TooLarge(_) => Fault::TooLarge,
+    };
+    failure(fault, file, &why.to_string())
 }
 
 /// `what` goes on after the file's name: "`a.pdf` is encrypted".

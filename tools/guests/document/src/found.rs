@@ -5,8 +5,7 @@ use crate::bindings::exports::cloister::document::document::{
 };
 use crate::failure::failure;
 use crate::limits::LIMITS;
-use crate::pages::Page;
-use crate::read::Document;
+use reading::{Document, Page};
 use values::extract;
 use values::sought::Sought;
 use values::text::first_bytes;

@@ -3,8 +3,6 @@
 mod failure;
 mod found;
 mod limits;
-mod pages;
-mod read;
 
 mod bindings {
     #![allow(
@@ -31,10 +29,8 @@ use bindings::cloister::tool::handles::Input;
 use bindings::exports::cloister::document::document::{
     Failure, Finding, Grid, Guest, Hit, Passage, What, Words,
 };
-use failure::Unreadable;
-use limits::LIMITS;
-use read::Document;
-use values::source::{Source, Unread, read_all};
+use failure::unread;
+use reading::{Document, LIMITS};
 
 values::source!(Input);
 
@@ -65,17 +61,9 @@ fn all(files: Vec<Input>) -> Result<Vec<Document>, Failure> {
     let mut left = LIMITS.call_bytes;
     let mut documents = Vec::new();
     for file in files {
-        let limit = LIMITS.file_bytes.min(left);
-        documents.push(open(&file.name(), &file, limit).map_err(|e| e.of(&file.name()))?);
+        let (name, limit) = (file.name(), LIMITS.file_bytes.min(left));
+        documents.push(reading::open(&name, &file, limit).map_err(|why| unread(&name, &why))?);
         left = left.saturating_sub(file.size());
     }
     Ok(documents)
-}
-
-fn open(name: &str, source: &impl Source, limit: u64) -> Result<Document, Unreadable> {
-    let bytes = read_all(source, limit).map_err(|unread| match unread {
-        Unread::TooLarge => Unreadable::TooLarge(format!("holds more than {limit} bytes")),
-        Unread::Failed => Unreadable::NotADocument("could not be read".to_owned()),
-    })?;
-    read::read(name, &bytes)
 }

@@ -2,6 +2,7 @@
 
 pub mod date;
 pub mod extract;
+pub mod markdown;
 pub mod number;
 pub mod sought;
 pub mod source;

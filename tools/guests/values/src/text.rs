@@ -67,6 +67,11 @@ fn folding(text: &str) -> impl Iterator<Item = char> {
         .flat_map(|word| once(' ').chain(word.chars().flat_map(char::to_lowercase)))
 }
 
+/// Whether a spreadsheet that opens a text file would compute this field.
+pub fn begins_a_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
 /// A text without the characters that XML cannot hold.
 pub fn legal_in_xml(text: &str) -> String {
     let held = |c: char| match c {

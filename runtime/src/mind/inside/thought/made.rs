@@ -1,4 +1,4 @@
-//! Models made for the tests of the planner: one layer of zeros, so that what comes next depends on the output head alone, and the head
+//! Models made for the tests of what the mind says: one layer of zeros, so that what comes next depends on the output head alone, and the head
 //! pushes for one token whatever was read.
 
 use cloister_models::{DeviceChoice, Engine, ModelDigest, ModelName, Pin, Unwatched};
@@ -12,17 +12,17 @@ const F32: u32 = 6;
 const TEXT: u32 = 8;
 const LIST: u32 = 9;
 /// The two last tokens of [`tokens`]: what ends a turn and what begins one.
-pub(super) const CONTROL: usize = 2;
+pub(in crate::mind::inside) const CONTROL: usize = 2;
 
 /// Printable ASCII, the space and the line feed as GPT-2 spells them, one pair, and the markers of ChatML.
-pub(super) fn tokens() -> Vec<String> {
+pub(in crate::mind::inside) fn tokens() -> Vec<String> {
     let letters = ('!'..='~').map(String::from);
     let others = ["Ġ", "Ċ", "ab", "<|im_end|>", "<|im_start|>"];
     letters.chain(others.map(str::to_owned)).collect()
 }
 
 /// A model that wants to say the token `wanted` at every step.
-pub(super) fn pushing_for(wanted: usize) -> Engine {
+pub(in crate::mind::inside) fn pushing_for(wanted: usize) -> Engine {
     let bytes = file(wanted);
     let name = ModelName::parse("made").unwrap();
     let pin = Pin::new(name, ModelDigest::of(&bytes), bytes.len() as u64, None).unwrap();

@@ -1,11 +1,7 @@
 //! Markdown (CommonMark with tables) in which every text is only text.
 
 use crate::outline::{Block, Grid, Look, Report, Run, Side};
-
-/// What begins markup anywhere in a line, in CommonMark or one of its common extensions.
-const ANYWHERE: &str = "\\`*_[]{}<>|~&$^#";
-/// What begins a list, a quotation, a heading, a line or a definition where a line begins with it.
-const AT_THE_START: &str = "+-=:.";
+use values::markdown::{at_the_start, inline, line};
 
 pub(super) fn text(report: &Report) -> String {
     let mut lines = format!("# {}\n", line(&report.title));
@@ -44,50 +40,6 @@ fn block(block: &Block) -> String {
         Block::Chart(_) => String::new(),
         Block::Note(text) => line(text),
     }
-}
-
-/// One line that begins nothing and holds no markup.
-fn line(text: &str) -> String {
-    at_the_start(inline(text))
-}
-
-/// Text within a line. A line's end would begin another one, so blanks of any kind are one.
-fn inline(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut safe = String::new();
-    for character in values::text::legal_in_xml(&text).chars() {
-        if ANYWHERE.contains(character) {
-            safe.push('\\');
-        }
-        safe.push(character);
-    }
-    unlinked(&safe)
-}
-
-/// Some programs make links of bare addresses: a mark within them stops that, and is not shown.
-fn unlinked(text: &str) -> String {
-    let mut safe = text.replace("://", "\\://");
-    for (begins, with) in [("www.", "www\\."), ("WWW.", "WWW\\.")] {
-        safe = safe.replace(begins, with);
-    }
-    safe
-}
-
-fn at_the_start(text: String) -> String {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let at = if digits > 0
-        && text
-            .get(digits..)
-            .is_some_and(|rest| rest.starts_with(['.', ')']))
-    {
-        digits
-    } else if text.starts_with(|first| AT_THE_START.contains(first)) {
-        0
-    } else {
-        return text;
-    };
-    let (before, behind) = text.split_at_checked(at).unwrap_or(("", &text));
-    format!("{before}\\{behind}")
 }
 
 fn runs(runs: &[Run]) -> String {

@@ -5,6 +5,7 @@ use crate::write::Leaf;
 use csv::Writer;
 use tables::cell::Cell;
 use tables::found::Found;
+use values::text::begins_a_formula;
 
 /// One heading line, then the rows.
 pub(super) fn bytes(found: &mut Found) -> Option<Vec<u8>> {
@@ -63,7 +64,7 @@ impl Guard {
     }
 
     fn text(&mut self, text: &str) -> String {
-        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        if begins_a_formula(text) {
             self.guarded = self.guarded.saturating_add(1);
             return format!("'{text}");
         }

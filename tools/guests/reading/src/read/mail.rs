@@ -1,8 +1,8 @@
 //! A mail: who, to whom, when and about what, its text, and the names of what is attached, which is not opened.
 
 use super::html;
-use crate::failure::Unreadable;
 use crate::pages::{Page, Pages};
+use crate::unreadable::Unreadable;
 use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Page>, Unreadable> {

@@ -1,7 +1,7 @@
 //! HTML as its words stand, without scripts, styles and what is loaded from elsewhere.
 
-use crate::failure::Unreadable;
 use crate::pages::{Page, Pages};
+use crate::unreadable::Unreadable;
 use ego_tree::iter::Edge;
 use scraper::Html;
 use scraper::node::Node;

@@ -1,8 +1,8 @@
 //! Rich text: control words and groups, read without recursion. Pictures, objects and tables of fonts are skipped.
 
-use crate::failure::Unreadable;
 use crate::limits::LIMITS;
 use crate::pages::{Page, Pages};
+use crate::unreadable::Unreadable;
 use values::text::decode;
 
 /// Groups that hold no text of the document.

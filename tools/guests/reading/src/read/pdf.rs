@@ -1,8 +1,8 @@
 //! The text of a pdf, page by page, as its fonts say what their glyphs mean.
 
-use crate::failure::Unreadable;
 use crate::limits::LIMITS;
 use crate::pages::{Page, Pages};
+use crate::unreadable::Unreadable;
 use lopdf::{DecompressError, Document, Error, LoadOptions};
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Page>, Unreadable> {

@@ -1,8 +1,8 @@
 //! The body of a docx. Deleted text, field codes, comments and macros stand elsewhere and are not read.
 
 use super::xml::{Node, attribute, walk};
-use crate::failure::Unreadable;
 use crate::pages::{Page, Pages};
+use crate::unreadable::Unreadable;
 
 pub(super) fn read(body: &[u8]) -> Result<Vec<Page>, Unreadable> {
     let mut pages = Pages::new();

@@ -9,24 +9,43 @@ mod rtf;
 mod word;
 mod xml;
 
-use crate::failure::Unreadable;
 use crate::pages::Page;
+use crate::unreadable::Unreadable;
 use archive::Archive;
+use values::source::{Source, Unread, read_all};
 use values::text::decode;
 
 /// A document's pages, and whether its format can hold tables.
 #[derive(Debug)]
-pub(crate) struct Document {
-    pub(crate) file: String,
-    pub(crate) pages: Vec<Page>,
-    pub(crate) can_hold_tables: bool,
+pub struct Document {
+    /// Its name, as the person knows it.
+    pub file: String,
+    /// Its pages; one where its format has none.
+    pub pages: Vec<Page>,
+    /// Whether its format can hold tables.
+    pub can_hold_tables: bool,
 }
 
 /// What an old Word file or an encrypted new one begins with.
 const COMPOUND: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
+/// Read what a handle of this name holds, at most `limit` bytes.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn open(name: &str, source: &impl Source, limit: u64) -> Result<Document, Unreadable> {
+    let bytes = read_all(source, limit).map_err(|unread| match unread {
+        Unread::TooLarge => Unreadable::TooLarge(format!("holds more than {limit} bytes")),
+        Unread::Failed => Unreadable::NotADocument("could not be read".to_owned()),
+    })?;
+    read(name, &bytes)
+}
+
 /// Read `bytes`, which a file of this name holds.
-pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Document, Unreadable> {
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn read(file: &str, bytes: &[u8]) -> Result<Document, Unreadable> {
     let is_pdf = is_pdf(file, bytes);
     let pages = if is_pdf {
         pdf::read(bytes)?

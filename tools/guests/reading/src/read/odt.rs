@@ -1,8 +1,8 @@
 //! The body of an odt. Deleted text of tracked changes is not read.
 
 use super::xml::{Node, attribute, walk};
-use crate::failure::Unreadable;
 use crate::pages::{Page, Pages};
+use crate::unreadable::Unreadable;
 
 /// Blanks that one element may stand for; word processors write a handful.
 const BLANKS: usize = 100;

@@ -1,17 +1,18 @@
 //! What a document comes to, whatever its format: pages of lines, and the tables among them.
 
-use crate::failure::Unreadable;
 use crate::limits::LIMITS;
+use crate::unreadable::Unreadable;
 
 /// The rows of one table.
-pub(crate) type Grid = Vec<Vec<String>>;
+pub type Grid = Vec<Vec<String>>;
 
 /// One page.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Page {
+pub struct Page {
     /// Its paragraphs, one a line; a table's row is a line too, its cells apart by tabs.
-    pub(crate) text: String,
-    pub(crate) tables: Vec<Grid>,
+    pub text: String,
+    /// Its tables, by their rows.
+    pub tables: Vec<Grid>,
 }
 
 /// Takes text as a reader meets it. The text of a table within a table belongs to the outer table's cell.

@@ -1,6 +1,6 @@
 //! XML as a reader of office documents wants it: names without prefixes, entities resolved, nothing expanded or fetched.
 
-use crate::failure::Unreadable;
+use crate::unreadable::Unreadable;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, escape};
 use values::text::decode;

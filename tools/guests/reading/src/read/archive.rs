@@ -2,8 +2,8 @@
 
 use std::io::{Cursor, Read};
 
-use crate::failure::Unreadable;
 use crate::limits::LIMITS;
+use crate::unreadable::Unreadable;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
