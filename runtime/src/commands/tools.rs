@@ -44,8 +44,12 @@ fn described(package: &Package) -> String {
         .iter()
         .map(|s| format!("  {:<18} {}", s.name(), escape(s.doc(), Lines::Escape)))
         .collect();
+    let asks = match package.signatures().iter().any(Signature::asks_model) {
+        true => ", and asks the model about it",
+        false => "",
+    };
     format!(
-        "{} {}  reads {}\n  {}\n{}",
+        "{} {}  reads {}{asks}\n  {}\n{}",
         package.name(),
         escape(&package.pin().version, Lines::Escape),
         escape(&package.accepts().join(", "), Lines::Escape),
