@@ -208,7 +208,7 @@ fn a_wit_outside_what_tools_may_use_is_refused() {
         tool package `y` is not sound: type `U8` is not among those that tools may use
         tool package `y` is not sound: parameter `a` of `f` is a result
         tool package `y` is not sound: its world must export exactly one named interface
-        tool package `y` is not sound: its world imports `run`; only `cloister:tool/handles@0.1.0` may be imported
+        tool package `y` is not sound: its world imports `run`; only `cloister:tool/handles@0.1.0` and `cloister:mind/tasks@0.1.0` may be imported
         tool package `y` is not sound: its WIT does not parse: expected an identifier or string, found '}'"#]].assert_eq(&said.join("\n"));
 }
 
