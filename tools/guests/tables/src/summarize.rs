@@ -3,7 +3,7 @@
 mod group;
 mod measure;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::asked::{Direction, Grain, Key, Measure, Operation, TotalsRow};
 use crate::cell::Cell;
@@ -61,7 +61,7 @@ pub fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, Failure
         notes.extend(table.notes.iter().cloned());
         notes.extend(gather(table, request, &mut groups)?);
     }
-    let Groups { each, all } = groups;
+    let (each, all) = groups.in_order();
     let wholes: Vec<Whole> = all.iter().map(Tally::whole).collect();
     let measured = |tallies: Vec<Tally>| {
         let each = tallies.into_iter().zip(&wholes);
@@ -88,22 +88,32 @@ pub fn summarize(tables: Vec<Table>, request: &Request) -> Result<Found, Failure
     Ok(found)
 }
 
-/// The groups as they grow, and all rows together.
+/// The groups as they grow, by what [`group::write`] says of their rows, and all rows together.
 struct Groups {
-    each: BTreeMap<Parts, Vec<Tally>>,
+    each: HashMap<Vec<u8>, Group>,
     all: Vec<Tally>,
 }
 
+/// A group's keys as its first row has them, and its measures.
+type Group = (Parts, Vec<Tally>);
+
 impl Groups {
     fn new(request: &Request) -> Self {
-        let mut each = BTreeMap::new();
+        let mut each = HashMap::new();
         if request.group_by.is_empty() {
-            each.insert(Parts::default(), tallies(request));
+            each.insert(Vec::new(), (Parts::default(), tallies(request)));
         }
         Self {
             each,
             all: tallies(request),
         }
+    }
+
+    /// The groups in the order of their keys, and all rows together.
+    fn in_order(self) -> (Vec<Group>, Vec<Tally>) {
+        let mut each: Vec<_> = self.each.into_values().collect();
+        each.sort_by(|(left, _), (right, _)| left.cmp(right));
+        (each, self.all)
     }
 }
 
@@ -133,11 +143,16 @@ fn gather(table: &Table, request: &Request, groups: &mut Groups) -> Result<Vec<S
         .map(|measure| measure::place(table, measure))
         .collect::<Result<Vec<_>, _>>()?;
     let mut skipped = vec![0usize; places.len()];
+    let mut key = Vec::new();
     for row in &table.rows {
-        let group = groups
-            .each
-            .entry(Parts::of(row, &keys))
-            .or_insert_with(|| tallies(request));
+        group::write(row, &keys, &mut key);
+        let (_, group) = match groups.each.get_mut(&key) {
+            Some(group) => group,
+            None => groups
+                .each
+                .entry(key.clone())
+                .or_insert_with(|| (Parts::of(row, &keys), tallies(request))),
+        };
         let both = group.iter_mut().zip(&mut groups.all);
         for (((tally, whole), place), skipped) in both.zip(&places).zip(&mut skipped) {
             let cell = place.map(|at| row.get(at).unwrap_or(&Cell::Empty));

@@ -37,6 +37,26 @@ pub fn folded(text: &str) -> String {
     folded
 }
 
+/// Append the bytes of [`folded`].
+pub fn fold_into(text: &str, into: &mut Vec<u8>) {
+    if !text.is_ascii() {
+        return into.extend(folded(text).into_bytes());
+    }
+    let begun = into.len();
+    let mut apart = false;
+    for byte in text.bytes() {
+        if matches!(byte, b' ' | b'\t'..=b'\r') {
+            apart = into.len() > begun;
+            continue;
+        }
+        if apart {
+            into.push(b' ');
+            apart = false;
+        }
+        into.push(byte.to_ascii_lowercase());
+    }
+}
+
 /// The order of two texts as [`folded`] would have it.
 pub fn order_folded(left: &str, right: &str) -> Ordering {
     if left == right {
@@ -122,6 +142,13 @@ mod tests {
         #[test]
         fn equal_in_order_is_equal_when_folded(left in "[aAbB ßẞ]{0,4}", right in "[aAbB ßẞ]{0,4}") {
             prop_assert_eq!(order_folded(&left, &right) == Ordering::Equal, folded(&left) == folded(&right));
+        }
+
+        #[test]
+        fn to_fold_into_bytes_is_to_fold(text in "[aAbB ßẞ\t\u{b}\u{a0}]{0,8}") {
+            let mut bytes = b"x".to_vec();
+            fold_into(&text, &mut bytes);
+            prop_assert_eq!(bytes, format!("x{}", folded(&text)).into_bytes());
         }
 
         #[test]
