@@ -295,7 +295,7 @@ fn unsafe_code_stands_where_it_may() -> io::Result<()> {
     let loading = |s: &&Source| s.path == UNSAFE[1];
     assert_eq!(
         checkout()?.iter().find(loading).map(uses_of_unsafe),
-        Some(1)
+        Some(3)
     );
     holds(
         unsafe_code,

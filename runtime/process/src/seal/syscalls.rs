@@ -26,9 +26,9 @@ pub enum Arguments {
 
 use Arguments::{Any, Counted, First};
 
-/// What a call does: speak on descriptor 0, read the component from 1, hold memory, catch the faults of a guest, end.
+/// What a call does: speak on descriptor 0, hold memory (that of the component, which it was handed as 1, too), catch the faults of a guest, end.
 pub const CAGE: &[Allowed] = &[
-    (libc::SYS_read, First(&[0, 1])),
+    (libc::SYS_read, First(&[0])),
     (libc::SYS_write, First(&[0])),
     (libc::SYS_brk, Any),
     (libc::SYS_madvise, Any),
