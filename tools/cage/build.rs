@@ -57,13 +57,12 @@ fn program(target: &Path) -> io::Result<PathBuf> {
     }
     // What `cargo clippy` puts in the compiler's place.
     cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
-    let mut folder = target.to_path_buf();
-    if of("TARGET")? != of("HOST")? {
-        cargo.args(["--target", &of("TARGET")?]);
-        folder.push(of("TARGET")?);
-    }
+    // Without libraries: to find and bind them takes longer than all else of a start, of which a call has two, and none can be swapped.
+    let triple = of("TARGET")?;
+    let whole = format!("target.{triple}.rustflags=['-Ctarget-feature=+crt-static']");
+    cargo.args(["--target", &triple, "--config", &whole]);
     match cargo.status()?.success() {
-        true => Ok(folder.join("cage").join("cloister-cage")),
+        true => Ok(target.join(triple).join("cage").join("cloister-cage")),
         false => Err(io::Error::other("the cage's own program was not built")),
     }
 }
