@@ -72,8 +72,8 @@ class Revoked(Case):
         self.assertEqual(bodies(self.home, "consent"), [])
         self.assert_revoked("consent")
 
-    def test_while_a_tool_runs(self):
-        """A table that takes some ten seconds to look at; it is over long before that."""
+    def looking(self, *revoke):
+        """A table that takes some seconds to look at, what is taken back meanwhile, and how the look ended."""
         work = granted(self.folder / "work", paths=["*.csv"])
         rows = (f"2025-{n % 12 + 1:02}-01,{n % 97}.50,shop {n % 7}\n" for n in range(250_000))
         (work / "big.csv").write_text("date,amount,shop\n" + "".join(rows), encoding="utf-8")
@@ -83,12 +83,79 @@ class Revoked(Case):
             end = time.monotonic() + 120
             while not bodies(self.home, "call-intent") and time.monotonic() < end:
                 time.sleep(0.05)
-            self.assertEqual(bodies(self.home, "call-outcome"), [], "it was over before it could be revoked")
-            self.assert_code(self.home.call("consent", "revoke", self.session()), DONE)
+            for capability in revoke:
+                self.assertEqual(bodies(self.home, "call-outcome"), [], "it was over before it could be revoked")
+                self.assert_code(self.home.call("consent", "revoke", self.session(), *capability), DONE)
             self.assertEqual(terminal.wait(), REFUSED, terminal.seen)
         (outcome,) = bodies(self.home, "call-outcome")
+        return outcome
+
+    def test_while_a_tool_runs(self):
+        outcome = self.looking([])
         self.assertEqual(outcome["outcome"], "revoked")
         self.assertEqual(bodies(self.home, "effects"), [])
+        self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
+        self.assert_revoked("tool")
+
+
+    def granted(self):
+        return self.home.call("--json", "consent", "list").doc["granted"]
+
+    def taken_back(self):
+        return [said["what"] for said in bodies(self.home, "refusal") if said["rule"] == "builtin.revoked"]
+
+    def test_one_capability_that_the_release_does_not_need(self):
+        work = letters(self.folder / "letters")
+        with self.home.at_terminal(work, "run", "--manifest", "manifest.json", RENAME) as terminal:
+            terminal.expect(QUESTION)
+            running = self.session()
+            letter = str(work.resolve() / "*.txt")
+            everything = {"file:read": [letter], "file:move": [letter], "tool:use": ["*"], "model:use": ["*"]}
+            self.assertEqual(self.granted(), everything)
+            for named in (("0123456789abcdef", "file:read"), (running, "file:delete"), (running, "../file:read")):
+                wrong = self.home.call("consent", "revoke", *named)
+                self.assert_code(wrong, FAILED)
+                self.assert_clear(wrong, named[0] if named[0] != running else named[1])
+            self.assert_code(self.home.call("consent", "revoke", running, "file:read"), DONE)
+            self.assertEqual(self.granted().keys(), everything.keys() - {"file:read"})
+            self.assert_code(self.home.call("consent", "revoke", running, "file:read"), FAILED)
+            terminal.press("y\r")
+            self.assertEqual(terminal.wait(), DONE, terminal.seen)
+        self.assertTrue((work / "b.txt").is_file())
+        self.assertEqual(self.taken_back(), ["file:read"])
+        self.assertEqual(bodies(self.home, "session-end")[-1]["outcome"], "done")
+        self.assert_sound(self.home)
+        # The next session has what the manifest asks for, and nothing is said of one that has ended.
+        self.assert_code(self.home.call("consent", "revoke", running, "file:move"), FAILED)
+        self.assertIsNone(self.granted())
+
+    def test_one_capability_that_the_release_needs(self):
+        work = letters(self.folder / "letters")
+        before = snapshot(work)
+        with self.home.at_terminal(work, "run", "--manifest", "manifest.json", RENAME) as terminal:
+            terminal.expect(QUESTION)
+            self.assert_code(self.home.call("consent", "revoke", self.session(), "file:move"), DONE)
+            self.assertEqual(terminal.wait(), REFUSED, terminal.seen)
+        self.assertIn("file:move was granted to this session and was revoked", terminal.seen)
+        self.assert_untouched(work, before)
+        self.assertEqual(bodies(self.home, "consent"), [])
+        self.assertEqual(self.taken_back(), ["file:move"])
+        self.assertEqual(len(list((self.home.path / "quarantine").iterdir())), 1)
+        self.assert_revoked("consent")
+
+    def test_one_capability_that_a_running_call_needs(self):
+        outcome = self.looking(["file:write"], ["file:read"])
+        self.assertEqual(outcome["outcome"], "revoked")
+        self.assertEqual(self.taken_back(), ["file:read", "file:write"])
+        self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
+        self.assert_revoked("tool")
+
+    def test_one_capability_that_the_next_call_needs(self):
+        """The look at the table goes on to its end; what would write the summary does not begin."""
+        outcome = self.looking(["file:write"])
+        self.assertEqual(outcome["outcome"], "returned")
+        self.assertEqual(len(bodies(self.home, "call-intent")), 1)
+        self.assertEqual(self.taken_back(), ["file:write"])
         self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
         self.assert_revoked("tool")
 

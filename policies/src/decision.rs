@@ -198,6 +198,11 @@ impl Permit {
         self.drawn.until
     }
 
+    /// The capabilities that it draws on, by name.
+    pub fn capabilities(&self) -> impl Iterator<Item = &'static str> {
+        self.drawn.names.iter().copied()
+    }
+
     /// What it draws on.
     pub(crate) const fn drawn(&self) -> &Drawn {
         &self.drawn

@@ -16,6 +16,10 @@ use crate::session::UnixMillis;
 
 /// The capability that grants tools.
 pub(crate) const TOOL: &str = "tool:use";
+/// The capability that grants models.
+pub const MODEL: &str = "model:use";
+/// What is granted where the manifest names no tools, or no models, and so asks for all.
+const ALL: &str = "*";
 
 /// What a call does to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +60,12 @@ impl Op {
             Self::Delete => "delete",
         }
     }
+}
+
+/// Every capability that can be granted, by name.
+pub fn grantable() -> impl Iterator<Item = &'static str> {
+    let files = Op::ALL.into_iter().map(Op::capability);
+    files.chain([TOOL, MODEL])
 }
 
 /// A name in `tools` or `models`: exact, or with `*`. For a tool, the package's name alone means all its functions.
@@ -277,6 +287,21 @@ impl Grants {
         self.models
             .as_ref()
             .map(|names| names.iter().map(|name| name.text.as_str()).collect())
+    }
+
+    /// The capabilities of which something is granted, each with the paths or names that are.
+    #[must_use]
+    pub fn capabilities(&self) -> BTreeMap<&'static str, Vec<&str>> {
+        let files = Op::ALL.into_iter().map(|op| {
+            let paths = self.patterns(op).map(Pattern::text).collect();
+            (op.capability(), paths)
+        });
+        let named = [(TOOL, self.tools()), (MODEL, self.models())];
+        let named = named.map(|(name, which)| (name, which.unwrap_or_else(|| vec![ALL])));
+        files
+            .chain(named)
+            .filter(|(_, which)| !which.is_empty())
+            .collect()
     }
 
     /// The file capabilities of which nothing is granted: `file:delete` and so on.

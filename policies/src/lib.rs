@@ -36,7 +36,7 @@ pub use compare::{Flip, PastCall, Ruling};
 pub use decision::{Answer, Decision, Permit, Question, Refusal, ReleaseTerms, Rule};
 pub use error::PolicyError;
 pub use explain::{Explanation, Finding};
-pub use grants::{Grants, Negotiated, Op};
+pub use grants::{Grants, MODEL, Negotiated, Op, grantable};
 pub use label::{Integrity, Label};
 pub use limits::{LIMITS, Limits};
 pub use manifest::{Capability, MANIFEST_SCHEMA, Manifest, Scope};

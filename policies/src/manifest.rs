@@ -6,7 +6,7 @@ use globset::GlobBuilder;
 use serde_json::{Map, Value, json};
 
 use crate::error::{PolicyError, is_deceptive, shown};
-use crate::grants::{NamePattern, Op};
+use crate::grants::{MODEL, NamePattern, Op, TOOL};
 use crate::json;
 use crate::limits::LIMITS;
 use crate::pattern::{Pattern, normalise};
@@ -247,8 +247,8 @@ fn capability(value: &Value, index: usize, folder: &Path) -> Result<Capability, 
     let (list, scope) = match (name.as_str(), op) {
         (_, Some(op)) => (Some("paths"), paths(op)?),
         ("network:outbound", _) => (Some("hosts"), Scope::Hosts(object.texts("hosts")?)),
-        ("tool:use", _) => (Some("tools"), Scope::Tools(object.names("tools")?)),
-        ("model:use", _) => (Some("models"), Scope::Models(object.names("models")?)),
+        (TOOL, _) => (Some("tools"), Scope::Tools(object.names("tools")?)),
+        (MODEL, _) => (Some("models"), Scope::Models(object.names("models")?)),
         _ => (None, Scope::Unknown(object.everything()?)),
     };
     // A list that the capability does not use would be a promise that nobody keeps.

@@ -136,12 +136,14 @@ pub(crate) enum Quarantine {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Consent {
-    /// List the session that runs, and the answers that are remembered
+    /// List the session that runs and what it was granted, and the answers that are remembered
     List,
-    /// Take a running session's grants back (what runs is stopped, and nothing is released), or forget an answer
+    /// Take a running session's grants back, or one capability of them (what needs it is stopped, and not released), or forget an answer
     Revoke {
         /// As `consent list` names it
         id: String,
+        /// One capability of the session, as `consent list` names it; all of them without it
+        capability: Option<String>,
     },
 }
 

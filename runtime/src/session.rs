@@ -2,6 +2,7 @@
 
 mod begin;
 mod earlier;
+pub(crate) mod granted;
 mod journal;
 mod judged;
 pub(crate) mod later;
@@ -83,6 +84,7 @@ pub(crate) fn run(
     let begun = Begun::begin(job, house, mind, desk, report)?;
     let (mut opened, model) = begun.into_parts();
     let told = story(job, &mut opened, model, desk, report);
+    let told = told.and(opened.heed(report));
     report.failed_or_done(&told);
     opened.journal.close(told)
 }

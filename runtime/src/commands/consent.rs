@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::remembered::{Memory, Remembered, is_name};
 use crate::report::Report;
+use crate::session::granted::Granted;
 use crate::session::{later, tenure};
 
 /// An hour, milliseconds.
@@ -21,13 +22,18 @@ const HOUR: u64 = 3600 * 1000;
 pub(crate) fn run(command: &cli::Consent, home: &Home, desk: &Desk) -> Result<(), Failure> {
     match command {
         cli::Consent::List => list(home, desk),
-        cli::Consent::Revoke { id } if is_name(id) => forget(id, home, desk),
-        cli::Consent::Revoke { id } => revoke(id, home, desk),
+        cli::Consent::Revoke { id, capability } => match capability {
+            Some(capability) => revoke_one(id, capability, home, desk),
+            None if is_name(id) => forget(id, home, desk),
+            None => revoke(id, home, desk),
+        },
     }
 }
 
 fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let (session, now) = (unended(home)?, clock::millis());
+    let granted = session.as_ref().and_then(|id| Granted::standing(home, id));
+    let granted = granted.map(|granted| granted.capabilities);
     let mut all = Memory::of(home).all()?;
     all.retain(|(_, answer)| now < answer.until(answer.days));
     let row = |(id, answer): &(String, Remembered)| -> Value {
@@ -35,9 +41,13 @@ fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
             "given": answer.given, "until": answer.until(answer.days)})
     };
     let rows: Vec<Value> = all.iter().map(row).collect();
-    desk.document(&json!({"session": session, "remembered": rows}));
+    desk.document(&json!({"session": session, "granted": granted, "remembered": rows}));
     if let Some(session) = &session {
         desk.answer(format!("session {session} has not ended; its grants stand"));
+    }
+    for (capability, which) in granted.iter().flatten() {
+        let which = escape(&which.join(", "), Lines::Escape);
+        desk.answer(format!("  {capability}  {which}"));
     }
     for (id, answer) in &all {
         let left = answer.until(answer.days).saturating_sub(now) / HOUR;
@@ -61,6 +71,30 @@ fn revoke(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
     desk.document(&json!({"revoked": id}));
     desk.answer(format!(
         "the grants of session {id} are taken back: what runs is stopped, and nothing is released"
+    ));
+    Ok(())
+}
+
+fn revoke_one(id: &str, capability: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    if unended(home)?.as_deref() != Some(id) {
+        return Err(nothing(id));
+    }
+    let granted = Granted::standing(home, id).ok_or_else(|| {
+        Failure::failed(format!("session {id} does not say what it was granted"))
+            .hint(format!("`cloister consent revoke {id}` takes it all back"))
+    })?;
+    if !granted.capabilities.contains_key(capability) {
+        let stand: Vec<&str> = granted.capabilities.keys().map(String::as_str).collect();
+        let named = escape(capability, Lines::Escape);
+        return Err(
+            Failure::failed(format!("session {id} has no capability `{named}`"))
+                .hint(format!("it has {}", stand.join(", "))),
+        );
+    }
+    tenure::revoke_one(home, id, capability)?;
+    desk.document(&json!({"revoked": id, "capability": capability}));
+    desk.answer(format!(
+        "{capability} of session {id} is taken back: a call that needs it is stopped, and nothing that needs it is released"
     ));
     Ok(())
 }

@@ -15,8 +15,9 @@ use cloister_process::Layers;
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
 use zeroize::Zeroizing;
 
+use super::granted;
 use super::journal::Journal;
-use super::tenure::Tenure;
+use super::tenure::{Needs, Tenure};
 use super::{Job, Opened, refused, replay};
 use crate::clock::{self, Clock};
 use crate::commands::policy::folder_of;
@@ -135,6 +136,7 @@ impl Begun {
             unattended: _,
         } = terms;
         let tenure = Tenure::begin(&house.home, &report.session, clock);
+        granted::tell(&house.home, &report.session, &negotiated.grants, desk);
         let mut opened = Opened {
             model: weights(&pin),
             quarantine: Arc::new(quarantine),
@@ -147,6 +149,7 @@ impl Begun {
             manifest,
             manifest_digest,
             tenure,
+            taken: Needs::new(),
             house,
             plan: Plan::default(),
             record: None,

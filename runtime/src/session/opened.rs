@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use cloister_attest::{Digest, Recorded};
 use cloister_policies::{
-    Call, Decision, Grants, Manifest, Permit, Plan, ReleaseTerms, Session, UnixMillis,
+    Call, Decision, Grants, MODEL, Manifest, Permit, Plan, Refusal, ReleaseTerms, Session,
+    UnixMillis,
 };
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{
@@ -20,7 +21,7 @@ use super::journal::Journal;
 use super::judged::{Judged, Permits, Step};
 use super::replay::Record;
 use super::settle;
-use super::tenure::{self, Tenure};
+use super::tenure::{self, Hold, Needs, Tenure};
 use super::{ASKED, House, millis, refused};
 use crate::clock;
 use crate::commands::Desk;
@@ -51,6 +52,8 @@ pub(crate) struct Opened {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
     pub(crate) tenure: Tenure,
+    /// The capabilities that were taken back by themselves, as far as the ledger says so.
+    pub(super) taken: Needs,
     pub(crate) journal: Journal,
     /// What may still run. Nothing, until a plan is frozen.
     pub(crate) plan: Plan,
@@ -76,13 +79,7 @@ pub(crate) struct Performed {
 impl Opened {
     /// What ends the wait for the model: the person, the grants being taken back, and their end.
     pub(crate) fn bounds(&self, interrupt: &Interrupt) -> Bounds {
-        self.bounds_until(self.grants.until(), interrupt)
-    }
-
-    fn bounds_until(&self, until: UnixMillis, interrupt: &Interrupt) -> Bounds {
-        let left = until.0.saturating_sub(self.tenure.now().0);
-        let stop = (interrupt.clone(), self.tenure.clone());
-        Bounds::session(stop, Duration::from_millis(left))
+        bounded(self.tenure.hold([MODEL]), self.grants.until(), interrupt)
     }
 
     /// The model for the questions of a call that may ask it, for as long as the call may last; otherwise its process ends here, and its progress
@@ -90,8 +87,28 @@ impl Opened {
     pub(crate) fn reader(&self, call: &Judged, mind: Mind, desk: &Desk) -> Option<Reader> {
         let signature = self.house.catalog.signature(&call.step.tool);
         let asks = signature.is_some_and(|signature| signature.asks_model());
-        let bounds = || self.bounds_until(call.permit.until(), desk.screen.interrupt());
-        asks.then(|| mind.reading(desk.screen.stage("reading"), bounds()))
+        asks.then(|| {
+            let needs = call.permit.capabilities().chain([MODEL]);
+            let (hold, until) = (self.tenure.hold(needs), call.permit.until());
+            let bounds = bounded(hold, until, desk.screen.interrupt());
+            mind.reading(desk.screen.stage("reading"), bounds)
+        })
+    }
+
+    /// Record which capabilities were taken back by themselves since this was last asked.
+    pub(super) fn heed(&mut self, report: &mut Report) -> Result<(), Failure> {
+        let granted = self.grants.capabilities().into_keys();
+        let taken: Vec<_> = granted.filter(|name| self.tenure.took(name)).collect();
+        for name in taken.into_iter().filter(|name| self.taken.insert(name)) {
+            let refusal = Refusal {
+                what: name.to_owned(),
+                rule: "builtin.revoked".to_owned(),
+                reason: "it was taken back while the session ran".to_owned(),
+            };
+            report.refused.push(RefusedReport::of(&refusal));
+            self.journal.note(entries::refusal(&refusal))?;
+        }
+        Ok(())
     }
 
     /// Worked examples of the functions that could serve this request, as the model would write them.
@@ -244,8 +261,11 @@ impl Opened {
     ) -> Result<Performed, Failure> {
         self.journal.enter("tool");
         desk.screen.interrupt().check()?;
-        self.tenure.check()?;
+        self.heed(report)?;
         let Judged { step, permit } = judged;
+        let model = reader.as_ref().map(|_| MODEL);
+        let hold = self.tenure.hold(permit.capabilities().chain(model));
+        hold.check()?;
         let permit = self.planned(permit)?;
         let (terms, until, rule, reason) = (
             permit.release().clone(),
@@ -267,7 +287,7 @@ impl Opened {
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let at = recorded.receipt().at().get();
         let moment = self.moment(&step.id, at, &report.session);
-        let outcome = self.run(recorded, moment, reader.as_mut());
+        let outcome = self.run(recorded, &hold, moment, reader.as_mut());
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
         self.journal.note(entries::outcome(
             &step.id,
@@ -282,16 +302,10 @@ impl Opened {
         }
         desk.screen.interrupt().check()?;
         self.heard(&step.id, reader)?;
-        desk.screen.say(
-            "cage",
-            format!(
-                "{} {} in {} ms",
-                step.tool,
-                ended(outcome.ended()),
-                outcome.used().wall.as_millis()
-            ),
-        );
-        tell(desk, &outcome, &reason, &rule);
+        tell(desk, &step.tool, &outcome, &reason, &rule);
+        if *outcome.ended() == Ended::Revoked {
+            hold.check()?; // it says which
+        }
         let value = returned(&step.tool, &outcome)?;
         Ok(Performed {
             value,
@@ -307,13 +321,14 @@ impl Opened {
     fn run(
         &self,
         permit: Recorded<Permit>,
+        hold: &Hold,
         moment: Moment,
         reader: Option<&mut Reader>,
     ) -> Quarantined<Outcome> {
         let cage = self.cage(moment);
         match reader {
-            Some(reader) => cage.run(permit, &self.tenure, reader),
-            None => cage.run(permit, &self.tenure, &mut Nobody),
+            Some(reader) => cage.run(permit, hold, reader),
+            None => cage.run(permit, hold, &mut Nobody),
         }
     }
 
@@ -367,7 +382,8 @@ impl Opened {
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
-        let term = self.tenure.term(done.until);
+        let needs = effects.list().iter().map(|e| e.change().op().capability());
+        let term = self.tenure.hold(needs).until(done.until);
         let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
         let mut earlier = self.earlier(&done.step, &done.terms, &effects)?;
         let mut lasting = Lasting::Once;
@@ -423,9 +439,18 @@ impl Opened {
     }
 }
 
-/// For those who asked for more: why it may run, what it said and what it used.
-fn tell(desk: &Desk, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
+fn bounded(hold: Hold, until: UnixMillis, interrupt: &Interrupt) -> Bounds {
+    let left = until.0.saturating_sub(hold.now().0);
+    let stop = (interrupt.clone(), hold);
+    Bounds::session(stop, Duration::from_millis(left))
+}
+
+/// How it ended; for those who asked for more: why it may run, what it said and what it used.
+fn tell(desk: &Desk, tool: &str, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
     let used = outcome.used();
+    let (ended, took) = (ended(outcome.ended()), used.wall.as_millis());
+    desk.screen
+        .say("cage", format!("{tool} {ended} in {took} ms"));
     if !outcome.diagnostics().is_empty() {
         desk.screen.detail("said", outcome.diagnostics());
     }

@@ -1,9 +1,11 @@
 //! Whether what a session rests on still stands: the time of its grants by every clock, and nobody having taken them back.
 //!
-//! They are taken back by `run/revoked/SESSION` in the home, a file that only the home's owner can make. The session looks for it before each call,
-//! several times a second while one runs, and while the question waits. It only narrows, so what stands in the file does not matter.
+//! They are taken back by `run/revoked/SESSION` in the home, and one capability of them by `run/revoked/SESSION.file:read` (so it is called): files
+//! that only the home's owner can make. The session looks for them before each call, several times a second while one runs, and while the question
+//! waits. They only narrow, so what stands in them does not matter.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use cloister_policies::UnixMillis;
 use cloister_tools::Watch;
@@ -24,50 +26,72 @@ pub(crate) struct Tenure {
     revoked: PathBuf,
 }
 
+/// The capabilities that something needs to go on, by name.
+pub(crate) type Needs = BTreeSet<&'static str>;
+
 impl Tenure {
     /// The tenure of a session that has just begun. What was said to earlier ones is swept away; one session at a time writes a home's ledger.
     pub(crate) fn begin(home: &Home, session: &str, clock: Clock) -> Tenure {
         let revoked = file(home, session);
+        let own = |file: &Path| file.file_stem() == revoked.file_stem(); // a session's name has no dot
         let all = std::fs::read_dir(folder(home)).into_iter().flatten();
         for file in all.flatten().map(|item| item.path()) {
-            if file != revoked {
+            if !own(&file) {
                 let _ = std::fs::remove_file(file); // it means nothing any more, and is tried again by the next session
             }
         }
         Tenure { clock, revoked }
     }
 
-    /// The same for what one call drew on, which may end before the session's grants do.
-    pub(crate) fn term(&self, until: UnixMillis) -> Term<'_> {
-        Term {
-            tenure: self,
-            until,
+    /// What holds as long as all of this stands.
+    pub(crate) fn hold(&self, needs: impl IntoIterator<Item = &'static str>) -> Hold {
+        Hold {
+            tenure: self.clone(),
+            needs: needs.into_iter().collect(),
         }
+    }
+
+    /// Whether this capability was taken back by itself.
+    pub(crate) fn took(&self, capability: &str) -> bool {
+        there(&of_one(&self.revoked, capability))
+    }
+}
+
+/// What one thing rests on: the session's grants, and of them what it needs. The rest may be taken back meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    tenure: Tenure,
+    needs: Needs,
+}
+
+impl Hold {
+    /// The same until what one call drew on ends, which may be before the session's grants do.
+    pub(crate) fn until(self, until: UnixMillis) -> Term {
+        Term { hold: self, until }
     }
 
     /// Go on, or fail as revoked.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if !self.revoked() {
-            return Ok(());
+        if there(&self.tenure.revoked) {
+            return Err(revoked());
         }
-        Err(revoked())
+        let taken = self.needs.iter().find(|name| self.tenure.took(name));
+        taken.map_or(Ok(()), |name| Err(revoked_of(name)))
     }
 }
 
-impl Watch for Tenure {
+impl Watch for Hold {
     fn now(&self) -> UnixMillis {
-        self.clock.for_policy()
+        self.tenure.clock.for_policy()
     }
 
     fn revoked(&self) -> bool {
-        // A folder that cannot be looked into may hold the file.
-        let there = self.revoked.symlink_metadata();
-        !there.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        self.check().is_err()
     }
 }
 
 /// What waits for the model looks at both.
-impl GoOn for (Interrupt, Tenure) {
+impl GoOn for (Interrupt, Hold) {
     fn check(&self) -> Result<(), Failure> {
         self.0.check()?;
         self.1.check()
@@ -76,16 +100,16 @@ impl GoOn for (Interrupt, Tenure) {
 
 /// What bounds the release of what one call made.
 #[derive(Debug)]
-pub(crate) struct Term<'a> {
-    tenure: &'a Tenure,
+pub(crate) struct Term {
+    hold: Hold,
     until: UnixMillis,
 }
 
-impl Term<'_> {
+impl Term {
     /// Go on, or fail as revoked or as over.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.tenure.check()?;
-        if self.tenure.now() < self.until {
+        self.hold.check()?;
+        if self.hold.now() < self.until {
             return Ok(());
         }
         Err(over("the release").hint(WAITS.to_owned()))
@@ -93,7 +117,7 @@ impl Term<'_> {
 }
 
 /// What waits at a terminal does too.
-impl GoOn for (&Interrupt, &Term<'_>) {
+impl GoOn for (&Interrupt, &Term) {
     fn check(&self) -> Result<(), Failure> {
         self.0.check()?;
         self.1.check()
@@ -103,6 +127,11 @@ impl GoOn for (&Interrupt, &Term<'_>) {
 /// The failure that a revocation is.
 pub(crate) fn revoked() -> Failure {
     Failure::new(Kind::Revoked, "the grants of this session were revoked").hint(WAITS.to_owned())
+}
+
+fn revoked_of(capability: &str) -> Failure {
+    let said = format!("{capability} was granted to this session and was revoked");
+    Failure::new(Kind::Revoked, said).hint(WAITS.to_owned())
 }
 
 /// The failure that it is when what a call drew on ended before this.
@@ -120,6 +149,27 @@ pub(crate) fn revoke(home: &Home, session: &str) -> Result<(), Failure> {
     disk::replace(&file(home, session), b"")
 }
 
+/// Take one capability of a running session back.
+pub(crate) fn revoke_one(home: &Home, session: &str, capability: &str) -> Result<(), Failure> {
+    disk::folder(&folder(home))?;
+    disk::replace(&of_one(&file(home, session), capability), b"")
+}
+
+/// Whether one capability of a session was taken back by itself.
+pub(super) fn took(home: &Home, session: &str, capability: &str) -> bool {
+    there(&of_one(&file(home, session), capability))
+}
+
+/// A folder that cannot be looked into may hold the file.
+fn there(file: &Path) -> bool {
+    let about = file.symlink_metadata();
+    !about.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn of_one(revoked: &Path, capability: &str) -> PathBuf {
+    revoked.with_extension(capability)
+}
+
 fn folder(home: &Home) -> PathBuf {
     home.scratch().join("revoked")
 }
@@ -132,19 +182,26 @@ fn file(home: &Home, session: &str) -> PathBuf {
 mod tests {
     use super::*;
 
+    const SESSION: &str = "0011223344556677";
+
+    fn home(folder: &tempfile::TempDir) -> Home {
+        Home::at(folder.path().to_owned())
+    }
+
     #[test]
     fn a_session_is_revoked_by_its_own_file_and_not_by_one_of_an_earlier_session() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path().to_owned());
+        let home = home(&folder);
         revoke(&home, "8899aabbccddeeff").unwrap();
-        let begin = || Tenure::begin(&home, "0011223344556677", Clock::start());
-        let tenure = begin();
+        revoke_one(&home, "8899aabbccddeeff", "file:read").unwrap();
+        let begin = || Tenure::begin(&home, SESSION, Clock::start()).hold(["file:read"]);
+        let hold = begin();
         assert_eq!(std::fs::read_dir(super::folder(&home)).unwrap().count(), 0);
-        tenure.check().unwrap();
+        hold.check().unwrap();
         revoke(&home, "8899aabbccddeeff").unwrap();
-        tenure.check().unwrap();
-        revoke(&home, "0011223344556677").unwrap();
-        let failure = tenure.check().unwrap_err();
+        hold.check().unwrap();
+        revoke(&home, SESSION).unwrap();
+        let failure = hold.check().unwrap_err();
         // Nobody is too quick: it counts also if it comes before the session looks.
         assert!(begin().revoked());
         assert_eq!(
@@ -154,34 +211,59 @@ mod tests {
     }
 
     #[test]
+    fn a_capability_that_is_taken_back_stops_what_needs_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        let begin = || Tenure::begin(&home, SESSION, Clock::start());
+        let tenure = begin();
+        let (reads, writes) = (
+            tenure.hold(["file:read", "tool:use"]),
+            tenure.hold(["file:write"]),
+        );
+        revoke_one(&home, SESSION, "file:read").unwrap();
+        let failure = reads.check().unwrap_err();
+        assert_eq!(failure.kind(), Kind::Revoked);
+        assert!(failure.to_string().contains("file:read"), "{failure}");
+        assert!(reads.revoked() && !writes.revoked());
+        tenure.hold([]).check().unwrap();
+        writes
+            .until(tenure.clock.for_policy().plus_seconds(60))
+            .check()
+            .unwrap();
+        assert!(tenure.took("file:read") && !tenure.took("file:write"));
+        assert!(
+            begin().took("file:read"),
+            "it counts also if it comes before the session looks"
+        );
+    }
+
+    #[test]
     fn a_release_does_not_wait_longer_than_what_its_call_drew_on() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path().to_owned());
-        let tenure = Tenure::begin(&home, "0011223344556677", Clock::start());
-        tenure.term(tenure.now().plus_seconds(60)).check().unwrap();
-        let (never, over) = (Interrupt::never(), tenure.term(tenure.now()));
-        let failure = GoOn::check(&(&never, &over)).unwrap_err();
+        let home = home(&folder);
+        let tenure = Tenure::begin(&home, SESSION, Clock::start());
+        let now = tenure.clock.for_policy();
+        let term = |seconds| tenure.hold([]).until(now.plus_seconds(seconds));
+        term(60).check().unwrap();
+        let failure = GoOn::check(&(&Interrupt::never(), &term(0))).unwrap_err();
         assert_eq!(failure.kind(), Kind::Refused);
         assert!(
             failure
                 .to_string()
                 .contains("the grants ended before the release")
         );
-        revoke(&home, "0011223344556677").unwrap();
-        let failure = tenure
-            .term(tenure.now().plus_seconds(60))
-            .check()
-            .unwrap_err();
+        revoke(&home, SESSION).unwrap();
+        let failure = term(60).check().unwrap_err();
         assert_eq!(failure.kind(), Kind::Revoked);
     }
 
     #[test]
     fn a_folder_that_cannot_be_looked_into_revokes() {
         let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(folder.path().to_owned());
-        let tenure = Tenure::begin(&home, "0011223344556677", Clock::start());
+        let home = home(&folder);
+        let tenure = Tenure::begin(&home, SESSION, Clock::start());
         std::fs::create_dir_all(home.scratch()).unwrap();
         std::fs::write(home.scratch().join("revoked"), "no folder").unwrap();
-        assert!(tenure.revoked());
+        assert!(tenure.hold([]).revoked() && tenure.took("file:read"));
     }
 }
