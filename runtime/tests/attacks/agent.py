@@ -7,13 +7,15 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
 import tracker
 from judge import Judge
+from order import Step, order
 from ours import attackers_calls
-from suites import BasePipelineElement, FunctionCall, FunctionsRuntime
+from suites import BasePipelineElement, FunctionCall, FunctionsRuntime, TaskSuite, environment
 from tracker import POLICY, Label, Tracker
 
 FUNCTIONS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("functions.toml").read_text(encoding="utf-8"))
@@ -29,6 +31,22 @@ AT_THE_END = 1_000
 class Defences:
     labels: str
     plan: str
+
+
+@lru_cache
+def frozen_order(suite: TaskSuite, task: Any) -> list[int]:
+    """The order of the task's calls. It is found where no attacker's text stands: which call takes what from which is for the plan to say."""
+    env, runtime, tracked = task.init_environment(environment(suite)), FunctionsRuntime(suite.tools), Tracker(task.PROMPT)
+    steps: list[Step] = []
+    for call in task.ground_truth(env):
+        function = FUNCTIONS.get(call.function)
+        waits = function is None or function.get("waits", True)
+        asked = not waits and bool(steps) and not all(tracked.spoken(call.args[sink]) for sink in function["sinks"])
+        labels = [label for value in call.args.values() for label in tracked.labels(value)]
+        steps.append(Step(asked, changes=waits and function is not None, needs=frozenset(tracked.places(labels))))
+        result, _ = runtime.run_function(env, call.function, call.args)
+        tracked.read(call.function, result, identifier=None, selected_by=[])
+    return order(steps)
 
 
 class Attack(Enum):
@@ -56,6 +74,7 @@ class Agent(BasePipelineElement):
 
     judge: Judge
     defences: Defences
+    suite: TaskSuite
     task: Any
     injection: Any = None
     attack: Attack = Attack.NONE
@@ -71,8 +90,9 @@ class Agent(BasePipelineElement):
         self.runtime, self.env, self.tracker = runtime, env, Tracker(query)
         self.messages, self.said = [*messages], []
         self.before = env.model_copy(deep=True)
-        plan = self.task.ground_truth(env)
-        steps = [self._frozen(call, first=call is plan[0]) for call in plan]
+        found = self.task.ground_truth(env)
+        plan = [found[place] for place in frozen_order(self.suite, self.task)]
+        steps = [self._frozen(call, first=call is found[0]) for call in plan]
         self.judge.begin(self.defences.labels, self.defences.plan, [*steps, {"tool": "answer", "fixed": {}, "open": ["text"]}])
         for call, step in zip(plan, steps):
             if not self._do(self._bent(call, step["open"]), planned=call):

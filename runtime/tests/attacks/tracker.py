@@ -99,7 +99,11 @@ class Tracker:
         found = [result for result in self.results if within(words(value), result.words)]
         return [data(result.source) for result in found or self.results] or [POLICY]
 
+    def places(self, labels: list[Label]) -> set[int]:
+        """Of the results, from 0, that a value with these labels comes from."""
+        sources = {source for label in labels for source in label.get("sources", [])}
+        return {place for place, result in enumerate(self.results) if result.source in sources}
+
     def known_since(self, labels: list[Label]) -> int:
         """After how many results a value with these labels was there to be shown."""
-        sources = {source for label in labels for source in label.get("sources", [])}
-        return max((at for at, result in enumerate(self.results, 1) if result.source in sources), default=0)
+        return max(self.places(labels), default=-1) + 1
