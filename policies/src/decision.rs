@@ -80,8 +80,6 @@ pub enum ReleaseTerms {
     Freely,
     /// Only after a person has seen the effects and said yes.
     AfterConsent {
-        /// Why a person must look.
-        reason: String,
         /// For how many days their answer may be remembered; 0 where they are asked each time.
         remember_days: u64,
     },
@@ -134,15 +132,23 @@ impl Decision {
         Self::Permit(Permit {
             call,
             by,
+            also: Vec::new(),
             release: ReleaseTerms::Freely,
             drawn,
         })
     }
 
-    pub(crate) fn ask(call: Call, by: Rule, drawn: Drawn, remember_days: u64) -> Self {
+    pub(crate) fn ask(
+        call: Call,
+        by: Rule,
+        also: Vec<Rule>,
+        drawn: Drawn,
+        remember_days: u64,
+    ) -> Self {
         Self::Ask(Question {
             call,
             by,
+            also,
             drawn,
             remember_days,
         })
@@ -163,6 +169,7 @@ impl Decision {
 pub struct Permit {
     call: Call,
     by: Rule,
+    also: Vec<Rule>,
     release: ReleaseTerms,
     drawn: Drawn,
 }
@@ -184,6 +191,11 @@ impl Permit {
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.by.reason
+    }
+
+    /// Why, by each rule that a person is to hear of: the one that decided, then every other one that asks.
+    pub fn reasons(&self) -> impl Iterator<Item = &Rule> {
+        std::iter::once(&self.by).chain(&self.also)
     }
 
     /// When its effects may leave quarantine.
@@ -221,6 +233,7 @@ impl Permit {
 pub struct Question {
     call: Call,
     by: Rule,
+    also: Vec<Rule>,
     drawn: Drawn,
     remember_days: u64,
 }
@@ -247,12 +260,12 @@ impl Question {
     /// Leave to run into quarantine, and no further: the release waits for the person.
     pub fn into_permit(self) -> Permit {
         let release = ReleaseTerms::AfterConsent {
-            reason: self.by.reason.clone(),
             remember_days: self.remember_days,
         };
         Permit {
             call: self.call,
             by: self.by,
+            also: self.also,
             release,
             drawn: self.drawn,
         }

@@ -33,7 +33,7 @@ impl Bundle {
             (Outcome::Ask, Some(drawn)) => {
                 let most = LIMITS.remember_days.min(session.device.remember_days());
                 let days = verdict.remember_days.min(most);
-                Decision::ask(call, verdict.by(), drawn, days)
+                Decision::ask(call, verdict.by(), verdict.also_ask(), drawn, days)
             }
             // Where there is nothing to draw on, the verdict forbids too.
             (Outcome::Forbid, _) | (_, None) => Decision::forbid(&call, verdict.by()),

@@ -50,6 +50,19 @@ impl Verdict {
         }
     }
 
+    /// Every other rule that asks, in order.
+    pub(crate) fn also_ask(&self) -> Vec<Rule> {
+        let asking = self
+            .said
+            .iter()
+            .filter(|said| said.decision == Outcome::Ask);
+        let rules = asking.map(|said| Rule {
+            rule: said.rule.clone(),
+            reason: said.reason.clone(),
+        });
+        rules.filter(|rule| *rule != self.by()).collect()
+    }
+
     /// The rule and its reason.
     pub(crate) fn by(&self) -> Rule {
         Rule {

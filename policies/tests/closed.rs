@@ -481,9 +481,10 @@ fn a_question_becomes_leave_that_still_waits_for_the_person() {
         "what reorders text on a screen is made visible"
     );
     let permit = question.into_permit();
-    assert!(
-        matches!(permit.release(), ReleaseTerms::AfterConsent { reason, remember_days: 0 } if reason.starts_with("it writes"))
-    );
+    assert!(matches!(
+        permit.release(),
+        ReleaseTerms::AfterConsent { remember_days: 0 }
+    ));
     assert_eq!(permit.call().tool(), "t.f");
 }
 

@@ -6,7 +6,7 @@ mod unusual;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use cloister_policies::Manifest;
+use cloister_policies::{Manifest, Rule};
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Cage, Change, Effect, Effects, Ended};
 use serde_json::{Map, Value, json};
@@ -30,8 +30,22 @@ const DOCUMENTS: [&str; 3] = ["docx", "html", "htm"];
 /// Why it is asked: what the call does, and what the policy said about it.
 pub(crate) struct Why {
     pub(crate) does: String,
-    pub(crate) rule: String,
-    pub(crate) reason: String,
+    /// Of each rule that asks, the one that decided first.
+    pub(crate) reasons: Vec<Rule>,
+}
+
+impl Why {
+    /// Why it is asked about what was judged in an earlier session.
+    pub(crate) fn earlier(does: impl Into<String>, judged: &str) -> Why {
+        let reason = Rule {
+            rule: String::new(),
+            reason: judged.to_owned(),
+        };
+        Why {
+            does: does.into(),
+            reasons: vec![reason],
+        }
+    }
 }
 
 /// A look at effects through the cage.
@@ -55,7 +69,7 @@ impl<'a> Look<'a> {
     pub(crate) fn pages(&self, args: &Map<String, Value>, why: &Why, manifest: &Manifest) -> Pages {
         let mut summary = format!("what would change: {}\n", self.counts());
         let standing = |path: &Path| path.symlink_metadata().ok().map(|about| about.len());
-        let unusual = unusual::about(self.effects, &why.rule, &why.reason, &standing);
+        let unusual = unusual::about(self.effects, &why.reasons, &standing);
         for line in &unusual {
             let _ = writeln!(summary, "  unusual: {}", escape(line, Lines::Escape));
         }
@@ -296,12 +310,12 @@ fn cut(line: &str) -> String {
 
 /// The page that says why: what the call does, what the policy said, and what the manifest asks for in its own words.
 fn reasons(why: &Why, manifest: &Manifest) -> String {
-    let mut text = format!(
-        "{}\n{}\nThe manifest of `{}` asks for:\n",
-        why.does,
-        why.reason,
-        escape(manifest.agent(), Lines::Escape)
-    );
+    let mut text = format!("{}\n", why.does);
+    for Rule { reason, .. } in &why.reasons {
+        let _ = writeln!(text, "{}", escape(reason, Lines::Escape));
+    }
+    let agent = escape(manifest.agent(), Lines::Escape);
+    let _ = writeln!(text, "The manifest of `{agent}` asks for:");
     for capability in manifest.capabilities() {
         let words = capability.description().unwrap_or("no reason given");
         let _ = writeln!(
@@ -362,8 +376,7 @@ pub(crate) mod tests {
     fn nothing() -> Why {
         Why {
             does: "why".to_owned(),
-            rule: String::new(),
-            reason: String::new(),
+            reasons: Vec::new(),
         }
     }
 
@@ -426,7 +439,60 @@ pub(crate) mod tests {
         sheets(&tables) + &cells.collect::<String>()
     }
 
+    /// The pages of a new file that these rules ask about.
+    fn shown_for(reasons: &[(&str, &str)]) -> Pages {
+        let digest = cloister_attest::Digest::of(b"PK");
+        let effect: Effect = serde_json::from_value(json!({
+            "id": "q0123456789", "call": "$1", "tool": "sheet.rows", "name": "new/r.xlsx", "change": {"op": "create", "path": "/f/new/r.xlsx"},
+            "digest": digest, "bytes": 1234, "sources": ["a.xlsx"], "ground": "/f",
+        }))
+        .unwrap();
+        let rule = |&(rule, reason): &(&str, &str)| Rule {
+            rule: rule.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let why = Why {
+            does: "`sheet.rows` on a.xlsx, saved as new/r.xlsx".to_owned(),
+            reasons: reasons.iter().map(rule).collect(),
+        };
+        pages_for(&Effects::gather([effect]).unwrap(), 7, &why)
+    }
+
+    #[test]
+    fn a_question_shows_the_reason_of_every_rule_that_asks() {
+        let pages = shown_for(&[
+            ("file.write.ask", "it writes /f/new/r.xlsx"),
+            ("sink.document", "save is \"new/r.xlsx\", taken from a.xlsx"),
+            (
+                "sink.tool",
+                "title is \"b\u{1b}[2J\", which a tool worked out",
+            ),
+        ]);
+        expect_test::expect![[r#"
+            what would change: 1 created, 0 replaced, 0 moved
+              unusual: save is "new/r.xlsx", taken from a.xlsx
+              unusual: title is "b\u{1b}[2J", which a tool worked out
+              unusual: 1 new folder: /f/new
+              in /f
+              new/r.xlsx  new
+                its content could not be shown (1234 bytes)
+            effects sha256:eb52be1e37d103ef3c72cbf8d926235a7f0e1daff6c66d71345ff0168b73fa65"#]]
+        .assert_eq(&pages.summary);
+        expect_test::expect![[r#"
+            `sheet.rows` on a.xlsx, saved as new/r.xlsx
+            it writes /f/new/r.xlsx
+            save is "new/r.xlsx", taken from a.xlsx
+            title is "b\u{1b}[2J", which a tool worked out
+            The manifest of `a` asks for:
+        "#]]
+        .assert_eq(&pages.why);
+    }
+
     fn shown_of(effects: &Effects, undo_days: u64) -> Pages {
+        pages_for(effects, undo_days, &nothing())
+    }
+
+    fn pages_for(effects: &Effects, undo_days: u64, why: &Why) -> Pages {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().canonicalize().unwrap();
         let text = br#"{"agent": "a", "version": "1", "capabilities": [], "ttl_seconds": 60}"#;
@@ -434,7 +500,7 @@ pub(crate) mod tests {
         let cage = blind(&folder, &manifest);
         let args = json!({"chart": "bar"});
         let look = Look::new(&cage, effects, undo_days);
-        look.pages(args.as_object().unwrap(), &nothing(), &manifest)
+        look.pages(args.as_object().unwrap(), why, &manifest)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cloister_policies::Rule;
 use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Change, Effect, Effects};
 
@@ -29,28 +30,23 @@ const LOOK_ALIKES: [(char, char); 8] = [
 /// What stands at a path now: its length, if anything does.
 pub(super) type Standing<'a> = &'a dyn Fn(&Path) -> Option<u64>;
 
-/// A line for each thing that is unusual about `effects`, which a call made that `rule` let through for this reason.
-pub(super) fn about(
-    effects: &Effects,
-    rule: &str,
-    reason: &str,
-    standing: Standing<'_>,
-) -> Vec<String> {
+/// A line for each thing that is unusual about `effects`, which a call made that rules ask about for these reasons.
+pub(super) fn about(effects: &Effects, reasons: &[Rule], standing: Standing<'_>) -> Vec<String> {
     let all = effects.list();
-    let sink = rule.starts_with(SINK).then(|| reason.to_owned());
+    let sinks = reasons.iter().filter(|by| by.rule.starts_with(SINK));
     let many = (all.len() > MANY).then(|| format!("many files at once: {}", all.len()));
     let each = all.iter().filter_map(|effect| larger(effect, standing));
-    [
-        sink,
+    let found = [
         many,
         new_folders(all, standing),
         two_alphabets(all),
         hiding(all),
-    ]
-    .into_iter()
-    .flatten()
-    .chain(each)
-    .collect()
+    ];
+    let sinks = sinks.map(|by| by.reason.clone());
+    sinks
+        .chain(found.into_iter().flatten())
+        .chain(each)
+        .collect()
 }
 
 fn new_folders(all: &[Effect], standing: Standing<'_>) -> Option<String> {
@@ -141,11 +137,20 @@ mod tests {
         )
     }
 
+    fn by(rule: &str, reason: &str) -> Rule {
+        let [rule, reason] = [rule, reason].map(str::to_owned);
+        Rule { rule, reason }
+    }
+
     fn said(effects: Vec<Effect>, rule: &str) -> Vec<String> {
+        said_for(effects, &[by(rule, "the name is from a.xlsx")])
+    }
+
+    fn said_for(effects: Vec<Effect>, reasons: &[Rule]) -> Vec<String> {
         let effects = Effects::gather(effects).unwrap();
         let there = ["/f", "/f/old.txt"].map(Path::new);
         let standing = |path: &Path| there.contains(&path).then_some(100);
-        about(&effects, rule, "the name is from a.xlsx", &standing)
+        about(&effects, reasons, &standing)
     }
 
     #[test]
@@ -161,6 +166,19 @@ mod tests {
             )
             .is_empty()
         );
+    }
+
+    #[test]
+    fn each_rule_about_names_of_others_has_its_line_wherever_it_stands() {
+        let reasons = [
+            by("file.write.ask", "it writes /f/a.txt"),
+            by("sink.document", "save is \"a.txt\", taken from a.xlsx"),
+            by("sink.tool", "title is \"b\", which a tool worked out"),
+        ];
+        let [_, document, tool] = reasons.each_ref().map(|by| by.reason.clone());
+        let effects = vec![create("new/a.txt")];
+        let lines = [document, tool, "1 new folder: /f/new".to_owned()];
+        assert_eq!(said_for(effects, &reasons), lines);
     }
 
     #[test]

@@ -36,11 +36,7 @@ pub(crate) fn release_one(
     let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
     let ask = |effects: &Effects| {
         let look = Look::new(&cage, effects, house.bundle.undo_days());
-        let why = Why {
-            does: WHY.to_owned(),
-            rule: String::new(),
-            reason: "The policy judged it when it was made.".to_owned(),
-        };
+        let why = Why::earlier(WHY, "The policy judged it when it was made.");
         let pages = look.pages(&Map::new(), &why, &nothing);
         consent::about(effects, &pages, &asking, desk.screen.interrupt())
     };

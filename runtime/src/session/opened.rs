@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloister_attest::{Digest, Recorded};
 use cloister_policies::{
-    Call, Decision, Grants, MODEL, Manifest, Permit, Plan, Refusal, ReleaseTerms, Session,
+    Call, Decision, Grants, MODEL, Manifest, Permit, Plan, Refusal, ReleaseTerms, Rule, Session,
     UnixMillis,
 };
 use cloister_tools::names::{Lines, escape};
@@ -71,8 +71,10 @@ pub(crate) struct Performed {
     pub(crate) terms: ReleaseTerms,
     /// The end of what the call drew on: nothing that it made is released after it without a question of its own.
     pub(crate) until: UnixMillis,
+    /// The rule that decided.
     pub(crate) rule: String,
-    pub(crate) reason: String,
+    /// Why it was let through, by that rule and every other one that asks.
+    pub(crate) reasons: Vec<Rule>,
     pub(crate) step: Step,
 }
 
@@ -99,7 +101,7 @@ impl Opened {
     pub(super) fn heed(&mut self, report: &mut Report) -> Result<(), Failure> {
         let granted = self.grants.capabilities().into_keys();
         let taken: Vec<_> = granted.filter(|name| self.tenure.took(name)).collect();
-        for name in taken.into_iter().filter(|name| self.taken.insert(name)) {
+        for name in taken.into_iter().filter(|name| self.taken.insert(*name)) {
             let refusal = Refusal {
                 what: name.to_owned(),
                 rule: "builtin.revoked".to_owned(),
@@ -267,12 +269,9 @@ impl Opened {
         let hold = self.tenure.hold(permit.capabilities().chain(model));
         hold.check()?;
         let permit = self.planned(permit)?;
-        let (terms, until, rule, reason) = (
-            permit.release().clone(),
-            permit.until(),
-            permit.rule().to_owned(),
-            permit.reason().to_owned(),
-        );
+        let (terms, until) = (permit.release().clone(), permit.until());
+        let rule = permit.rule().to_owned();
+        let reasons: Vec<Rule> = permit.reasons().cloned().collect();
         let tool = step.tool.split('.').next().unwrap_or_default();
         let component = self
             .house
@@ -302,7 +301,7 @@ impl Opened {
         }
         desk.screen.interrupt().check()?;
         self.heard(&step.id, reader)?;
-        tell(desk, &step.tool, &outcome, &reason, &rule);
+        tell(desk, &step.tool, &outcome, &reasons);
         if *outcome.ended() == Ended::Revoked {
             hold.check()?; // it says which
         }
@@ -313,7 +312,7 @@ impl Opened {
             terms,
             until,
             rule,
-            reason,
+            reasons,
             step,
         })
     }
@@ -375,8 +374,7 @@ impl Opened {
         }
         let why = Why {
             does: self.sentence(&done.step),
-            rule: done.rule.clone(),
-            reason: done.reason,
+            reasons: done.reasons,
         };
         let held = consent::held(&effects, self.house.bundle.replacing());
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
@@ -446,7 +444,7 @@ fn bounded(hold: Hold, until: UnixMillis, interrupt: &Interrupt) -> Bounds {
 }
 
 /// How it ended; for those who asked for more: why it may run, what it said and what it used.
-fn tell(desk: &Desk, tool: &str, outcome: &Quarantined<Outcome>, reason: &str, rule: &str) {
+fn tell(desk: &Desk, tool: &str, outcome: &Quarantined<Outcome>, reasons: &[Rule]) {
     let used = outcome.used();
     let (ended, took) = (ended(outcome.ended()), used.wall.as_millis());
     desk.screen
@@ -454,7 +452,9 @@ fn tell(desk: &Desk, tool: &str, outcome: &Quarantined<Outcome>, reason: &str, r
     if !outcome.diagnostics().is_empty() {
         desk.screen.detail("said", outcome.diagnostics());
     }
-    desk.screen.detail("because", format!("{reason} ({rule})"));
+    for Rule { rule, reason } in reasons {
+        desk.screen.detail("because", format!("{reason} ({rule})"));
+    }
     desk.screen.detail(
         "used",
         format!(

@@ -77,11 +77,10 @@ pub(crate) fn undo(
     let effects = taking_back(&shelf, &released)?;
     let (cage, nothing) = begin::looking_cage(&house, shelf.store()?)?;
     let asking = Terminal::find().map_or(Asking::Nobody, Asking::Person);
-    let why = Why {
-        does: format!("It takes back what session {session} released."),
-        rule: String::new(),
-        reason: "The policy judged that when it was made.".to_owned(),
-    };
+    let why = Why::earlier(
+        format!("It takes back what session {session} released."),
+        "The policy judged that when it was made.",
+    );
     let ask = |effects: &Effects| {
         let look = Look::new(&cage, effects, house.bundle.undo_days());
         let pages = look.pages(&Map::new(), &why, &nothing);
