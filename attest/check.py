@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A second verifier, written from SPEC.md and sharing no code with the first, to keep it honest. Slow: some thousand entries a second.
 
-usage: check.py LEDGER ROOTS.json [CHALLENGE [ANSWER]]     LEDGER a folder, CHALLENGE in hex, ANSWER the file with which the device answered it
+usage: check.py LEDGER ROOTS.json [CHALLENGE [ANSWER]]     LEDGER a folder or one of tiles, CHALLENGE in hex, ANSWER the file with which the device answered it
 Prints one line of JSON: the verdict, for a tampered ledger the first bad entry, file and byte, and what was good before. Exits with the
 codes of SPEC.md section 11. Python's standard library is all that it needs.
 """
@@ -623,10 +623,173 @@ def check_others(ledger, others):
     return None
 
 
+class Entries:
+    """Where the lines of a ledger's folder stand: in one file."""
+
+    def __init__(self, files):
+        self.data, self.ledger = files.pop("entries.jsonl", b"") or b"", None
+
+    def lines(self, _):
+        *lines, self.rest = self.data.split(b"\n")
+        yield from lines
+
+    def place(self, seq, byte):
+        return "entries.jsonl", byte
+
+    def end(self):
+        need(len(self.rest) <= LINE, "a line that is too long")
+        if self.rest:
+            self.ledger.doubts.append("a torn last line")
+
+    def left(self):
+        pass
+
+
+class BadTile(Fault):
+    """A file among tiles, and the byte in it."""
+
+
+class Tiles:
+    """Where they stand in a folder of tiles: section 19. `here` are the tiles by their paths."""
+
+    def __init__(self, files, here):
+        self.here, self.left_over, self.ledger, self.levels = here, set(here), None, {}
+        self.cut_off = ".cloister-tmp" in files
+        files.pop(".cloister-tmp", None)
+
+    def lines(self, size):
+        for index in range((size + 255) // 256):
+            lines = self.bundle(index, min(256, size - index * 256))
+            yield from lines
+            for width, path in self.partial(("entries", "entries32"), index, len(lines)):
+                self.hold(path, bundled(lines[:width]) if path.split("/")[1] == bundle_name(lines[:width]) else None, 0)
+            for line in lines:
+                self.grow(0, sha256(b"\0", line))
+        for level in sorted(self.levels):
+            index, hashes = self.levels[level]
+            if hashes:
+                self.tile(level, index, hashes)
+
+    def bundle(self, index, width):
+        self.at = tile_path("entries32", index, width)
+        if self.at not in self.here:
+            self.at = tile_path("entries", index, width)
+        need(self.at in self.here, "a bundle that is missing")
+        self.left_over.discard(self.at)
+        lines = unbundled(self.here[self.at], 4 if "32" in self.at else 2)
+        need(len(lines) == width and bundled(lines) == self.here[self.at] and bundle_name(lines) == self.at.split("/")[1], "a bundle of another form")
+        return lines
+
+    def grow(self, level, node):
+        index, hashes = self.levels.setdefault(level, (0, []))
+        hashes.append(node)
+        if len(hashes) == 256:
+            self.tile(level, index, hashes)
+            self.levels[level] = index + 1, []
+            while len(hashes) > 1:
+                hashes = [sha256(b"\1", left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+            self.grow(level + 1, hashes[0])
+
+    def tile(self, level, index, hashes):
+        self.hold(tile_path(level, index, len(hashes)), b"".join(hashes), 32)
+        for width, path in self.partial((level,), index, len(hashes)):
+            self.hold(path, b"".join(hashes[:width]), 32)
+
+    def partial(self, kinds, index, below):
+        """The partial tiles that are there in one place, by path."""
+        there = [(width, tile_path(kind, index, width)) for kind in kinds for width in range(1, min(below, 256))]
+        return sorted([one for one in there if one[1] in self.left_over], key=lambda one: one[1].encode())
+
+    def hold(self, path, made, step):
+        found = self.here.get(path, b"")
+        self.left_over.discard(path)
+        if found != made or path not in self.here:
+            self.ledger.vouched()
+            same = step and len(found) == len(made) and next(at for at in range(len(made)) if found[at] != made[at])
+            raise BadTile(path, same // step * step if same else 0)
+
+    def place(self, seq, _):
+        if seq >= self.size:
+            return "checkpoint", 0
+        index = seq // 256
+        width = min(256, self.size - index * 256)
+        path = tile_path("entries32", index, width)
+        path = path if path in self.here else tile_path("entries", index, width)
+        prefix, data, byte = 4 if "32" in path else 2, self.here.get(path, b""), 0
+        for _ in range(seq % 256):
+            byte += prefix + int.from_bytes(data[byte:byte + prefix], "big")
+        return path, byte if byte <= len(data) else 0
+
+    def end(self):
+        pass
+
+    def left(self):
+        for path in sorted(self.left_over, key=str.encode):
+            if tile_needs(path) <= self.size:
+                raise BadTile(path, 0)
+            self.cut_off = True
+        if self.cut_off:
+            self.ledger.doubts.append("an export that was cut off")
+
+
+def bundle_name(lines):
+    return "entries" if all(len(line) < 1 << 16 for line in lines) else "entries32"
+
+
+def bundled(lines):
+    size = 2 if bundle_name(lines) == "entries" else 4
+    return b"".join(len(line).to_bytes(size, "big") + line for line in lines)
+
+
+def unbundled(data, prefix):
+    lines = []
+    while data:
+        length = int.from_bytes(data[:prefix], "big")
+        lines.append(data[prefix:prefix + length])
+        data = data[prefix + length:]
+    return lines
+
+
+def tile_path(kind, index, width):
+    groups = [f"{index % 1000:03}"]
+    while index >= 1000:
+        index //= 1000
+        groups.insert(0, f"x{index % 1000:03}")
+    return f"tile/{kind}/{'/'.join(groups)}" + (f".p/{width}" if width < 256 else "")
+
+
+def tile_needs(path):
+    """Entries of the smallest tree that has it; none that is no tile."""
+    found = re.fullmatch(r"tile/(entries|entries32|[0-9]|[1-5][0-9]|6[0-3])/((?:x[0-9]{3}/)*)([0-9]{3})(?:\.p/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?", path)
+    if not found:
+        return 0
+    kind, above, last, width = found.groups()
+    index, width = int(re.sub("[x/]", "", above) + last), int(width or 256)
+    if index >= 1 << 64 or tile_path(kind, index, width) != path:
+        return 0
+    return (index * 256 + width) << (8 * int(kind) if kind.isdigit() else 0)
+
+
+def opened(folder):
+    """What is there but the tiles, and where the lines stand."""
+    files = {path.name: path.read_bytes() if path.is_file() and not path.is_symlink() else None for path in folder.iterdir()}
+    tile = folder / "tile"
+    if "entries.jsonl" in files or not tile.is_dir() or tile.is_symlink():
+        return files, Entries(files)
+    del files["tile"]
+    here = {}
+    for path in tile.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not path.is_dir():
+            where = files if path.is_symlink() or not path.is_file() else here
+            where[name] = None if where is files else path.read_bytes()
+    return files, Tiles(files, here)
+
+
 def check(folder, roots, challenge, answer=None):
     ledger = Ledger(roots, challenge)
-    files = {path.name: path.read_bytes() if path.is_file() and not path.is_symlink() else None for path in folder.iterdir()}
-    entries, checkpoint = files.pop("entries.jsonl", b""), files.pop("checkpoint", None)
+    files, where = opened(folder)
+    where.ledger, checkpoint = ledger, files.pop("checkpoint", None)
 
     good = ledger.size, ledger.head
 
@@ -643,11 +806,10 @@ def check(folder, roots, challenge, answer=None):
             ledger.vouched()
         except Unsigned as earlier:
             fault = earlier
-        if not isinstance(fault, Unsigned):
-            return tampered("entries.jsonl", ledger.size, ledger.byte)
-        seq, byte, head = fault.args
+        seq, byte, head = fault.args if isinstance(fault, Unsigned) else (ledger.size, ledger.byte, ledger.head)
         good = seq, head
-        return tampered("entries.jsonl", seq, byte)
+        file, byte = where.place(seq, byte)
+        return tampered(file, seq, byte)
 
     try:
         answer = read_answer(answer, challenge) if answer is not None else None
@@ -659,12 +821,21 @@ def check(folder, roots, challenge, answer=None):
         return tampered(str(fault))
     if checkpoint is None:
         ledger.doubts.append("no checkpoint")
-    *lines, rest = entries.split(b"\n")
-    for line in lines:
+    size = where.size = marks[0][1]["size"] if checkpoint is not None else 0
+    if checkpoint is not None and isinstance(where, Tiles) and marks[0][1]["version"] != 2:
+        return tampered("checkpoint")
+    lines = where.lines(size)
+    while True:
         before = ledger.sessions, ledger.attested
         try:
+            line = next(lines, None)
+            if line is None:
+                break
             need(len(line) <= LINE, "a line that is too long")
             ledger.line(line)
+        except BadTile as fault:
+            file, byte = fault.args
+            return tampered(file, None, byte)
         except Fault as fault:
             ledger.sessions, ledger.attested = before
             return bad_line(fault)
@@ -680,11 +851,10 @@ def check(folder, roots, challenge, answer=None):
         good = ledger.size, ledger.head
     try:
         ledger.vouched()
-        need(len(rest) <= LINE and all(0 < note["size"] <= ledger.size for _, note in marks), "an end that is missing")
+        where.end()
+        need(all(0 < note["size"] <= ledger.size for _, note in marks), "an end that is missing")
     except Fault as fault:
         return bad_line(fault)
-    if rest:
-        ledger.doubts.append("a torn last line")
     if not ledger.size or not ledger.ended or not ledger.anchored:
         ledger.doubts.append("an end that nobody vouches for")
     if set(roots.get("witnesses", [])) - set(ledger.witnessed):
@@ -703,6 +873,11 @@ def check(folder, roots, challenge, answer=None):
     foreign = check_others(ledger, files)
     if foreign is not None:
         return tampered(foreign)
+    try:
+        where.left()
+    except BadTile as fault:
+        file, byte = fault.args
+        return tampered(file, None, byte)
     witnessed = [{"witness": witness, "entries": size, "since": -since} for witness, (size, since) in sorted(ledger.witnessed.items())]
     return verdict("unanchored" if ledger.doubts else "sound", **({"witnessed": witnessed} if witnessed else {}))
 

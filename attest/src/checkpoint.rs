@@ -208,6 +208,14 @@ pub(crate) fn note(Said { log, size, sum }: &Said) -> String {
     )
 }
 
+/// The key of a session as the text that C2SP's verifiers of notes take.
+pub(crate) fn note_key(session: SessionId, public: &SessionPublic) -> String {
+    let name = signer(session);
+    let id = crate::hex::encode(&key_id(&name, NOTE_ED25519, public.as_bytes()));
+    let key = [&[NOTE_ED25519], public.as_bytes().as_slice()].concat();
+    format!("{name}+{id}+{}", Base64::encode_string(&key))
+}
+
 fn signer(session: SessionId) -> String {
     format!("session-{session}")
 }
@@ -223,4 +231,31 @@ pub(crate) fn key_id(name: &str, algorithm: u8, public: &[u8; 32]) -> [u8; 4] {
     let digest = Digest::of_parts(&[name.as_bytes(), b"\n", &[algorithm], public]);
     let [a, b, c, d, ..] = *digest.as_bytes();
     [a, b, c, d]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The note of Go's `sumdb/note` and its tests (BSD-3-Clause), which every implementation repeats, the crate signed_note 0.2.0 (BSD-3-Clause) among them.
+    #[test]
+    fn ids_and_signatures_are_those_of_go() {
+        const KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        const TEXT: &str = "If you think cryptography is the answer to your problem,\n\
+            then you don't know what your problem is.\n";
+        const SIGNED: &str = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=";
+        let (name, rest) = KEY.split_once('+').unwrap();
+        let (id, key) = rest.split_once('+').unwrap();
+        let key: [u8; 33] = Base64::decode_vec(key).unwrap().try_into().unwrap();
+        let public: [u8; 32] = key[1..].try_into().unwrap();
+        assert_eq!(key[0], NOTE_ED25519);
+        assert_eq!(crate::hex::encode(&key_id(name, NOTE_ED25519, &public)), id);
+        let blob = Base64::decode_vec(SIGNED).unwrap();
+        assert_eq!(crate::hex::encode(&blob[..4]), id);
+        let public = format!("ed25519:{}", crate::hex::encode(&public));
+        let public: SessionPublic = public.parse().unwrap();
+        let signature: [u8; 64] = blob[4..].try_into().unwrap();
+        assert!(public.signed(TEXT.as_bytes(), &signature));
+        assert!(!public.signed(&TEXT.as_bytes()[1..], &signature));
+    }
 }

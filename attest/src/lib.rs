@@ -23,6 +23,7 @@ mod quote;
 mod roots;
 mod sealed;
 mod storage;
+mod tiles;
 mod tree;
 mod verify;
 mod witness;
@@ -50,7 +51,10 @@ pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
 pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal, version_of, versioned};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
-pub use verify::{Report, Verdict, verify, verify_answer, verify_evidence, verify_proof};
+pub use tiles::{TILES_FOLDER, TILES_SCRATCH, checkpoint_key, tiles};
+pub use verify::{
+    Report, TileFolder, Verdict, verify, verify_answer, verify_evidence, verify_proof, verify_tiles,
+};
 pub use witness::{
     Cosigned, Request as WitnessRequest, UnixSeconds, Witness, WitnessKey, cosigned_name,
 };

@@ -102,6 +102,33 @@ fn not_proven(what: &str) -> impl Fn(&str) -> AttestError {
     }
 }
 
+/// The lines that a checkpoint counts, without their newlines, if it has a tree over them; `what` is to be proven of them.
+pub(crate) fn counted_lines<'a>(
+    what: &str,
+    entries: &'a [u8],
+    checkpoint: &[u8],
+) -> Result<Vec<&'a [u8]>, AttestError> {
+    let not_proven = not_proven(what);
+    if checkpoint.is_empty() {
+        return Err(not_proven("there is no checkpoint; end a session first"));
+    }
+    let said = checkpoint::Unchecked::parse(checkpoint)
+        .map_err(&not_proven)?
+        .said();
+    let Sum::Root(_) = said.sum else {
+        return Err(not_proven(
+            "the checkpoint is of version 1 and has no tree; end a session first",
+        ));
+    };
+    let size = usize::try_from(said.size).unwrap_or(usize::MAX);
+    let whole = entries.split_inclusive(|byte| *byte == b'\n').take(size);
+    let lines: Vec<&[u8]> = whole.filter_map(|line| line.strip_suffix(b"\n")).collect();
+    if lines.len() != size {
+        return Err(not_proven("the checkpoint counts more than there are"));
+    }
+    Ok(lines)
+}
+
 /// The part of a ledger that its checkpoint counts.
 struct Counted<'a> {
     checkpoint: &'a [u8],
@@ -112,24 +139,7 @@ struct Counted<'a> {
 
 impl<'a> Counted<'a> {
     fn of(entries: &'a [u8], checkpoint: &'a [u8]) -> Result<Self, AttestError> {
-        let not_proven = not_proven("an entry");
-        if checkpoint.is_empty() {
-            return Err(not_proven("there is no checkpoint; end a session first"));
-        }
-        let said = checkpoint::Unchecked::parse(checkpoint)
-            .map_err(&not_proven)?
-            .said();
-        let Sum::Root(_) = said.sum else {
-            return Err(not_proven(
-                "the checkpoint is of version 1 and has no tree; end a session first",
-            ));
-        };
-        let size = usize::try_from(said.size).unwrap_or(usize::MAX);
-        let whole = entries.split_inclusive(|byte| *byte == b'\n').take(size);
-        let lines: Vec<&[u8]> = whole.filter_map(|line| line.strip_suffix(b"\n")).collect();
-        if lines.len() != size {
-            return Err(not_proven("the checkpoint counts more than there are"));
-        }
+        let lines = counted_lines("an entry", entries, checkpoint)?;
         let levels = Levels::over(lines.iter().map(|line| line_hash(line)).collect());
         Ok(Self {
             checkpoint,

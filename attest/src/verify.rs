@@ -4,6 +4,7 @@
 mod counter;
 mod noted;
 mod proof;
+mod tiles;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -29,6 +30,7 @@ use noted::Witnessed;
 use proof::Proven;
 pub(crate) use proof::proven;
 pub use proof::verify_proof;
+pub use tiles::{TileFolder, verify_tiles};
 
 /// What a verifier concludes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

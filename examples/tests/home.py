@@ -33,7 +33,7 @@ REPORT = "reports/q4-summary.xlsx"
 BIG = 1 << 24  # bytes from which a file is a model and is linked, not copied
 SECONDS = 300  # for one run
 
-DONE, FAILED, REFUSED, INTEGRITY, NO_PLAN = 0, 1, 3, 4, 5
+DONE, FAILED, USAGE, REFUSED, INTEGRITY, NO_PLAN = 0, 1, 2, 3, 4, 5
 SOUND, TAMPERED, UNATTESTED = 0, 1, 2
 
 AGENT = "invoice-helper"  # the agent of the example's manifest

@@ -1,5 +1,5 @@
-"""`cloister audit export`, `report`, `compare` and `proof`: every entry as a line for another system, with what proves it, and without what is nobody's
-business; a session as a page; where two copies of a ledger part; and what proves an entry where the ledger is not."""
+"""`cloister audit export`, `report`, `compare`, `proof` and `tiles`: every entry as a line for another system, with what proves it, and without what is nobody's
+business; a session as a page; where two copies of a ledger part; what proves an entry where the ledger is not; and the ledger as transparency logs lie."""
 import base64
 import hashlib
 import html
@@ -12,7 +12,7 @@ import unittest
 import jsonschema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, VERIFY, Case, Run, flip, set_policy
+from home import DONE, FAILED, INTEGRITY, SOUND, TAMPERED, UNATTESTED, USAGE, VERIFY, Case, Run, flip, set_policy
 from test_story import told
 
 FORMATS = ("jsonl", "ocsf", "cef", "rfc5424")
@@ -309,6 +309,110 @@ class Proof(Case):
         run = self.home.call("audit", "proof", "3")
         self.assert_code(run, TAMPERED)
         self.assertEqual(run.out, "")
+
+
+class Tiles(Case):
+    def setUp(self):
+        super().setUp()
+        home, self.invoices, *_ = told(attested=True)
+        self.home = home.twin(self.folder / "home")
+        self.tiles = self.folder / "tiles"
+
+    def made(self, code=SOUND, home=None, folder=None):
+        run = (home or self.home).call("--json", "audit", "tiles", folder or self.tiles)
+        self.assert_code(run, code)
+        return run
+
+    def judged(self, code, *options):
+        command = [VERIFY, "--json", self.tiles, "--roots", self.home.path / "keys/roots.json", *options]
+        run = Run(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False))
+        self.assert_code(run, code)
+        return run.doc
+
+    def files(self):
+        return {path.relative_to(self.tiles).as_posix(): path.read_bytes() for path in self.tiles.rglob("*") if path.is_file()}
+
+    def lines(self):
+        return (self.home.ledger / "entries.jsonl").read_bytes().splitlines()
+
+    def test_a_stranger_reads_hashes_entries_and_checkpoint(self):
+        key = self.made().doc["key"]
+        lines, files = self.lines(), self.files()
+        size = len(lines)
+        self.assertLess(size, 256)
+        self.assertEqual(set(files), {"checkpoint", f"tile/0/000.p/{size}", f"tile/entries/000.p/{size}"})
+        bundle, found = files[f"tile/entries/000.p/{size}"], []
+        while bundle:
+            length = int.from_bytes(bundle[:2], "big")
+            found.append(bundle[2:2 + length])
+            bundle = bundle[2 + length:]
+        self.assertEqual(found, lines)
+        hashes = files[f"tile/0/000.p/{size}"]
+        leaves = [hashes[at:at + 32] for at in range(0, len(hashes), 32)]
+        self.assertEqual(leaves, [hashlib.sha256(b"\0" + line).digest() for line in lines])
+        self.assertEqual(said(files["checkpoint"].decode()), (size, tree(leaves)))
+        name, key_id, data = key.split("+", 2)
+        self.assertEqual(hashlib.sha256(name.encode() + b"\n" + base64.b64decode(data)).hexdigest()[:8], key_id)
+        *_, signature = files["checkpoint"].decode().splitlines()
+        self.assertTrue(signature.startswith(f"\u2014 {name} "))
+        self.assertEqual(base64.b64decode(signature.split(" ")[2])[:4].hex(), key_id)
+        self.assertEqual(self.judged(SOUND)["entries"], size)
+
+    def test_a_folder_grows_with_its_ledger_and_keeps_what_it_had(self):
+        self.made()
+        before = self.files()
+        self.assertEqual(self.made().doc["written"], 0)
+        self.assertEqual(self.files(), before)
+        self.home.run(self.invoices, "What is the weather?")
+        self.assertEqual(self.made().doc["written"], 3)
+        after = self.files()
+        self.assertEqual({path: after[path] for path in before if path != "checkpoint"}, {path: data for path, data in before.items() if path != "checkpoint"})
+        self.assertEqual(self.judged(SOUND)["entries"], len(self.lines()))
+        (self.tiles / "checkpoint").write_bytes(before["checkpoint"])  # as a writer leaves it that is cut off before the last file
+        self.judged(UNATTESTED)
+        self.made()
+        self.assertEqual(self.files(), after)
+
+    def test_another_history_is_refused_and_nothing_is_written(self):
+        other = self.home.twin(self.folder / "other")
+        for home in (self.home, other):
+            home.run(self.invoices, "What is the weather?")
+        self.made()
+        before = self.files()
+        run = self.made(INTEGRITY, other)
+        self.assertIn("not of this ledger", run.err)
+        path = next(self.tiles.glob("tile/0/000.p/*"))
+        path.write_bytes(b"x" + path.read_bytes()[1:])
+        self.made(INTEGRITY)
+        path.write_bytes(before[path.relative_to(self.tiles).as_posix()])
+        self.assertEqual(self.files(), before)
+        flip(self.home.ledger / "entries.jsonl", 100)
+        self.made(TAMPERED)
+        self.assertEqual(self.files(), before)
+
+    def test_what_is_changed_in_it_is_noticed(self):
+        self.made()
+        for path, data in self.files().items():
+            for at in range(0, len(data), 97):
+                (self.tiles / path).write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1:])
+                self.judged(TAMPERED)
+            (self.tiles / path).write_bytes(data[:-1])
+            self.judged(TAMPERED)
+            (self.tiles / path).write_bytes(data)
+        (self.tiles / "tile/link").symlink_to(self.tiles / "checkpoint")
+        self.assertEqual(self.judged(TAMPERED)["file"], "tile/link")
+        (self.tiles / "tile/link").unlink()
+        self.judged(SOUND)
+
+    def test_nothing_is_written_into_a_ledger_or_among_other_things(self):
+        ledger = sorted(path.name for path in self.home.ledger.iterdir())
+        for folder in (self.home.ledger, self.home.ledger / "tiles"):
+            self.made(USAGE, folder=folder)
+        self.assertEqual(sorted(path.name for path in self.home.ledger.iterdir()), ledger)
+        self.tiles.mkdir()
+        (self.tiles / "letter.txt").write_text("mine", encoding="utf-8")
+        self.made(USAGE)
+        self.assertEqual(set(self.files()), {"letter.txt"})
 
 
 if __name__ == "__main__":

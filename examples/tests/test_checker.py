@@ -67,6 +67,26 @@ def mutations(files, rng):
         yield files | {name + ".copy": files[name]}
 
 
+def tile_mutations(files, rng):
+    """The same of a folder of tiles: what it has instead of lines are lengths, and other tiles."""
+    for _ in range(CHANGES // 4):
+        path, other = rng.choice(sorted(files)), rng.choice(sorted(files))
+        data = files[path]
+        at = rng.choice((rng.randrange(4), rng.randrange(len(data))))
+        changed = rng.choice([
+            lambda: data[:at] + bytes([data[at] ^ rng.randint(1, 255)]) + data[at + 1:],
+            lambda: data[:at],
+            lambda: data + data[:at],
+            lambda: data[:at] + data[at + 32:],
+            lambda: files[other],
+        ])()
+        yield files | {path: changed}
+    for path, data in files.items():
+        yield {other: data for other, data in files.items() if other != path}
+        for name in ("readme", "tile/0/000", "tile/0/001", "tile/0/000.p/1", "tile/entries/000.p/1", "tile/entries32/000.p/1", "tile/1/000.p/1", "tile/0/000.p/200", "tile/x/000", ".cloister-tmp"):
+            yield files | {name: data}
+
+
 class Checker(unittest.TestCase):
     def assert_agreed(self, ledger, roots):
         found, expected = other(ledger, roots), ours(ledger, roots)
@@ -99,6 +119,20 @@ class Checker(unittest.TestCase):
                 for name, data in {**files, CHECK.cosigned_name(changed): changed}.items():
                     (ledger / name).write_bytes(data)
                 self.assert_agreed(ledger, whole / "roots.json")
+
+    def test_both_say_the_same_of_whatever_is_changed_among_tiles(self):
+        rng = random.Random(SEED)
+        for name in ("ok_tiles", "ok_tiles_grown"):
+            whole = TESTDATA / name / "ledger"
+            files = {path.relative_to(whole).as_posix(): path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+            with tempfile.TemporaryDirectory() as temporary:
+                for changed in tile_mutations(files, rng):
+                    tiles = Path(temporary) / "tiles"
+                    shutil.rmtree(tiles, ignore_errors=True)
+                    for path, data in changed.items():
+                        (tiles / path).parent.mkdir(parents=True, exist_ok=True)
+                        (tiles / path).write_bytes(data)
+                    self.assert_agreed(tiles, TESTDATA / "roots.json")
 
     def test_both_say_the_same_of_forged_quotes(self):
         vectors = [json.loads(line) for line in (TESTDATA / "quotes.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -245,6 +245,15 @@ pub(crate) enum Audit {
         #[arg(long)]
         qr: bool,
     },
+    /// What the checkpoint counts as a folder of tiles, which clients of transparency logs and `cloister-verify` read
+    ///
+    /// The layout is C2SP tlog-tiles. The entries are there as they are; nothing is redacted. A folder that holds tiles of this ledger grows; one that holds
+    /// others is left as it is, with exit code 4. The ledger is verified first; exit codes as those of `export`.
+    Tiles {
+        /// A new folder, or one that this command made
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// One session as a page for people, on standard output: HTML without scripts, which prints
     ///
     /// The ledger is verified first; exit codes as those of `export`.

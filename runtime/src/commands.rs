@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod quarantine;
 pub(crate) mod run;
 pub(crate) mod scaffold;
+mod tiles;
 pub(crate) mod tools;
 
 use std::io::Write;

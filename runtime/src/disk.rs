@@ -94,7 +94,7 @@ pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Written as `beside`, on the same file system, then given its name; what goes wrong leaves no `beside`.
-fn put(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn put(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)

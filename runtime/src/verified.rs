@@ -1,5 +1,7 @@
 //! A ledger that was read once: what is shown or believed of it are the bytes that the verifier saw.
 
+use std::collections::BTreeMap;
+
 use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, cosigned_name, verify};
 
 use crate::disk;
@@ -13,6 +15,7 @@ pub(crate) const NO_SESSION: &str = "no session has run in this home yet";
 pub(crate) struct Verified {
     lines: Vec<u8>,
     pub(crate) checkpoint: Option<Vec<u8>>,
+    pub(crate) others: BTreeMap<String, Vec<u8>>,
     pub(crate) report: Report,
 }
 
@@ -36,12 +39,13 @@ impl Verified {
         let files = Files {
             entries: lines.as_slice(),
             checkpoint: checkpoint.clone(),
-            others,
+            others: others.clone(),
         };
         let report = verify(files, roots, None).map_err(|e| disk::failed("read", &path, &e))?;
         Ok(Verified {
             lines,
             checkpoint,
+            others,
             report,
         })
     }

@@ -21,6 +21,7 @@ mod proofs;
 mod quotes;
 mod said;
 mod tamper;
+mod tiles;
 mod vectors;
 mod vouching;
 mod witness;

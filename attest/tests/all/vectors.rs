@@ -18,6 +18,7 @@ use crate::forgeries::with_software;
 use crate::kit::{
     self, FakeTpm, Folder, START, begin, begin_bound, begin_unattested, resign, resume,
 };
+use crate::tiles;
 use crate::vouching;
 use crate::witness;
 
@@ -360,22 +361,50 @@ fn each_folder_is_judged_as_its_name_says() {
         let (kept, expected) = read(&testdata().join(name));
         let roots = roots_of(name, &roots);
         let report = kept.verify(&roots);
-        let code = match name.split_once('_').unwrap().0 {
-            "ok" => 0,
-            "bad" => 1,
-            _ => 2,
-        };
-        assert_eq!(report.exit_code(), code, "{name}: {report}");
+        assert_eq!(report.exit_code(), code_of(name), "{name}: {report}");
         assert_eq!(report.to_string(), expected, "{name}");
         // The writer still writes what it wrote: a change of format shows here first.
         assert_eq!(made.entries, kept.entries, "{name}");
         assert_eq!(made.checkpoint, kept.checkpoint, "{name}");
     }
+    each_folder_of_tiles_is_judged_as_its_name_says(&roots);
     let kept = std::fs::read_dir(testdata())
         .unwrap()
         .filter(|item| item.as_ref().unwrap().path().is_dir())
         .count();
-    assert_eq!(kept, cases.len(), "folders without a test");
+    let known = cases.len() + tiles::cases().len();
+    assert_eq!(kept, known, "folders without a test");
+}
+
+fn each_folder_of_tiles_is_judged_as_its_name_says(roots: &Roots) {
+    for (name, made) in tiles::cases() {
+        let path = testdata().join(name);
+        let report = tiles::judged(&made, roots);
+        if std::env::var_os("UPDATE_TESTDATA").is_some() {
+            for (file, bytes) in &made {
+                let file = path.join("ledger").join(file);
+                std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                std::fs::write(file, bytes).unwrap();
+            }
+            std::fs::write(path.join("expected.txt"), report.to_string()).unwrap();
+        }
+        assert_eq!(report.exit_code(), code_of(name), "{name}: {report}");
+        let expected = std::fs::read_to_string(path.join("expected.txt")).unwrap();
+        assert_eq!(report.to_string(), expected, "{name}");
+        for (file, bytes) in &made {
+            let kept = std::fs::read(path.join("ledger").join(file)).unwrap();
+            assert!(kept == *bytes, "`{file}` of {name}");
+        }
+    }
+}
+
+/// The exit code that a folder's name stands for.
+fn code_of(name: &str) -> u8 {
+    match name.split_once('_').unwrap().0 {
+        "ok" => 0,
+        "bad" => 1,
+        _ => 2,
+    }
 }
 
 /// A folder that is named for a witness is judged by roots that pin it, which lie beside its ledger.

@@ -62,6 +62,11 @@ fn cosigned(key: &WitnessKey, folder: &Folder, time: u64) -> Vec<u8> {
     request.cosign(key, None, at(time)).unwrap().into_bytes()
 }
 
+/// What the office gives back for this ledger on a Monday.
+pub(crate) fn office_note(folder: &Folder) -> Vec<u8> {
+    cosigned(&office(), folder, MONDAY)
+}
+
 fn with_note(folder: &Folder, note: &[u8]) -> Folder {
     let mut folder = folder.clone();
     folder.others.insert(cosigned_name(note), note.to_vec());

@@ -1,12 +1,14 @@
-//! Opens what an auditor copied: a ledger folder, a file of entries alone, or an evidence file. Reads only.
+//! Opens what an auditor copied: a ledger folder, a folder of tiles, a file of entries alone, or an evidence file. Reads only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cloister_attest::{CHECKPOINT_FILE, Cosigned, ENTRIES_FILE, Files, cosigned_name};
+use cloister_attest::{
+    CHECKPOINT_FILE, Cosigned, ENTRIES_FILE, Files, TILES_FOLDER, TileFolder, cosigned_name,
+};
 
 /// Most that is read of a file beside the entries, bytes: 1 MiB and one, enough to see that it is no torn line of ours.
 const MOST: u64 = (1 << 20) + 1;
@@ -58,6 +60,68 @@ pub(crate) fn open(folder: &Path) -> Result<Files<Entries>> {
         }
     }
     Ok(files)
+}
+
+/// Folders in one another beneath a folder of tiles; the longest path of a tile has eight.
+const DEEPEST: usize = 12;
+
+/// Whether a folder holds tiles in place of entries.
+pub(crate) fn has_tiles(folder: &Path) -> bool {
+    let there = |name| folder.join(name).symlink_metadata();
+    there(TILES_FOLDER).is_ok_and(|found| found.is_dir()) && there(ENTRIES_FILE).is_err()
+}
+
+/// Reads a tile by its path, as far as so many bytes.
+pub(crate) type ReadTile = Box<dyn FnMut(&str, u64) -> io::Result<Vec<u8>>>;
+
+/// A folder of tiles; these are read when they are asked for.
+pub(crate) fn tiles(folder: &Path, cosigned: &[PathBuf]) -> Result<TileFolder<ReadTile>> {
+    let Files {
+        checkpoint,
+        mut others,
+        ..
+    } = with(open(folder)?, cosigned)?;
+    others.remove(TILES_FOLDER);
+    let mut tiles = BTreeSet::new();
+    list(folder, TILES_FOLDER, DEEPEST, &mut tiles, &mut others)?;
+    let folder = folder.to_owned();
+    let read = move |path: &str, most| {
+        let mut bytes = Vec::new();
+        File::open(folder.join(path))?
+            .take(most)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    Ok(TileFolder {
+        checkpoint,
+        tiles,
+        others,
+        read: Box::new(read),
+    })
+}
+
+/// Adds what lies beneath a path of `folder`: plain files to `tiles`, anything else but folders to `others`, as what lies too deep.
+fn list(
+    folder: &Path,
+    beneath: &str,
+    deeper: usize,
+    tiles: &mut BTreeSet<String>,
+    others: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<()> {
+    let unreadable = || format!("`{}` cannot be listed", folder.join(beneath).display());
+    for item in std::fs::read_dir(folder.join(beneath)).with_context(unreadable)? {
+        let item = item.with_context(unreadable)?;
+        let path = format!("{beneath}/{}", item.file_name().to_string_lossy());
+        let kind = item.file_type().with_context(unreadable)?;
+        if kind.is_file() {
+            tiles.insert(path);
+        } else if let Some(deeper) = deeper.checked_sub(1).filter(|_| kind.is_dir()) {
+            list(folder, &path, deeper, tiles, others)?;
+        } else {
+            others.insert(path, Vec::new());
+        }
+    }
+    Ok(())
 }
 
 /// Most that is read of a proof, bytes: 8 MiB and one, enough to see that it is too long.

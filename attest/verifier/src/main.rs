@@ -1,4 +1,4 @@
-//! `cloister-verify`: checks a ledger folder, a proof or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict;
+//! `cloister-verify`: checks a ledger folder, a folder of tiles, a proof or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict;
 //! as a witness it keeps the last note that it cosigned of each ledger.
 
 mod folder;
@@ -7,10 +7,11 @@ mod witness;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use cloister_attest::{
     Challenge, Report, Roots, Witness, plain, verify, verify_answer, verify_evidence, verify_proof,
+    verify_tiles,
 };
 
 /// No trust roots, or none that can be read.
@@ -22,7 +23,7 @@ const NO_INPUT: u8 = 66;
 /// What was to be kept cannot be written; `EX_IOERR` of sysexits.h.
 const NO_OUTPUT: u8 = 74;
 
-/// Checks a Cloister ledger, the evidence of one session, or the proof of one entry, offline.
+/// Checks a Cloister ledger or its tiles, the evidence of one session, or the proof of one entry, offline.
 ///
 /// Exit codes: 0 sound; 1 tampered; 2 sound but not anchored or not attested; 3 no trust roots; 64 wrong usage; 66 nothing to read.
 #[derive(Parser)]
@@ -47,7 +48,7 @@ enum Other {
 
 #[derive(clap::Args)]
 struct Check {
-    /// The ledger folder, a file of entries, a proof, or an evidence file
+    /// The ledger folder, a folder of tiles, a file of entries, a proof, or an evidence file
     #[arg(value_name = "DIR|FILE")]
     path: PathBuf,
     /// What you trust: `roots.json`, from a place that the machine under audit cannot write to
@@ -127,6 +128,16 @@ fn read_roots(path: &Path) -> Result<Roots> {
 fn check(arguments: &Check, roots: &Roots) -> Result<Report> {
     let (path, challenge) = (arguments.path.as_path(), arguments.challenge.as_ref());
     let unreadable = || format!("`{}` cannot be read", path.display());
+    if folder::has_tiles(path) {
+        if arguments.evidence.is_some() {
+            bail!(
+                "an answer is held against the ledger, and `{}` holds tiles",
+                path.display()
+            );
+        }
+        let tiles = folder::tiles(path, &arguments.cosigned)?;
+        return verify_tiles(tiles, roots, challenge).with_context(unreadable);
+    }
     if let (Some(answer), Some(challenge)) = (&arguments.evidence, challenge) {
         let answer = folder::small(answer)?;
         let files = folder::with(folder::open(path)?, &arguments.cosigned)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
-use super::{Desk, compare, cosigned};
+use super::{Desk, compare, cosigned, tiles};
 use crate::cli;
 use crate::counted::{counted, counted_in};
 use crate::disk;
@@ -39,6 +39,9 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
         cli::Audit::Checkpoint { qr: false } => checkpoint(home, desk, |text| Ok(text.to_owned())),
         cli::Audit::Report { session } => tell(home, desk, session),
         cli::Audit::Replay { session, manifest } => again(session, manifest, home, desk),
+        cli::Audit::Tiles { folder } => handed_on(home, desk, Reach::WholeOnly, |ledger| {
+            tiles::run(folder, ledger, desk)
+        }),
         cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
     }
 }
@@ -88,10 +91,10 @@ fn keep(desk: &Desk) {
 }
 
 fn export(home: &Home, desk: &Desk, format: Format, reach: Reach) -> Result<u8, Failure> {
-    handed_on(home, desk, reach, |lines, checkpoint, _| {
+    handed_on(home, desk, reach, |ledger| {
         let rules = redaction(home)?;
-        let size = checkpoint.and_then(entries_of);
-        let (rows, redacted) = rows(lines, size, format, &rules)?;
+        let size = ledger.checkpoint.as_deref().and_then(entries_of);
+        let (rows, redacted) = rows(ledger.lines(), size, format, &rules)?;
         for row in &rows {
             desk.row(row);
         }
@@ -114,9 +117,14 @@ fn redaction(home: &Home) -> Result<Rules, Failure> {
 }
 
 fn tell(home: &Home, desk: &Desk, session: &str) -> Result<u8, Failure> {
-    handed_on(home, desk, Reach::WholeOnly, |lines, _, report| {
-        let verdict = report.to_string();
-        let page = page(lines, session, verdict.trim_end(), &redaction(home)?)?;
+    handed_on(home, desk, Reach::WholeOnly, |ledger| {
+        let verdict = ledger.report.to_string();
+        let page = page(
+            ledger.lines(),
+            session,
+            verdict.trim_end(),
+            &redaction(home)?,
+        )?;
         let page = page.ok_or_else(|| {
             Failure::failed(format!("no session `{session}` is in the ledger"))
                 .hint("`cloister audit show` names them".to_owned())
@@ -132,7 +140,8 @@ fn checkpoint(
     desk: &Desk,
     form: impl Fn(&str) -> Result<String, Failure>,
 ) -> Result<u8, Failure> {
-    handed_on(home, desk, Reach::WholeOnly, |_, checkpoint, _| {
+    handed_on(home, desk, Reach::WholeOnly, |ledger| {
+        let checkpoint = ledger.checkpoint.as_deref();
         let text = checkpoint.map(String::from_utf8_lossy).ok_or_else(|| {
             Failure::failed("no session has ended yet, so there is no checkpoint")
         })?;
@@ -168,7 +177,8 @@ fn proof(
         )
         .hint("add `> proof.json` to the command".to_owned()));
     }
-    handed_on(home, desk, Reach::WholeOnly, |lines, checkpoint, _| {
+    handed_on(home, desk, Reach::WholeOnly, |ledger| {
+        let (lines, checkpoint) = (ledger.lines(), ledger.checkpoint.as_deref());
         let checkpoint = checkpoint.unwrap_or_default();
         let proof = match (claim, earlier(home, claim, witness)?) {
             (Some(cli::Claim::Entry(seq)), _) => prove(lines, checkpoint, *seq)?,
@@ -195,12 +205,12 @@ fn earlier(
     }
 }
 
-/// Gives the entries that hold, the checkpoint and the verdict to `hand_on`, as far as they reach. The exit code is the verifier's.
+/// Gives the ledger, as far as it holds, to `hand_on`. The exit code is the verifier's.
 fn handed_on(
     home: &Home,
     desk: &Desk,
     reach: Reach,
-    hand_on: impl FnOnce(&[u8], Option<&[u8]>, &Report) -> Result<(), Failure>,
+    hand_on: impl FnOnce(&Verified) -> Result<(), Failure>,
 ) -> Result<u8, Failure> {
     let Ok(roots) = home.roots() else {
         return Ok(NO_ROOTS);
@@ -216,12 +226,12 @@ fn handed_on(
             return Ok(report.exit_code());
         }
     }
-    hand_on(ledger.lines(), ledger.checkpoint.as_deref(), report)?;
+    hand_on(&ledger)?;
     Ok(report.exit_code())
 }
 
 /// How many entries a checkpoint counts: the second line of its text.
-fn entries_of(checkpoint: &[u8]) -> Option<u64> {
+pub(super) fn entries_of(checkpoint: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(checkpoint).ok()?;
     text.lines().nth(1)?.parse().ok()
 }

@@ -1,0 +1,140 @@
+//! `cloister audit tiles`: the ledger as a folder that clients of transparency logs read (attest/SPEC.md section 19). It only grows, and only with what goes on
+//! from what it has.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cloister_attest::{
+    CHECKPOINT_FILE, ENTRIES_FILE, Files, Kept, TILES_FOLDER, TILES_SCRATCH, checkpoint_key,
+    compare, tiles,
+};
+use serde_json::json;
+
+use super::Desk;
+use crate::counted::counted;
+use crate::disk;
+use crate::failure::{Failure, Kind};
+use crate::verified::Verified;
+
+/// Writes what is not there yet. What was verified is what is written.
+pub(super) fn run(folder: &Path, ledger: &Verified, desk: &Desk) -> Result<(), Failure> {
+    let checkpoint = ledger.checkpoint.as_deref().unwrap_or_default();
+    let key = checkpoint_key(ledger.lines(), checkpoint)?;
+    refuse_another(folder)?;
+    refuse_fork(folder, ledger.lines(), checkpoint)?;
+    let files = || {
+        tiles(Files {
+            entries: ledger.lines(),
+            checkpoint: ledger.checkpoint.clone(),
+            others: ledger.others.clone(),
+        })
+    };
+    let mut missing = 0_u64;
+    for (path, bytes) in files()? {
+        missing = missing.saturating_add(u64::from(lacks(folder, &path, &bytes)?));
+    }
+    for (path, bytes) in files()? {
+        if lacks(folder, &path, &bytes)? {
+            lay(folder, &path, &bytes)?;
+        }
+    }
+    desk.document(&json!({"folder": folder, "written": missing, "key": key}));
+    desk.answer(format!(
+        "{} written to `{}`; nothing in them is redacted\nthe checkpoint's key, for other programs: {key}",
+        counted(missing, "file"),
+        folder.display()
+    ));
+    Ok(())
+}
+
+/// A folder with something else in it is not littered, and least of all a ledger.
+fn refuse_another(folder: &Path) -> Result<(), Failure> {
+    let whole = std::path::absolute(folder).map_err(|e| disk::failed("find", folder, &e))?;
+    let refused = |what: &str| {
+        Err(
+            Failure::new(Kind::Usage, format!("`{}` {what}", folder.display()))
+                .hint("name a folder that is not there yet".to_owned()),
+        )
+    };
+    if whole
+        .ancestors()
+        .any(|above| above.join(ENTRIES_FILE).exists())
+    {
+        return refused("lies in a ledger, where every byte counts");
+    }
+    let ours = [CHECKPOINT_FILE, TILES_FOLDER, TILES_SCRATCH];
+    let mut there = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listing => listing.map_err(|e| disk::failed("list", folder, &e))?,
+    };
+    if there.next().is_none() || ours.iter().any(|name| folder.join(name).exists()) {
+        return Ok(());
+    }
+    refused("holds something else")
+}
+
+/// The ledger goes on from the checkpoint that is there.
+fn refuse_fork(folder: &Path, lines: &[u8], checkpoint: &[u8]) -> Result<(), Failure> {
+    let kept = folder.join(CHECKPOINT_FILE);
+    let Some(earlier) = found(&kept)? else {
+        return Ok(());
+    };
+    let size = super::audit::entries_of(checkpoint).unwrap_or_default();
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let counted = lines.split_inclusive(|byte| *byte == b'\n').take(size);
+    let length = counted.map(<[u8]>::len).sum();
+    let counted = lines.get(..length).unwrap_or_default();
+    let compared = compare(Kept::<&[u8]>::Checkpoint(earlier), counted);
+    let compared = compared.map_err(|e| disk::failed("compare", &kept, &e))?;
+    match compared.agrees() {
+        true => Ok(()),
+        false => Err(differs(&kept, compared)),
+    }
+}
+
+fn differs(path: &Path, why: impl std::fmt::Display) -> Failure {
+    let path = path.display();
+    Failure::new(Kind::Integrity, format!("`{path}` is not of this ledger: {why}")).hint(
+        "nothing was written; keep both as they are for whoever audits this machine, or name a new folder"
+            .to_owned(),
+    )
+}
+
+/// Whether a file is not there yet, or is the checkpoint of an earlier end. One with other bytes is refused.
+fn lacks(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, Failure> {
+    let path = folder.join(name);
+    match found(&path)? {
+        Some(there) if there == bytes => Ok(false),
+        Some(_) if name != CHECKPOINT_FILE => Err(differs(&path, "its bytes are others")),
+        _ => Ok(true),
+    }
+}
+
+/// The bytes of a plain file, if there is anything of that name.
+fn found(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match path.symlink_metadata() {
+        Ok(found) if found.is_file() => disk::read(path).map(Some),
+        Ok(_) => Err(differs(path, "it is no plain file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(disk::failed("read", path, &error)),
+    }
+}
+
+/// Puts a file in its place, whole, and makes the folders above it as durable.
+fn lay(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    let path = folder.join(name);
+    let parent = path.parent().map_or_else(PathBuf::new, Path::to_owned);
+    if !parent.exists() {
+        disk::folder(&parent)?;
+        let within = parent
+            .ancestors()
+            .take_while(|above| above.starts_with(folder));
+        for above in within {
+            let synced = File::open(above).and_then(|above| above.sync_all());
+            synced.map_err(|e| disk::failed("write", above, &e))?;
+        }
+    }
+    disk::put(&folder.join(TILES_SCRATCH), &path, bytes)
+        .map_err(|e| disk::failed("write", &path, &e))
+}
