@@ -213,6 +213,100 @@ mod tests {
         }
     }
 
+    /// Inclusion proofs of `transparency-dev/merkle`, from the tests of the crate ct-merkle 0.3.0 (MIT or Apache-2.0): size, place, and the path.
+    #[test]
+    fn paths_are_those_of_transparency_dev() {
+        let leaves = LEAVES.map(|bytes| leaf(&crate::hex::decode(bytes).unwrap()));
+        let known: [(usize, usize, &[&str]); 7] = [
+            (1, 0, &[]),
+            (
+                2,
+                0,
+                &["96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7"],
+            ),
+            (
+                2,
+                1,
+                &["6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"],
+            ),
+            (
+                3,
+                2,
+                &["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"],
+            ),
+            (
+                5,
+                1,
+                &[
+                    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+                    "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+                    "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+                ],
+            ),
+            (
+                8,
+                0,
+                &[
+                    "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+                    "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+                    "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+                ],
+            ),
+            (
+                8,
+                5,
+                &[
+                    "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+                    "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+                    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+                ],
+            ),
+        ];
+        for (size, at, path) in known {
+            let made = Levels::over(leaves[..size].to_vec()).path(at);
+            let made: Vec<String> = made.iter().map(Digest::hex).collect();
+            assert_eq!(made, path, "{at} of {size}");
+        }
+    }
+
+    /// A log of a thousand million entries that is not ours.
+    #[test]
+    fn proofs_of_googles_log_hold() {
+        #[derive(serde::Deserialize)]
+        struct Log {
+            size: u64,
+            root: Digest,
+            entry: Proven,
+            earlier: Earlier,
+        }
+        #[derive(serde::Deserialize)]
+        struct Proven {
+            index: u64,
+            leaf: Digest,
+            path: Vec<Digest>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Earlier {
+            size: u64,
+            root: Digest,
+            path: Vec<Digest>,
+        }
+        let log = include_str!("../testdata/argon2020.json");
+        let Log {
+            size,
+            root: whole,
+            entry,
+            earlier,
+        } = serde_json::from_str(log).unwrap();
+        let Proven { index, leaf, path } = entry;
+        assert_eq!(root(leaf, index, size, &path), Some(whole));
+        assert_ne!(root(leaf, index + 1, size, &path), Some(whole));
+        let (before, after) = ((earlier.size, earlier.root), (size, whole));
+        assert!(consistent(before, after, &earlier.path));
+        assert!(!consistent((before.0 + 1, before.1), after, &earlier.path));
+        assert!(!consistent(before, (size, leaf), &earlier.path));
+    }
+
     /// Consistency proofs of the same reference implementation: sizes of both trees, and the path.
     #[test]
     fn consistency_paths_are_those_of_certificate_transparency() {

@@ -233,3 +233,44 @@ proptest! {
         }
     }
 }
+
+/// Credentials of keylime 7.14.3 (`tpm_util_test.py`, Apache-2.0): endorsement key, secret, name, and what its own MakeCredential gives, without its header.
+mod keylime {
+    pub(super) const RSA: [&str; 4] = [
+        "0001000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa00060080004300100800000000000100aef12278a9b8d8a1e5700fb835ff3d9b613d0d6fc17df186711260244f3f24847eb3ef1f5ff9b53d01cfebf291104385fbd71ead80a8294ebc76f671859b7c3c9a998300f30859ef3fdba00c5229f17092fd97f19128243000205cfe5ba24f5fc55538e52bf849c6f777690919929c7d2d9328070a2a6bdd67355a516b94afdceda00a0d27988a28644b30ac11beae23a51d9038cd9d789ae39cae15c1312ef174e217449771a602ade4daf35b20e072017c85a2f211fe5512319184059ddeaab94fa331c49c3f213bc3fbccd1e856b8984353ac92e3df0f72f1e5c0b97b9cdc333702872e9e63565c809d81fa8bb6c6da86867cead2adedc0cee80bb6617183",
+        "5a4e524b4f4e6e777552754831683734785a466a42416f314758676c484d4149",
+        "000b9601163463aacdb45be7ad1f6d11ad3dae0578d5aeeb5125e1075c5601b7c7fa",
+        "00206f0c4b08cfa00f21b474ca75623d098309c2cd7fac8d10ae3caf0da40162496db140cc6a5ae79a2bd7c22dc52cee372f34b356bf9bcd5176fa94239ee93191a0a75d",
+    ];
+    /// The seed that its RSA test draws.
+    pub(super) const SEED: [u8; 32] = [0x12; 32];
+    pub(super) const P256: [&str; 4] = [
+        "0023000b000300b20020837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa0006008000430010000300100020d31f0e190c36691abdc5c8cef7201139664f93bcc45e68861a62d649d9a157d400209bf3cc57da9b2c09539cae40f0518e651b65befaab84f26a3285d88be134b0cf",
+        "7756666e6e4574706552556d717932656e7954474c64434f576a523545654a69",
+        "000b9f7f75b0564ea96bd70ef98baafbf6bf779641d17576bd11b5c6979273d2ba21",
+        "00207d7934f023133b07f7d9bce3062451ea4da5f1917c95e142da1c3277e658f66bbea694a7c1b30d006a09b28dc534876d59b644b9223c5f3c3432d8bae35f3ea3fba600440020361ce888d5152797aaca04838003976967c0c0a0a0e9698b7b5e6e5294e21711002078daa91b35fb5efc70052a470064a96dd556bd53a784d737e40966edc5f36ce8",
+    ];
+    /// The ephemeral key that its P-256 test draws.
+    pub(super) const LOT: &str = "a706d544decd78de340642bcc33317c0cba93b383ad635a1a2aff132936841da";
+}
+
+#[test]
+fn credentials_are_those_that_another_project_makes() {
+    let made = |ek: &str, secret: &str, name: &str, seed, lot: Vec<u8>| {
+        let ek = EndorsementKey::parse(&bytes(ek)).unwrap();
+        let secret = Zeroizing::new(bytes(secret).try_into().unwrap());
+        let (seed, lot) = (
+            Zeroizing::new(seed),
+            Zeroizing::new(lot.try_into().unwrap()),
+        );
+        make_credential(&ek, &bytes(name), &Drawn { secret, seed, lot }).unwrap()
+    };
+    let [ek, secret, name, expected] = keylime::P256;
+    let credential = made(ek, secret, name, [0; 32], bytes(keylime::LOT));
+    let lengthened = [&[0, 68], credential.encrypted_secret.as_slice()].concat();
+    assert_eq!([credential.id_object, lengthened].concat(), bytes(expected));
+    // What OAEP draws is not in its test, and nor is what was encrypted so.
+    let [ek, secret, name, expected] = keylime::RSA;
+    let credential = made(ek, secret, name, keylime::SEED, vec![7; 32]);
+    assert_eq!(credential.id_object, bytes(expected));
+}

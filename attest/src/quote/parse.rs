@@ -152,3 +152,73 @@ fn selection(reader: &mut Reader<'_>) -> Result<Vec<u8>, &'static str> {
         });
     Ok(bits.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::hex::decode;
+
+    /// A quote by a TPM over PCR 16 and the value of that, from the tests of keylime 7.14.3 (Apache-2.0).
+    const KEYLIME: &str = "ff54434780180022000b38b5c765a87a73fe6ee657a6dd8b7695b41938f994113a3d74263d9d2ea5033400144169354d35536a596a6e6b797634503769744831000000004c944ee6000000030000000001201910230016363600000001000b0300000100206d4d3749132f6257172164cd5ff3135f447973d4a5c84e018901f6753705b701";
+    const PCR_16: &str = "d471c0674951f0ef075aecdd42fbefa6eca6019820add0bd222d1c4e6242ce6f";
+    /// What a simulator answered to tpm2-tss's tests (`esys-quote`, `esys-nv-certify`, `esys-certify`, `esys-certify-creation`), as tpmstream 0.1.10 (BSD-2-Clause)
+    /// recorded it: a quote over the banks of SHA-1 and SHA-256, an NV index of 20 bytes, a key, and how a key was made.
+    const TWO_BANKS: &str = "ff54434780180022000b38f72d8d0e1667d4ae331d7ee27c669be1424c6b821dc70e2b16e9ff1215a22400000000000000000da5c23ef89693d2362c01457d1b44c90395fb00000002000b03000400000b030004000020f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb4b";
+    const NV: &str = "ff54434780140022000ba51ff758f5c7b0eb8caae03027e68ed9e0162468d2e484b917c68fbd917a280100000000000000000d761f05ebc88a336f09012681db8c7f0a89a60022000b0e1aadabcad163a6ed7abb1965a6610a32b40eae941ada91c8c0500b34901764000000140001020304050607080900010203040506070809";
+    const A_KEY: &str = "ff54434780170022000be55e3416d0d7262d00bec53a21b0ed62aeb5b003421eea48ae6296c6ebf151e700000000000000000c57e5f5c013b5919bed01f8eaf607f3031d060022000bc8742407694d32857832e57900eb1ba63f2e7f00c7de6df12671a2458a0b32fc0022000be55e3416d0d7262d00bec53a21b0ed62aeb5b003421eea48ae6296c6ebf151e7";
+    const A_CREATION: &str = "ff544347801a0022000bc9967f4c49ad5dbfd0aeeae78adf446225e2ed2d68971972732a176bc50c172f00000000000000000c7524fa96f69c675338016328f756dab56fba0022000be7722ddf035c05c6abc5f82aa5cd70a156874259c1db310323d5405d4028f77d00205da041bac0ee3135aebb0cadfba497c6a1877fae832dd3d1f8f7a871b825e854";
+
+    #[test]
+    fn a_quote_of_another_project_is_read_as_it_reads_it() {
+        let bytes = decode(KEYLIME).unwrap();
+        let quote = QuoteInfo::parse(&bytes).unwrap();
+        assert_eq!(quote.extra_data, b"Ai5M5SjYjnkyv4P7itH1");
+        assert_eq!((quote.reset_count, quote.restart_count), (3, 0));
+        assert_eq!(quote.selected, [16]);
+        let value = decode(PCR_16).unwrap();
+        assert_eq!(quote.pcr_digest, Digest::of(value).as_bytes());
+    }
+
+    #[test]
+    fn what_other_projects_attest_besides_is_no_quote_and_no_counter() {
+        let refused = |hex: &str| {
+            let bytes = decode(hex).unwrap();
+            let quote = QuoteInfo::parse(&bytes).map(drop);
+            (quote, CertifyInfo::parse(&bytes).map(drop))
+        };
+        let (no_quote, no_counter) = (
+            Err("the attestation is not a quote (wrong type)"),
+            Err("the attestation is not of a counter (wrong type)"),
+        );
+        let two = Err("the quote is not over the SHA-256 bank alone");
+        assert_eq!(refused(TWO_BANKS), (two, no_counter));
+        assert_eq!(refused(KEYLIME), (Ok(()), no_counter));
+        assert_eq!(refused(NV), (no_quote, Ok(())));
+        assert_eq!(refused(A_KEY), (no_quote, no_counter));
+        assert_eq!(refused(A_CREATION), (no_quote, no_counter));
+    }
+
+    #[test]
+    fn an_index_that_another_project_certified_is_read() {
+        let bytes = decode(NV).unwrap();
+        let found = CertifyInfo::parse(&bytes).unwrap();
+        assert_eq!((found.extra_data, found.offset), (&[][..], 0));
+        assert_eq!(found.index_name.len(), 34);
+        let twice: Vec<u8> = (0..10).chain(0..10).collect();
+        assert_eq!(found.contents, twice);
+    }
+
+    #[test]
+    fn a_structure_that_is_cut_or_goes_on_is_refused() {
+        for hex in [KEYLIME, NV] {
+            let whole = decode(hex).unwrap();
+            let longer = [whole.as_slice(), &[0]].concat();
+            let cut = (0..whole.len()).map(|at| &whole[..at]);
+            for bytes in cut.chain([longer.as_slice()]) {
+                assert!(QuoteInfo::parse(bytes).is_err());
+                assert!(CertifyInfo::parse(bytes).is_err());
+            }
+        }
+    }
+}
