@@ -62,6 +62,16 @@ class Enrolment(Case):
         (home or self.device).must("attest", "enroll", "--request", request)
         return request
 
+    def test_asking_again_makes_no_second_counter(self):
+        first, again = (json.loads(self.asked().read_text(encoding="utf-8"))["counter"] for _ in range(2))
+        self.assertEqual(first, again)
+        other = self.device_with(self.tpm, "other")
+        self.assertNotEqual(json.loads(self.asked(other).read_text(encoding="utf-8"))["counter"], first)
+        kept = self.device.path / "attest/counter.json"
+        changed = json.loads(kept.read_text(encoding="utf-8"))
+        kept.write_text(json.dumps(changed | {"value": changed["value"] + 1}), encoding="utf-8")  # somebody has used it
+        self.assertNotEqual(json.loads(self.asked().read_text(encoding="utf-8"))["counter"], first)
+
     def challenged(self, request, code=DONE, trusting=None):
         challenge, keep = self.folder / "challenge.json", self.folder / "keep.json"
         for old in (challenge, keep):

@@ -88,6 +88,11 @@ impl Home {
         self.root.join("keys").join("roots.json")
     }
 
+    /// The counter that was made when this home asked to be enrolled.
+    pub(crate) fn counter_file(&self) -> PathBuf {
+        self.root.join("attest").join("counter.json")
+    }
+
     /// The admin's private key. A managed fleet keeps it on another machine; then it is not here and locks cannot be changed here.
     pub(crate) fn admin_key_file(&self) -> PathBuf {
         self.root.join("admin").join("admin.key")

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cloister_attest::{Attestation, EnrolledKey, Evidence, PcrSelection, Roots, Statement};
-use cloister_attest_tpm::{DEFAULT_TCTI, Tpm};
+use cloister_attest_tpm::{DEFAULT_TCTI, Made, Tpm};
 use cloister_policies::AttestationKind;
 
 use crate::anchoring::Anchoring;
@@ -108,6 +108,8 @@ pub(crate) fn open(tcti: Option<&str>) -> Result<Tpm, String> {
 /// An attestation key as it would be enrolled.
 pub(crate) struct Enrolment {
     pub(crate) key: EnrolledKey,
+    /// The counter, where the roots have none yet.
+    pub(crate) made: Option<Made>,
     /// Why the home has no counter, if it has none.
     pub(crate) uncounted: Option<String>,
 }
@@ -119,8 +121,14 @@ pub(crate) fn told(uncounted: Option<String>) -> String {
     })
 }
 
-/// Read the TPM's attestation key as it would be enrolled in `roots`, with the counter that it has there or a new one.
-pub(crate) fn enrolment(mut tpm: Tpm, device: &str, roots: &Roots) -> Result<Enrolment, Failure> {
+/// Read the TPM's attestation key as it would be enrolled in `roots`, with the counter that it has there, or one that nobody has used: `unused`, if it still is,
+/// or a new one.
+pub(crate) fn enrolment(
+    mut tpm: Tpm,
+    device: &str,
+    roots: &Roots,
+    unused: Option<Made>,
+) -> Result<Enrolment, Failure> {
     let kind = tpm.kind().map_err(|e| Failure::failed(&e).hint(e.hint()))?;
     let key = tpm
         .attestation_key()
@@ -133,17 +141,23 @@ pub(crate) fn enrolment(mut tpm: Tpm, device: &str, roots: &Roots) -> Result<Enr
         PcrSelection::boot(),
     )
     .map_err(Failure::failed)?;
-    let index = match known.and_then(EnrolledKey::counter) {
-        Some(index) => Ok(index),
-        None => tpm.new_counter(),
-    };
-    match index {
-        Ok(index) => Ok(Enrolment {
-            key: pinned.anchored_by(index).map_err(Failure::failed)?,
+    let counted = |index| pinned.clone().anchored_by(index).map_err(Failure::failed);
+    if let Some(index) = known.and_then(EnrolledKey::counter) {
+        return Ok(Enrolment {
+            key: counted(index)?,
+            made: None,
+            uncounted: None,
+        });
+    }
+    match tpm.new_counter(unused) {
+        Ok(made) => Ok(Enrolment {
+            key: counted(made.index)?,
+            made: Some(made),
             uncounted: None,
         }),
         Err(error) => Ok(Enrolment {
             key: pinned,
+            made: None,
             uncounted: Some(error.to_string()),
         }),
     }

@@ -1,6 +1,6 @@
 //! The counter that anchors a home's ledger: an NV index that only rises, and certificates of its value (SPEC.md section 14). Touches the TPM.
 
-use cloister_attest::{Anchor, COUNTERS, Digest, attestation_key_name};
+use cloister_attest::{Anchor, COUNTERS, Digest, attestation_key_name, counter_name};
 
 use crate::error::TpmError;
 use crate::key;
@@ -39,12 +39,21 @@ pub struct Certified {
     pub ak_public: Vec<u8>,
 }
 
+/// A counter that was made, and where it stood then: nobody has raised it for as long as it stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// Its NV index.
+    pub index: u32,
+    /// Its first value.
+    pub value: u64,
+}
+
 impl Counter {
     /// Makes a counter at the first index that is free, and gives it its first value.
     ///
     /// # Errors
     /// [`TpmError`] when the TPM has no room, or its owner hierarchy wants a password.
-    pub fn define(tcti: &str) -> Result<u32, TpmError> {
+    pub fn define(tcti: &str) -> Result<Made, TpmError> {
         let mut wire = Wire::open(tcti)?;
         for index in COUNTERS {
             if !is_free(&mut wire, index)? {
@@ -62,9 +71,32 @@ impl Counter {
             wire.send(&define.sized(&[]).sized(&public))?;
             let mut counter = Self { wire, index };
             counter.raise()?;
-            return Ok(index);
+            let value = counter.value()?;
+            return Ok(Made { index, value });
         }
         Err(TpmError::unexpected("a free index for a counter"))
+    }
+
+    /// Whether a counter that was made is still there, by its name and value, and nobody has used it.
+    ///
+    /// # Errors
+    /// [`TpmError`] when the TPM cannot be asked.
+    pub fn is_unused(tcti: &str, made: Made) -> Result<bool, TpmError> {
+        let mut wire = Wire::open(tcti)?;
+        let public = Command::new(NV_READ_PUBLIC).handle(made.index);
+        let mut answer = match wire.send(&public) {
+            Err(TpmError::Code {
+                code: NO_SUCH_INDEX,
+            }) => return Ok(false),
+            answer => answer?,
+        };
+        answer.sized()?; // the public area, of which the name is a hash
+        if answer.sized()? != counter_name(made.index) {
+            return Ok(false);
+        }
+        let index = made.index;
+        let value = Self { wire, index }.value()?;
+        Ok(value == made.value)
     }
 
     /// The counter at `index`.

@@ -26,7 +26,7 @@ use tss_esapi::structures::{
 use tss_esapi::tcti_ldr::TctiNameConf;
 use tss_esapi::traits::Marshall;
 
-pub use counter::{Certified, Counter};
+pub use counter::{Certified, Counter, Made};
 pub use endorsement::Endorsement;
 pub use error::TpmError;
 
@@ -100,14 +100,17 @@ impl Tpm {
         })
     }
 
-    /// Makes a counter for one more home, at an index that is given.
+    /// Makes a counter for one more home, or takes one that was made and that nobody has used.
     ///
     /// # Errors
     /// As [`Counter::define`].
-    pub fn new_counter(self) -> Result<u32, TpmError> {
+    pub fn new_counter(self, unused: Option<Made>) -> Result<Made, TpmError> {
         let Self { tcti, context } = self;
         drop(context); // a simulator talks to one at a time
-        Counter::define(&tcti)
+        match unused {
+            Some(made) if Counter::is_unused(&tcti, made)? => Ok(made),
+            _ => Counter::define(&tcti),
+        }
     }
 
     /// The home's counter at `index`.

@@ -14,12 +14,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cloister_attest::{
-    AdminKey, AdminPublic, Attestation, Binding, Body, Challenge, CounterAnswer, Digest,
+    AdminKey, AdminPublic, Attestation, Binding, Body, COUNTERS, Challenge, CounterAnswer, Digest,
     EnrolledKey, Evidence, Files, Ledger, LedgerHead, Memory, Note, PcrSelection, Roots,
     SessionEvidence, SessionKey, SessionStart, Statement, Storage, Verdict, verify_answer,
     verify_evidence,
 };
-use cloister_attest_tpm::{Counter, Tpm, TpmError};
+use cloister_attest_tpm::{Counter, Made, Tpm, TpmError};
 use zeroize::Zeroizing;
 
 struct Emulator {
@@ -213,6 +213,34 @@ fn nobody_there_is_an_error_with_a_hint() {
     assert!(error.hint().is_some());
 }
 
+/// A home that asks again gets the counter that was made for it, until somebody uses that one.
+#[test]
+fn a_counter_that_nobody_used_is_taken_again() {
+    let state = tempfile::tempdir().unwrap();
+    let Some(emulator) = Emulator::start(state.path()) else {
+        return;
+    };
+    let tcti = emulator.tcti();
+    drop(emulator.open()); // it is up
+    let made = Counter::define(&tcti).unwrap();
+    assert!(Counter::is_unused(&tcti, made).unwrap());
+    assert_eq!(emulator.open().new_counter(Some(made)).unwrap(), made);
+    let other = emulator.open().new_counter(None).unwrap();
+    assert_ne!(other.index, made.index);
+    let elsewhere = Made {
+        index: COUNTERS.end() - 1,
+        ..made
+    };
+    assert!(!Counter::is_unused(&tcti, elsewhere).unwrap()); // not there
+    let mut counter = Counter::open(&tcti, made.index).unwrap();
+    counter.raise_and_certify(&Digest::of("x")).unwrap();
+    assert!(!Counter::is_unused(&tcti, made).unwrap());
+    assert_ne!(
+        emulator.open().new_counter(Some(made)).unwrap().index,
+        made.index
+    );
+}
+
 /// A device with one home: its simulator, its counter, and what an auditor trusts of it.
 struct Device {
     emulator: Emulator,
@@ -224,7 +252,7 @@ struct Device {
 impl Device {
     fn enrol(emulator: Emulator) -> Self {
         let key = emulator.open().attestation_key().unwrap();
-        let index = Counter::define(&emulator.tcti()).unwrap();
+        let index = Counter::define(&emulator.tcti()).unwrap().index;
         let kind = Attestation::Tpm2Software;
         let public = key.public_area().to_vec();
         let enrolled =

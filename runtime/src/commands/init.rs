@@ -160,8 +160,8 @@ fn enrol(desk: &Desk, roots: Roots) -> Result<(Roots, String), Failure> {
     match trust::open(desk.tcti.as_deref()) {
         Err(reason) => Ok((roots, format!("none: {reason}"))),
         Ok(tpm) => {
-            let trust::Enrolment { key, uncounted } =
-                trust::enrolment(tpm, &device_name(), &roots)?;
+            let trust::Enrolment { key, uncounted, .. } =
+                trust::enrolment(tpm, &device_name(), &roots, None)?;
             let kind = key.kind();
             let roots = if kind == Attestation::Tpm2Software {
                 roots.accepting_software()
