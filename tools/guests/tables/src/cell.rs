@@ -109,7 +109,7 @@ pub fn exact(number: f64) -> Option<Decimal> {
 
 /// The common case without a detour by text: the number nearest to a decimal of two places and at most 14 digits is no other's of 15.
 fn cents(number: f64) -> Option<Decimal> {
-    let cents = (number * 100.0).round();
+    let cents = (number * 100.0).round_ties_even(); // one instruction in the cage; a tie is no cent either way
     let is_nearest = cents.abs() < 1e14 && cents / 100.0 == number;
     // Below 10^14 the conversion is exact.
     is_nearest.then(|| Decimal::new(cents as i64, 2).normalize())

@@ -25,10 +25,10 @@ pub fn parse(text: &str, mark: Mark) -> Option<Decimal> {
 
 /// The common case without a copy: digits, and decimals where the mark is a point.
 fn unadorned(text: &str, mark: Mark) -> Option<Decimal> {
-    if text.len() <= SHORT {
-        return short(text, mark);
+    match text.len() {
+        ..=SHORT => short(text, mark),
+        _ => long(text, mark),
     }
-    long(text, mark)
 }
 
 /// Bytes of a text whose digits fit an `i64`, whatever they are.
@@ -39,10 +39,8 @@ fn short(text: &str, mark: Mark) -> Option<Decimal> {
     let (mut number, mut point) = (0i64, None);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
-            b'0'..=b'9' => {
-                let digit = byte.saturating_sub(b'0');
-                number = number.checked_mul(10)?.checked_add(digit.into())?;
-            }
+            // It fits, so nothing wraps; to see to that here would take a function for each digit in the cage.
+            b'0'..=b'9' => number = number.wrapping_mul(10).wrapping_add((byte & 0xf).into()),
             b'.' if point.is_none() && at > 0 && mark == Mark::Point => point = Some(at),
             _ => return None,
         }
@@ -88,6 +86,20 @@ fn adorned(text: &str, mark: Mark) -> Option<Decimal> {
     };
     let number = Decimal::from_str_exact(&plain(undecorated(bare), mark)?).ok()?;
     Some(if below_zero { -number } else { number })
+}
+
+/// Which mark must be the decimal one for `text` to be a number: `None` where both may be, or neither.
+pub fn only_mark(text: &str) -> Option<Mark> {
+    // The common case: a group would have three digits.
+    if unadorned(text, Mark::Point).is_some_and(|number| !matches!(number.scale(), 0 | 3)) {
+        return Some(Mark::Point);
+    }
+    let reads = |mark| parse(text, mark).is_some();
+    match (reads(Mark::Point), reads(Mark::Comma)) {
+        (true, false) => Some(Mark::Point),
+        (false, true) => Some(Mark::Comma),
+        _ => None,
+    }
 }
 
 /// Like [`parse`] when the mark is unknown: the later of two marks is decimal, a lone one before exactly three digits groups.
@@ -290,6 +302,17 @@ mod tests {
             for mark in [Mark::Point, Mark::Comma] {
                 prop_assert_eq!(short(&text, mark), long(&text, mark));
             }
+        }
+
+        #[test]
+        fn the_only_mark_is_the_only_one_that_reads(text in "[-0-9]{0,5}[.,]?[0-9]{0,4}[.,]?[0-9]{0,4}|[0-9]{15,20}[.,]?[0-9]{0,14}") {
+            let reads = [Mark::Point, Mark::Comma].into_iter().filter(|mark| parse(&text, *mark).is_some());
+            let reads: Vec<Mark> = reads.collect();
+            let only = match reads.as_slice() {
+                [one] => Some(*one),
+                _ => None,
+            };
+            prop_assert_eq!(only_mark(&text), only);
         }
 
         #[test]

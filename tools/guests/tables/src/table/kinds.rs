@@ -2,7 +2,6 @@
 
 use crate::asked::Kind;
 use crate::cell::Cell;
-use rust_decimal::Decimal;
 use values::date::{self, Order};
 use values::number::{self, Mark};
 
@@ -154,12 +153,10 @@ pub(super) fn as_truth(text: &str) -> Option<Cell> {
 
 /// Day first, unless month first fits more of the column.
 fn slash_order(rows: &[Vec<Cell>], at: usize) -> Order {
-    let fitting = |order| {
-        texts(rows, at)
-            .filter(|text| text.contains('/')) // all others are read alike
-            .filter(|text| date::parse_with_time(text, order).is_some())
-            .count()
-    };
+    let slashed = |text: &&str| text.as_bytes().contains(&b'/'); // all others are read alike
+    let slashed: Vec<&str> = texts(rows, at).filter(slashed).collect();
+    let fits = |text: &&&str, order| date::parse_with_time(text, order).is_some();
+    let fitting = |order| slashed.iter().filter(|text| fits(text, order)).count();
     if fitting(Order::MonthFirst) > fitting(Order::DayFirst) {
         Order::MonthFirst
     } else {
@@ -178,13 +175,12 @@ impl Marks {
     pub(super) fn of<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
         let mut marks = Self::default();
         // Without either, both readings are the same.
-        for text in texts.filter(|text| text.contains(['.', ','])) {
-            let readings: [Option<Decimal>; 2] =
-                [Mark::Point, Mark::Comma].map(|mark| number::parse(text, mark));
-            match readings {
-                [Some(_), None] => marks.point = marks.point.saturating_add(1),
-                [None, Some(_)] => marks.comma = marks.comma.saturating_add(1),
-                _ => (),
+        let marked = |text: &&str| text.bytes().any(|byte| matches!(byte, b'.' | b','));
+        for text in texts.filter(marked) {
+            match number::only_mark(text) {
+                Some(Mark::Point) => marks.point = marks.point.saturating_add(1),
+                Some(Mark::Comma) => marks.comma = marks.comma.saturating_add(1),
+                None => (),
             }
         }
         marks
