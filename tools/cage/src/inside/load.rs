@@ -53,7 +53,8 @@ impl CustomCodeMemory for Code {
     fn publish_executable(&self, start: *const u8, length: usize) -> wasmtime::Result<()> {
         let flags = MprotectFlags::READ | MprotectFlags::EXEC;
         // SAFETY: wasmtime gives whole pages of the memory that `deserialize` gave it. Whoever reads them may go on, and nobody writes.
-        Ok(unsafe { mprotect(start.cast_mut().cast(), length, flags)? })
+        unsafe { mprotect(start.cast_mut().cast(), length, flags) }?;
+        Ok(())
     }
 
     fn unpublish_executable(&self, _start: *const u8, _length: usize) -> wasmtime::Result<()> {
