@@ -58,9 +58,15 @@ fn program(target: &Path) -> io::Result<PathBuf> {
     // What `cargo clippy` puts in the compiler's place.
     cargo.env_remove("RUSTC_WORKSPACE_WRAPPER");
     // Without libraries: to find and bind them takes longer than all else of a start, of which a call has two, and none can be swapped.
+    let mut flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if !flags.is_empty() {
+        flags.push('\u{1f}');
+    }
+    flags.push_str("-Ctarget-feature=+crt-static");
     let triple = of("TARGET")?;
-    let whole = format!("target.{triple}.rustflags=['-Ctarget-feature=+crt-static']");
-    cargo.args(["--target", &triple, "--config", &whole]);
+    cargo
+        .args(["--target", &triple])
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
     match cargo.status()?.success() {
         true => Ok(target.join(triple).join("cage").join("cloister-cage")),
         false => Err(io::Error::other("the cage's own program was not built")),

@@ -38,7 +38,8 @@ fn map(length: usize) -> io::Result<NonNull<[u8]>> {
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Bytes. To ask for the size of this system's pages would take a system call; `mprotect` refuses what is no whole page.
+/// Bytes. To ask for the size of this system's pages would take a system call; `mprotect` refuses what begins within a page, and
+/// the compiler fills the last one.
 const SMALLEST_PAGE: usize = 4096;
 
 /// How the part of [`map`]'s memory that is code becomes code. It is never writable, before or after.
@@ -52,7 +53,7 @@ impl CustomCodeMemory for Code {
     #[expect(unsafe_code, reason = "memory becomes code")]
     fn publish_executable(&self, start: *const u8, length: usize) -> wasmtime::Result<()> {
         let flags = MprotectFlags::READ | MprotectFlags::EXEC;
-        // SAFETY: wasmtime gives whole pages of the memory that `deserialize` gave it. Whoever reads them may go on, and nobody writes.
+        // SAFETY: wasmtime gives the whole pages of code in the memory that `deserialize` gave it. Whoever reads them may go on, and nobody writes.
         unsafe { mprotect(start.cast_mut().cast(), length, flags) }?;
         Ok(())
     }
