@@ -335,6 +335,26 @@ class Tiles(Case):
     def lines(self):
         return (self.home.ledger / "entries.jsonl").read_bytes().splitlines()
 
+    def test_nothing_is_laid_where_a_link_leads(self):
+        theirs = self.folder / "theirs"
+        theirs.write_text("theirs")
+        self.tiles.mkdir()
+        (self.tiles / "checkpoint").write_bytes((self.home.ledger / "checkpoint").read_bytes())
+        (self.tiles / ".cloister-tmp").symlink_to(theirs)
+        self.made()
+        self.assertEqual(theirs.read_text(), "theirs")
+        shutil.rmtree(self.tiles / "tile")
+        (self.tiles / "tile").symlink_to(self.folder / "elsewhere", target_is_directory=True)
+        (self.folder / "elsewhere").mkdir()
+        self.assertIn("it is no folder", self.made(INTEGRITY).err)
+        self.assertEqual(list((self.folder / "elsewhere").iterdir()), [])
+
+    def test_a_folder_that_a_link_alone_makes_ours_is_not_littered(self):
+        self.tiles.mkdir()
+        (self.tiles / "letter").write_text("theirs")
+        (self.tiles / ".cloister-tmp").symlink_to(self.tiles / "letter")
+        self.assertIn("holds something else", self.made(USAGE).err)
+
     def test_a_stranger_reads_hashes_entries_and_checkpoint(self):
         key = self.made().doc["key"]
         lines, files = self.lines(), self.files()

@@ -93,12 +93,16 @@ pub(crate) fn failed(doing: &str, path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// Written as `beside`, on the same file system, then given its name; what goes wrong leaves no `beside`.
+/// Written as `beside`, on the same file system, then given its name; what goes wrong leaves no `beside`. What is called so is left from a crash, or was
+/// put there by whoever prepared the folder, as a link to another file: it is taken away, and never written through.
 pub(crate) fn put(beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(beside)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
@@ -249,5 +253,22 @@ mod tests {
         }
         fs::write(folder.path().join("file"), "text").unwrap();
         assert!(open(&folder.path().join("file")).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_written_through_what_stands_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("another"), "theirs").unwrap();
+        let beside = at(".file.new");
+        std::os::unix::fs::symlink(at("another"), &beside).unwrap();
+        replace(&at("file"), b"first").unwrap();
+        fs::hard_link(at("another"), &beside).unwrap();
+        replace(&at("file"), b"second").unwrap();
+        mknodat(CWD, &beside, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        replace(&at("file"), b"third").unwrap();
+        assert_eq!(fs::read(at("another")).unwrap(), b"theirs");
+        assert_eq!(fs::read(at("file")).unwrap(), b"third");
+        assert!(at("file").symlink_metadata().unwrap().is_file());
     }
 }

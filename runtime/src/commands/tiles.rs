@@ -68,7 +68,9 @@ fn refuse_another(folder: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         listing => listing.map_err(|e| disk::failed("list", folder, &e))?,
     };
-    if there.next().is_none() || ours.iter().any(|name| folder.join(name).exists()) {
+    let ours = ours.iter().map(|name| folder.join(name).symlink_metadata());
+    let ours = ours.flatten().any(|found| !found.is_symlink());
+    if there.next().is_none() || ours {
         return Ok(());
     }
     refused("holds something else")
@@ -77,7 +79,7 @@ fn refuse_another(folder: &Path) -> Result<(), Failure> {
 /// The ledger goes on from the checkpoint that is there.
 fn refuse_fork(folder: &Path, lines: &[u8], checkpoint: &[u8]) -> Result<(), Failure> {
     let kept = folder.join(CHECKPOINT_FILE);
-    let Some(earlier) = found(&kept)? else {
+    let Some(earlier) = found(&kept, CHECKPOINT_BYTES)? else {
         return Ok(());
     };
     let size = super::audit::entries_of(checkpoint).unwrap_or_default();
@@ -104,17 +106,37 @@ fn differs(path: &Path, why: impl std::fmt::Display) -> Failure {
 /// Whether a file is not there yet, or is the checkpoint of an earlier end. One with other bytes is refused.
 fn lacks(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, Failure> {
     let path = folder.join(name);
-    match found(&path)? {
+    refuse_links(folder, &path)?;
+    match found(&path, (bytes.len() as u64).max(CHECKPOINT_BYTES))? {
         Some(there) if there == bytes => Ok(false),
         Some(_) if name != CHECKPOINT_FILE => Err(differs(&path, "its bytes are others")),
         _ => Ok(true),
     }
 }
 
-/// The bytes of a plain file, if there is anything of that name.
-fn found(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+/// Nothing is laid where a link in the folder leads.
+fn refuse_links(folder: &Path, path: &Path) -> Result<(), Failure> {
+    let within = path.ancestors().skip(1);
+    for above in within.take_while(|above| *above != folder) {
+        match above.symlink_metadata() {
+            Ok(found) if !found.is_dir() => return Err(differs(above, "it is no folder")),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(disk::failed("find", above, &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of the longest checkpoint that is looked at; one has some hundred.
+const CHECKPOINT_BYTES: u64 = 1 << 16;
+
+/// The bytes of a plain file of no more than `most` bytes, if there is anything of that name.
+fn found(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Failure> {
     match path.symlink_metadata() {
-        Ok(found) if found.is_file() => disk::read(path).map(Some),
+        Ok(found) if found.len() > most => Err(differs(path, "it is longer than it can be")),
+        Ok(found) if found.is_file() => disk::read_bounded(path, most).map(Some),
         Ok(_) => Err(differs(path, "it is no plain file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(disk::failed("read", path, &error)),
