@@ -676,7 +676,7 @@ class Tiles:
             self.at = tile_path("entries", index, width)
         need(self.at in self.here, "a bundle that is missing")
         self.left_over.discard(self.at)
-        lines = unbundled(self.here[self.at], 4 if "32" in self.at else 2)
+        lines = unbundled(self.here[self.at], length_bytes(self.at))
         need(len(lines) == width and bundled(lines) == self.here[self.at] and bundle_name(lines) == self.at.split("/")[1], "a bundle of another form")
         return lines
 
@@ -715,7 +715,7 @@ class Tiles:
         width = min(256, self.size - index * 256)
         path = tile_path("entries32", index, width)
         path = path if path in self.here else tile_path("entries", index, width)
-        prefix, data, byte = 4 if "32" in path else 2, self.here.get(path, b""), 0
+        prefix, data, byte = length_bytes(path), self.here.get(path, b""), 0
         for _ in range(seq % 256):
             byte += prefix + int.from_bytes(data[byte:byte + prefix], "big")
         return path, byte if byte <= len(data) else 0
@@ -734,6 +734,10 @@ class Tiles:
 
 def bundle_name(lines):
     return "entries" if all(len(line) < 1 << 16 for line in lines) else "entries32"
+
+
+def length_bytes(path):
+    return 4 if path.startswith("tile/entries32/") else 2
 
 
 def bundled(lines):

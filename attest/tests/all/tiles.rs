@@ -98,6 +98,8 @@ pub(crate) fn cases() -> BTreeMap<&'static str, Laid> {
     all.extend(grown_vectors());
     all.insert("ok_tiles_long_line", laid(&long()));
     all.insert("ok_tiles_two_bundles", laid(&session(260)));
+    // The width of its last bundle is that of the lengths in `entries32`.
+    all.insert("ok_tiles_of_32", laid(&session(30)));
     all
 }
 
