@@ -485,6 +485,7 @@ fn a_question_becomes_leave_that_still_waits_for_the_person() {
         permit.release(),
         ReleaseTerms::AfterConsent { remember_days: 0 }
     ));
+    assert!(permit.reason().starts_with("it writes"));
     assert_eq!(permit.call().tool(), "t.f");
 }
 
