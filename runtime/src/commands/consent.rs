@@ -22,11 +22,19 @@ const HOUR: u64 = 3600 * 1000;
 pub(crate) fn run(command: &cli::Consent, home: &Home, desk: &Desk) -> Result<(), Failure> {
     match command {
         cli::Consent::List => list(home, desk),
-        cli::Consent::Revoke { id, capability } => match capability {
-            Some(capability) => revoke_one(id, capability, home, desk),
-            None if is_name(id) => forget(id, home, desk),
-            None => revoke(id, home, desk),
-        },
+        cli::Consent::Revoke {
+            id,
+            capability: None,
+        } if is_name(id) => forget(id, home, desk),
+        cli::Consent::Revoke { id, capability } => {
+            if unended(home)?.as_deref() != Some(id) {
+                return Err(nothing(id));
+            }
+            match capability {
+                Some(capability) => revoke_one(id, capability, home, desk),
+                None => revoke(id, home, desk),
+            }
+        }
     }
 }
 
@@ -64,9 +72,6 @@ fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
 }
 
 fn revoke(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
-    if unended(home)?.as_deref() != Some(id) {
-        return Err(nothing(id));
-    }
     tenure::revoke(home, id)?;
     desk.document(&json!({"revoked": id}));
     desk.answer(format!(
@@ -76,9 +81,6 @@ fn revoke(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
 }
 
 fn revoke_one(id: &str, capability: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
-    if unended(home)?.as_deref() != Some(id) {
-        return Err(nothing(id));
-    }
     let granted = Granted::standing(home, id).ok_or_else(|| {
         Failure::failed(format!("session {id} does not say what it was granted"))
             .hint(format!("`cloister consent revoke {id}` takes it all back"))

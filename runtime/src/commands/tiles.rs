@@ -1,6 +1,7 @@
 //! `cloister audit tiles`: the ledger as a folder that clients of transparency logs read (attest/SPEC.md section 19). It only grows, and only with what goes on
 //! from what it has.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,19 +31,21 @@ pub(super) fn run(folder: &Path, ledger: &Verified, desk: &Desk) -> Result<(), F
             others: ledger.others.clone(),
         })
     };
-    let mut missing = 0_u64;
-    for (path, bytes) in files()? {
-        missing = missing.saturating_add(u64::from(lacks(folder, &path, &bytes)?));
-    }
+    // Made twice, and not held: nothing is written before all of it was looked at, and a ledger may be large.
+    let mut missing = BTreeSet::new();
     for (path, bytes) in files()? {
         if lacks(folder, &path, &bytes)? {
-            lay(folder, &path, &bytes)?;
+            missing.insert(path);
         }
     }
-    desk.document(&json!({"folder": folder, "written": missing, "key": key}));
+    for (path, bytes) in files()?.filter(|(path, _)| missing.contains(path)) {
+        lay(folder, &path, &bytes)?;
+    }
+    let written = missing.len() as u64;
+    desk.document(&json!({"folder": folder, "written": written, "key": key}));
     desk.answer(format!(
         "{} written to `{}`; nothing in them is redacted\nthe checkpoint's key, for other programs: {key}",
-        counted(missing, "file"),
+        counted(written, "file"),
         folder.display()
     ));
     Ok(())
