@@ -453,8 +453,13 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Demands that every entry so far is vouched for.
+    fn vouched(&mut self) -> Result<(), Fault> {
+        self.lines.settle().map_err(|bad| self.bad(bad))
+    }
+
     fn finish(&mut self, others: &BTreeMap<String, Vec<u8>>) -> Result<(), Fault> {
-        self.lines.settle().map_err(|bad| self.bad(bad))?;
+        self.vouched()?;
         self.reached()?;
         if self.good.size == 0 {
             self.doubt("the ledger is empty".to_owned());

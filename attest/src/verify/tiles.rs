@@ -280,13 +280,6 @@ impl<R: FnMut(&str, u64) -> io::Result<Vec<u8>>> Reading<'_, R> {
     }
 }
 
-impl Walk<'_> {
-    /// Demands that every entry so far is vouched for.
-    fn vouched(&mut self) -> Result<(), Fault> {
-        self.lines.settle().map_err(|bad| self.bad(bad))
-    }
-}
-
 fn differs(path: String, found: &[u8], made: &[u8]) -> Fault {
     let same = found.iter().zip(made).take_while(|(a, b)| a == b).count();
     let at = if found.len() == made.len() {

@@ -59,17 +59,7 @@ fn asked(folder: &Folder, tpm: &FakeTpm, value: u64) -> Report {
 }
 
 fn answered(folder: &Folder, roots: &Roots, challenge: &Challenge, bytes: &[u8]) -> Report {
-    let Folder {
-        entries,
-        checkpoint,
-        others,
-    } = folder.clone();
-    let files = Files {
-        entries: entries.as_slice(),
-        checkpoint,
-        others,
-    };
-    verify_answer(files, roots, challenge, bytes).unwrap()
+    verify_answer(folder.files(), roots, challenge, bytes).unwrap()
 }
 
 pub(crate) fn two_sessions(tpm: &FakeTpm) -> Folder {

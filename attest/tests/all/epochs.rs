@@ -92,14 +92,7 @@ fn a_key_signs_256_entries_and_hands_over() {
     assert_eq!(report.verdict(), &Verdict::Sound, "{report}");
     assert_eq!(report.entries(), 604);
     // The next session takes it up: its reader knows the last key too.
-    let resumed = Ledger::resume(
-        Files {
-            entries: folder.entries.as_slice(),
-            checkpoint: folder.checkpoint.clone(),
-            others: folder.others.clone(),
-        },
-        Memory::default(),
-    );
+    let resumed = Ledger::resume(folder.files(), Memory::default());
     assert_eq!(resumed.unwrap().head().size, 604);
 }
 

@@ -260,22 +260,22 @@ impl Folder {
         }
     }
 
-    pub(crate) fn verify(&self, roots: &Roots) -> Report {
+    /// As its reader passes it in.
+    pub(crate) fn files(&self) -> Files<&[u8]> {
         let Self {
             entries,
             checkpoint,
             others,
-        } = self.clone();
-        verify(
-            Files {
-                entries: entries.as_slice(),
-                checkpoint,
-                others,
-            },
-            roots,
-            None,
-        )
-        .unwrap()
+        } = self;
+        Files {
+            entries,
+            checkpoint: checkpoint.clone(),
+            others: others.clone(),
+        }
+    }
+
+    pub(crate) fn verify(&self, roots: &Roots) -> Report {
+        verify(self.files(), roots, None).unwrap()
     }
 
     /// The lines, each with its newline.

@@ -14,17 +14,7 @@ use crate::witness;
 pub(crate) type Laid = BTreeMap<String, Vec<u8>>;
 
 pub(crate) fn laid(folder: &Folder) -> Laid {
-    let Folder {
-        entries,
-        checkpoint,
-        others,
-    } = folder.clone();
-    let files = Files {
-        entries: entries.as_slice(),
-        checkpoint,
-        others,
-    };
-    tiles(files).unwrap().collect()
+    tiles(folder.files()).unwrap().collect()
 }
 
 pub(crate) fn judged(laid: &Laid, roots: &Roots) -> Report {
@@ -307,12 +297,7 @@ fn a_folder_that_grew_holds_both_ends() {
 #[test]
 fn a_ledger_without_a_tree_or_an_end_has_no_tiles() {
     let refused = |folder: &Folder| {
-        let files = Files {
-            entries: folder.entries.as_slice(),
-            checkpoint: folder.checkpoint.clone(),
-            others: BTreeMap::new(),
-        };
-        let refused = tiles(files).map(drop).unwrap_err();
+        let refused = tiles(folder.files()).map(drop).unwrap_err();
         assert!(
             matches!(refused, AttestError::NotProven { .. }),
             "{refused}"

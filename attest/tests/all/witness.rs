@@ -198,12 +198,7 @@ fn a_ledger_that_was_cut_is_seen_against_its_note() {
     let cut = with_note(&grown[0], &note);
     assert_eq!(kit::bad_seq(&cut.verify(&pinned(&tpm))), Some(3));
     let written = Memory::default();
-    let files = Files {
-        entries: cut.entries.as_slice(),
-        checkpoint: cut.checkpoint.clone(),
-        others: cut.others.clone(),
-    };
-    let resumed = Ledger::resume(files, written);
+    let resumed = Ledger::resume(cut.files(), written);
     assert!(matches!(resumed, Err(AttestError::Tampered { .. })));
 }
 

@@ -313,22 +313,7 @@ fn a_session_begins_only_with_its_own_evidence() {
 fn a_ledger_that_was_cut_or_changed_takes_no_session() {
     let tpm = FakeTpm::new(5);
     let whole = Folder::of(&kit::ledger(&tpm));
-    let resumes = |folder: &Folder| {
-        let Folder {
-            entries,
-            checkpoint,
-            others,
-        } = folder.clone();
-        Ledger::resume(
-            Files {
-                entries: entries.as_slice(),
-                checkpoint,
-                others,
-            },
-            Memory::default(),
-        )
-        .is_ok()
-    };
+    let resumes = |folder: &Folder| Ledger::resume(folder.files(), Memory::default()).is_ok();
     assert!(resumes(&whole));
     let lines = whole.lines();
     assert!(

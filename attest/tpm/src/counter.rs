@@ -4,7 +4,7 @@ use cloister_attest::{Anchor, COUNTERS, Digest, attestation_key_name, counter_na
 
 use crate::error::TpmError;
 use crate::key;
-use crate::wire::{Command, OWNER, Wire};
+use crate::wire::{Answer, Command, OWNER, Wire};
 
 /// Command codes, TPM 2.0 part 2 section 6.5.2.
 const NV_DEFINE_SPACE: u32 = 0x12a;
@@ -56,7 +56,7 @@ impl Counter {
     pub fn define(tcti: &str) -> Result<Made, TpmError> {
         let mut wire = Wire::open(tcti)?;
         for index in COUNTERS {
-            if !is_free(&mut wire, index)? {
+            if public(&mut wire, index)?.is_some() {
                 continue;
             }
             let public = [
@@ -83,12 +83,8 @@ impl Counter {
     /// [`TpmError`] when the TPM cannot be asked.
     pub fn is_unused(tcti: &str, made: Made) -> Result<bool, TpmError> {
         let mut wire = Wire::open(tcti)?;
-        let public = Command::new(NV_READ_PUBLIC).handle(made.index);
-        let mut answer = match wire.send(&public) {
-            Err(TpmError::Code {
-                code: NO_SUCH_INDEX,
-            }) => return Ok(false),
-            answer => answer?,
+        let Some(mut answer) = public(&mut wire, made.index)? else {
+            return Ok(false);
         };
         answer.sized()?; // the public area, of which the name is a hash
         if answer.sized()? != counter_name(made.index) {
@@ -190,12 +186,12 @@ impl Counter {
     }
 }
 
-fn is_free(wire: &mut Wire, index: u32) -> Result<bool, TpmError> {
+/// What the TPM says of an index, if it is not free.
+fn public(wire: &mut Wire, index: u32) -> Result<Option<Answer>, TpmError> {
     match wire.send(&Command::new(NV_READ_PUBLIC).handle(index)) {
-        Ok(_) => Ok(false),
         Err(TpmError::Code {
             code: NO_SUCH_INDEX,
-        }) => Ok(true),
-        Err(error) => Err(error),
+        }) => Ok(None),
+        answer => answer.map(Some),
     }
 }
