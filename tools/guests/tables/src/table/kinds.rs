@@ -12,40 +12,102 @@ const DIGITS: usize = 15;
 
 /// Settle every column of `rows`; `mark` decides where all numbers of a column could be read with either decimal mark.
 pub(super) fn settle(rows: &mut [Vec<Cell>], columns: usize, mark: Mark) -> Vec<Kind> {
-    let marks: Vec<Marks> = (0..columns).map(|at| Marks::of(texts(rows, at))).collect();
-    let evidence = marks.iter().copied().fold(Marks::default(), Marks::plus);
-    let mark = evidence.verdict(mark);
-    let columns = marks.into_iter().enumerate();
+    let census = Census::of(rows, columns);
+    let columns = census.into_iter().enumerate();
+    let columns: Vec<(usize, Census, Marks)> = columns
+        .map(|(at, census)| (at, census, census.marks(rows, at)))
+        .collect();
+    let marks = columns.iter().map(|(_, _, marks)| *marks);
+    let mark = marks.fold(Marks::default(), Marks::plus).verdict(mark);
     columns
-        .map(|(at, marks)| settle_column(rows, at, marks.verdict(mark)))
+        .into_iter()
+        .map(|(at, census, marks)| settle_column(rows, at, census, marks.verdict(mark)))
         .collect()
 }
 
-fn settle_column(rows: &mut [Vec<Cell>], at: usize, mark: Mark) -> Kind {
-    if texts(rows, at).next().is_some() {
-        let identifiers = texts(rows, at).any(is_identifier);
-        let numbers = || {
-            let is = |cell: &Cell| matches!(cell, Cell::Number(_));
-            read(rows, at, is, |text| as_number(text, mark))
+fn settle_column(rows: &mut [Vec<Cell>], at: usize, census: Census, mark: Mark) -> Kind {
+    if census.texts == 0 {
+        return census.kind();
+    }
+    let identifiers = texts(rows, at).any(is_identifier);
+    let numbers = || {
+        let is = |cell: &Cell| matches!(cell, Cell::Number(_));
+        read(rows, at, is, |text| as_number(text, mark))
+    };
+    let dates = || {
+        let order = slash_order(rows, at);
+        let is = |cell: &Cell| matches!(cell, Cell::Date(_));
+        read(rows, at, is, |text| as_date(text, order))
+    };
+    let meant = if identifiers { None } else { numbers() };
+    if let Some(meant) = meant.or_else(dates) {
+        reread(rows, at, meant);
+    } else if texts(rows, at).all(|text| as_truth(text).is_some()) {
+        let truths = column(rows, at).map(|cell| match cell {
+            Cell::Text(text) => as_truth(text),
+            _ => None,
+        });
+        let truths = truths.collect();
+        reread(rows, at, truths);
+    } else {
+        return census.kind();
+    }
+    let mut census = Census::default();
+    column(rows, at).for_each(|cell| census.count(cell));
+    census.kind()
+}
+
+/// How many cells of a column hold what.
+#[derive(Clone, Copy, Default)]
+struct Census {
+    numbers: usize,
+    dates: usize,
+    texts: usize,
+    truths: usize,
+}
+
+impl Census {
+    /// Of every column, in one reading of the rows.
+    fn of(rows: &[Vec<Cell>], columns: usize) -> Vec<Self> {
+        let mut census = vec![Self::default(); columns];
+        for row in rows {
+            for (census, cell) in census.iter_mut().zip(row) {
+                census.count(cell);
+            }
+        }
+        census
+    }
+
+    fn count(&mut self, cell: &Cell) {
+        let count = match cell {
+            Cell::Empty => return,
+            Cell::Number(_) => &mut self.numbers,
+            Cell::Date(_) => &mut self.dates,
+            Cell::Text(_) => &mut self.texts,
+            Cell::Truth(_) => &mut self.truths,
         };
-        let dates = || {
-            let order = slash_order(rows, at);
-            let is = |cell: &Cell| matches!(cell, Cell::Date(_));
-            read(rows, at, is, |text| as_date(text, order))
-        };
-        let meant = if identifiers { None } else { numbers() };
-        if let Some(meant) = meant.or_else(dates) {
-            reread(rows, at, meant);
-        } else if texts(rows, at).all(|text| as_truth(text).is_some()) {
-            let truths = column(rows, at).map(|cell| match cell {
-                Cell::Text(text) => as_truth(text),
-                _ => None,
-            });
-            let truths = truths.collect();
-            reread(rows, at, truths);
+        *count = count.saturating_add(1);
+    }
+
+    fn kind(self) -> Kind {
+        let counts = [self.numbers, self.dates, self.texts, self.truths];
+        let filled = counts.into_iter().fold(0, usize::saturating_add);
+        let kinds = [Kind::Number, Kind::Date, Kind::Text, Kind::Truth];
+        let most = counts.into_iter().position(|count| most(count, filled));
+        match most.and_then(|at| kinds.get(at)) {
+            _ if filled == 0 => Kind::Empty,
+            Some(kind) => *kind,
+            None => Kind::Mixed,
         }
     }
-    kind(rows, at)
+
+    /// A column without texts has none to be read with either mark.
+    fn marks(self, rows: &[Vec<Cell>], at: usize) -> Marks {
+        match self.texts {
+            0 => Marks::default(),
+            _ => Marks::of(texts(rows, at)),
+        }
+    }
 }
 
 /// What each text of a column means, if nearly all of its cells are of that kind or mean such a one. Given up as soon as too many do not.
@@ -70,25 +132,6 @@ fn read(
         read.push(value);
     }
     most(left, some).then_some(read)
-}
-
-fn kind(rows: &[Vec<Cell>], at: usize) -> Kind {
-    let filled = column(rows, at).filter(|cell| !cell.is_empty()).count();
-    let share =
-        |is: fn(&Cell) -> bool| most(column(rows, at).filter(|cell| is(cell)).count(), filled);
-    if filled == 0 {
-        Kind::Empty
-    } else if share(|cell| matches!(cell, Cell::Number(_))) {
-        Kind::Number
-    } else if share(|cell| matches!(cell, Cell::Date(_))) {
-        Kind::Date
-    } else if share(|cell| matches!(cell, Cell::Text(_))) {
-        Kind::Text
-    } else if share(|cell| matches!(cell, Cell::Truth(_))) {
-        Kind::Truth
-    } else {
-        Kind::Mixed
-    }
 }
 
 pub(super) fn most(count: usize, of: usize) -> bool {
