@@ -72,6 +72,17 @@ class Enrolment(Case):
         kept.write_text(json.dumps(changed | {"value": changed["value"] + 1}), encoding="utf-8")  # somebody has used it
         self.assertNotEqual(json.loads(self.asked().read_text(encoding="utf-8"))["counter"], first)
 
+    def test_a_copied_home_does_not_take_the_counter_of_the_one_that_it_was_copied_from(self):
+        first = json.loads(self.asked().read_text(encoding="utf-8"))["counter"]
+        copy = self.device.copy(self.folder / "copy")
+        run = copy.must("attest", "enroll", "--request", self.folder / "request.json")
+        self.assertIn(f"made for the home at `{self.device.path.resolve()}`", run.err)
+        self.assertNotEqual(json.loads((self.folder / "request.json").read_text(encoding="utf-8"))["counter"], first)
+        self.assertEqual(json.loads(self.asked().read_text(encoding="utf-8"))["counter"], first, "the first home lost its own")
+        copied = self.device.path / "attest/counter.json"
+        copied.write_text(json.dumps({name: value for name, value in json.loads(copied.read_text(encoding="utf-8")).items() if name != "made_for"}), encoding="utf-8")
+        self.assertNotEqual(json.loads(self.asked().read_text(encoding="utf-8"))["counter"], first, "a file of an older version was believed")
+
     def challenged(self, request, code=DONE, trusting=None):
         challenge, keep = self.folder / "challenge.json", self.folder / "keep.json"
         for old in (challenge, keep):

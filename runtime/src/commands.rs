@@ -6,6 +6,7 @@ pub(crate) mod bench;
 mod compare;
 pub(crate) mod consent;
 mod cosigned;
+mod counter;
 pub(crate) mod doctor;
 mod enrol;
 pub(crate) mod init;

@@ -5,7 +5,7 @@ use std::path::Path;
 use cloister_attest::{Challenge, CounterAnswer};
 use serde_json::json;
 
-use super::{Desk, enrol};
+use super::{Desk, counter, enrol};
 use crate::cli;
 use crate::disk;
 use crate::failure::Failure;
@@ -54,7 +54,7 @@ fn enroll(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let roots = home.roots()?;
     enrol::admin(home, &roots)?;
     let tpm = trust::open(desk.tcti.as_deref()).map_err(Failure::failed)?;
-    let trust::Enrolment { key, uncounted, .. } = enrol::with_counter(tpm, home, &roots)?;
+    let trust::Enrolment { key, uncounted, .. } = counter::enrolment(tpm, home, &roots, desk)?;
     let kind = key.kind();
     enrol::add(key, home, roots)?;
     desk.document(&json!({"enrolled": kind.name()}));

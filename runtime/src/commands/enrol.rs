@@ -2,17 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use cloister_attest::{
-    AdminKey, Attestation, COUNTERS, EnrolledKey, Purpose, Roots, hex, seal, unseal,
-};
-use cloister_attest_tpm::{Made, Tpm};
+use cloister_attest::{AdminKey, Attestation, EnrolledKey, Purpose, Roots, hex, seal, unseal};
 use cloister_enrol::{
     Answer, Challenge, Checked, Drawn, EnrolError, Makers, Moment, Pending, Request, Trusting,
 };
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Desk, device_name};
+use super::{Desk, counter, device_name};
 use crate::clock;
 use crate::disk;
 use crate::failure::{Failure, Kind};
@@ -71,7 +68,7 @@ pub(super) fn request(out: &Path, home: &Home, desk: &Desk) -> Result<(), Failur
     let ak = tpm
         .attestation_key()
         .map_err(|e| Failure::failed(&e).hint(e.hint()))?;
-    let trust::Enrolment { key, uncounted, .. } = with_counter(tpm, home, &roots)?;
+    let trust::Enrolment { key, uncounted, .. } = counter::enrolment(tpm, home, &roots, desk)?;
     let certified = endorsement.certificate.is_some();
     let shown = fingerprint(&endorsement.public);
     let request = Request::new(
@@ -94,30 +91,6 @@ pub(super) fn request(out: &Path, home: &Home, desk: &Desk) -> Result<(), Failur
         trust::told(uncounted)
     ));
     Ok(())
-}
-
-/// The key as it would be enrolled. A counter that is made for it is written down, so that asking again makes no second one: a TPM has room for few.
-pub(super) fn with_counter(
-    tpm: Tpm,
-    home: &Home,
-    roots: &Roots,
-) -> Result<trust::Enrolment, Failure> {
-    let file = home.counter_file();
-    let enrolment = trust::enrolment(tpm, &device_name(), roots, made_before(&file))?;
-    if let Some(Made { index, value }) = enrolment.made {
-        disk::folder(file.parent().unwrap_or(home.root()))?;
-        let text = json!({"index": index, "value": value}).to_string();
-        disk::replace(&file, text.as_bytes())?;
-    }
-    Ok(enrolment)
-}
-
-/// The counter that was written down, if one was. Whether it is there, and unused, is the TPM's to say.
-fn made_before(file: &Path) -> Option<Made> {
-    let text: serde_json::Value = serde_json::from_slice(&disk::read(file).ok()?).ok()?;
-    let index = u32::try_from(text.get("index")?.as_u64()?).ok()?;
-    let value = text.get("value")?.as_u64()?;
-    COUNTERS.contains(&index).then_some(Made { index, value })
 }
 
 /// What a person compares of an endorsement key: the hash in its name.
