@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cloister_attest::{
     CHECKPOINT_FILE, Cosigned, ENTRIES_FILE, Files, TILES_FOLDER, TileFolder, cosigned_name,
 };
@@ -64,6 +64,11 @@ pub(crate) fn open(folder: &Path) -> Result<Files<Entries>> {
 
 /// Folders in one another beneath a folder of tiles; the longest path of a tile has eight.
 const DEEPEST: usize = 12;
+/// What the list of a folder's tiles may take of our memory, bytes: 128 MiB, room for a million tiles, and so for the tiles of 100 million entries with
+/// what a new checkpoint an hour leaves in ten years. The verifier takes as much again for those that it has yet to look at.
+const MOST_LISTED: usize = 128 << 20;
+/// What keeping a path costs besides its own bytes, bytes: its place in the list, and what the allocator adds.
+const EACH_LISTED: usize = 96;
 
 /// Whether a folder holds tiles in place of entries.
 pub(crate) fn has_tiles(folder: &Path) -> bool {
@@ -82,8 +87,14 @@ pub(crate) fn tiles(folder: &Path, cosigned: &[PathBuf]) -> Result<TileFolder<Re
         ..
     } = with(open(folder)?, cosigned)?;
     others.remove(TILES_FOLDER);
-    let mut tiles = BTreeSet::new();
-    list(folder, TILES_FOLDER, DEEPEST, &mut tiles, &mut others)?;
+    let mut listing = Listing {
+        folder,
+        tiles: BTreeSet::new(),
+        others,
+        left: MOST_LISTED,
+    };
+    listing.add(TILES_FOLDER, DEEPEST)?;
+    let Listing { tiles, others, .. } = listing;
     let folder = folder.to_owned();
     let read = move |path: &str, most| {
         let mut bytes = Vec::new();
@@ -100,28 +111,51 @@ pub(crate) fn tiles(folder: &Path, cosigned: &[PathBuf]) -> Result<TileFolder<Re
     })
 }
 
-/// Adds what lies beneath a path of `folder`: plain files to `tiles`, anything else but folders to `others`, as what lies too deep.
-fn list(
-    folder: &Path,
-    beneath: &str,
-    deeper: usize,
-    tiles: &mut BTreeSet<String>,
-    others: &mut BTreeMap<String, Vec<u8>>,
-) -> Result<()> {
-    let unreadable = || format!("`{}` cannot be listed", folder.join(beneath).display());
-    for item in std::fs::read_dir(folder.join(beneath)).with_context(unreadable)? {
-        let item = item.with_context(unreadable)?;
-        let path = format!("{beneath}/{}", item.file_name().to_string_lossy());
-        let kind = item.file_type().with_context(unreadable)?;
-        if kind.is_file() {
-            tiles.insert(path);
-        } else if let Some(deeper) = deeper.checked_sub(1).filter(|_| kind.is_dir()) {
-            list(folder, &path, deeper, tiles, others)?;
-        } else {
-            others.insert(path, Vec::new());
+/// What lies in a folder of tiles, as far as it was listed: plain files are tiles, anything else but folders is not, nor is what lies too deep.
+struct Listing<'a> {
+    folder: &'a Path,
+    tiles: BTreeSet<String>,
+    others: BTreeMap<String, Vec<u8>>,
+    /// What the list may still take, bytes.
+    left: usize,
+}
+
+impl Listing<'_> {
+    /// Adds what lies beneath a path of the folder.
+    fn add(&mut self, beneath: &str, deeper: usize) -> Result<()> {
+        let whole = self.folder.join(beneath);
+        let unreadable = || format!("`{}` cannot be listed", whole.display());
+        for item in std::fs::read_dir(&whole).with_context(unreadable)? {
+            let item = item.with_context(unreadable)?;
+            let path = format!("{beneath}/{}", item.file_name().to_string_lossy());
+            let kind = item.file_type().with_context(unreadable)?;
+            if let Some(deeper) = deeper.checked_sub(1).filter(|_| kind.is_dir()) {
+                self.add(&path, deeper)?;
+                continue;
+            }
+            self.afford(&path)?;
+            if kind.is_file() {
+                self.tiles.insert(path);
+            } else {
+                self.others.insert(path, Vec::new());
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn afford(&mut self, path: &str) -> Result<()> {
+        let cost = path.len().saturating_add(EACH_LISTED);
+        let Some(left) = self.left.checked_sub(cost) else {
+            let folder = self.folder.join(TILES_FOLDER);
+            bail!(
+                "`{}` holds too many files for a folder of tiles: the list of them would take more than {} MiB of memory",
+                folder.display(),
+                MOST_LISTED >> 20
+            );
+        };
+        self.left = left;
+        Ok(())
+    }
 }
 
 /// Most that is read of a proof, bytes: 8 MiB and one, enough to see that it is too long.
@@ -176,4 +210,36 @@ fn start_of(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lists a folder with `files` plain files of one length of name and as many links, with memory for `most` of them.
+    #[expect(clippy::disallowed_methods, reason = "the folder is the test's own")]
+    fn listed(files: usize, most: usize) -> Result<usize> {
+        let folder = tempfile::tempdir()?;
+        let level = folder.path().join(TILES_FOLDER).join("0");
+        std::fs::create_dir_all(&level)?;
+        for n in 0..files {
+            std::fs::write(level.join(format!("{n:03}")), "")?;
+            std::os::unix::fs::symlink("nowhere", level.join(format!("l{n:02}")))?;
+        }
+        let mut listing = Listing {
+            folder: folder.path(),
+            tiles: BTreeSet::new(),
+            others: BTreeMap::new(),
+            left: most.saturating_mul("tile/0/000".len().saturating_add(EACH_LISTED)),
+        };
+        listing.add(TILES_FOLDER, DEEPEST)?;
+        Ok(listing.tiles.len().saturating_add(listing.others.len()))
+    }
+
+    #[test]
+    fn a_folder_with_more_paths_than_any_ledger_has_tiles_is_refused_before_it_fills_our_memory() {
+        assert_eq!(listed(10, 20).unwrap(), 20);
+        let refused = listed(10, 19).unwrap_err().to_string();
+        assert!(refused.contains("too many files"), "{refused}");
+    }
 }
