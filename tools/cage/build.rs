@@ -1,6 +1,9 @@
 //! Builds the cage's own program, which has no compiler in it, and lays it where `src/program.rs` takes it in. A build of its own, since
 //! within one build both would get wasmtime with the compiler.
 
+#[path = "build/libc.rs"]
+mod libc;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, io};
@@ -18,6 +21,13 @@ fn main() -> io::Result<()> {
     }
     if env::var_os("CARGO_FEATURE_ENGINE").is_none() {
         return Ok(());
+    }
+    if of("CARGO_CFG_TARGET_ENV")? == "gnu" {
+        let linker = env::var("RUSTC_LINKER").unwrap_or_else(|_| "cc".to_owned());
+        if let Err(why) = libc::find(&linker) {
+            println!("cargo::error={why}");
+            return Ok(());
+        }
     }
     let out = PathBuf::from(of("OUT_DIR")?);
     // target/PROFILE/build/NAME/out; one folder for every profile, so that the program is built once.
