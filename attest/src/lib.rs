@@ -51,7 +51,9 @@ pub use quote::{PcrSelection, PcrValue, Quote, attestation_key_name};
 pub use roots::{COUNTERS, EnrolledKey, Roots};
 pub use sealed::{Purpose, seal, unseal, version_of, versioned};
 pub use storage::{CHECKPOINT_FILE, ENTRIES_FILE, Files, Memory, Storage};
-pub use tiles::{TILES_FOLDER, TILES_SCRATCH, checkpoint_key, tiles};
+pub use tiles::{
+    TILES_FOLDER, TILES_SCRATCH, checkpoint_key, earlier_folders, goes_on_from, tiles,
+};
 pub use verify::{
     Report, TileFolder, Verdict, verify, verify_answer, verify_evidence, verify_proof, verify_tiles,
 };

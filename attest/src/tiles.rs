@@ -19,7 +19,9 @@ pub const TILES_FOLDER: &str = "tile";
 pub const TILES_SCRATCH: &str = ".cloister-tmp";
 /// Hashes in a full tile, and lines in a full bundle.
 pub(crate) const WIDTH: usize = 256;
-/// The same as a power of two.
+/// Bytes of a hash.
+pub(crate) const HASH: usize = 32;
+/// [`WIDTH`] as a power of two.
 const BITS: u32 = 8;
 
 /// What a tile is made of.
@@ -230,6 +232,41 @@ pub fn tiles(files: Files<&[u8]>) -> Result<impl Iterator<Item = (String, Vec<u8
     let named = made.map(|(tile, bytes)| (tile.path(), bytes));
     let last = iter::once((CHECKPOINT_FILE.to_owned(), checkpoint));
     Ok(named.chain(beside).chain(last))
+}
+
+/// The folders in which earlier checkpoints leave partial tiles in the place of the one at `path`, by their paths from the folder of tiles.
+pub fn earlier_folders(path: &str) -> Vec<String> {
+    let Some(tile) = Tile::parse(path) else {
+        return Vec::new();
+    };
+    let kinds = match tile.kind {
+        Kind::Hashes(_) => vec![tile.kind],
+        // One long line more gives a bundle its other name.
+        Kind::Lines | Kind::LongLines => vec![Kind::Lines, Kind::LongLines],
+    };
+    let beside = |kind| format!("{}.p", Tile { kind, ..tile }.full_path());
+    kinds.into_iter().map(beside).collect()
+}
+
+/// Whether the tile at `path`, which is `made` now, goes on from what is `found` at `earlier`. So it does from what is not in its place, or beyond it.
+pub fn goes_on_from(path: &str, made: &[u8], earlier: &str, found: &[u8]) -> bool {
+    let (Some(tile), Some(earlier)) = (Tile::parse(path), Tile::parse(earlier)) else {
+        return true;
+    };
+    let width = earlier.width;
+    if width >= tile.width || earlier.index != tile.index {
+        return true;
+    }
+    match (tile.kind, earlier.kind) {
+        (Kind::Hashes(level), Kind::Hashes(own)) => {
+            level != own || made.get(..width.saturating_mul(HASH)) == Some(found)
+        }
+        (Kind::Hashes(_), _) | (_, Kind::Hashes(_)) => true,
+        _ => unbundled(tile, made).is_some_and(|lines| {
+            let (held, bytes) = bundle(tile.index, lines.get(..width).unwrap_or_default());
+            held == earlier && bytes == found
+        }),
+    }
 }
 
 /// The key that signed a ledger's checkpoint, as C2SP's verifiers of notes take one: `<name>+<id>+<base64>`. The ledger was verified before.
@@ -471,5 +508,41 @@ mod tests {
             width: 1,
         };
         assert_eq!(unbundled(tile, b"\0\0\0\x01a"), None);
+    }
+
+    #[test]
+    fn a_tile_goes_on_from_its_first_hashes_or_lines_and_from_nothing_else_in_its_place() {
+        let hashes: Vec<u8> = (0..96).collect();
+        let made = "tile/0/000.p/3";
+        assert_eq!(earlier_folders(made), ["tile/0/000.p"]);
+        assert!(goes_on_from(made, &hashes, "tile/0/000.p/2", &hashes[..64]));
+        for other in [&hashes[..63], &hashes[..65], &hashes[32..]] {
+            assert!(!goes_on_from(made, &hashes, "tile/0/000.p/2", other));
+        }
+        for elsewhere in [
+            "tile/0/001.p/2",
+            "tile/1/000.p/2",
+            "tile/0/000.p/4",
+            "readme",
+        ] {
+            assert!(goes_on_from(made, &hashes, elsewhere, b"x"), "{elsewhere}");
+        }
+
+        let long = vec![b'x'; 1 << 16];
+        let (tile, bytes) = bundle(0, &[b"a", b"b", &long]);
+        let made = tile.path();
+        assert_eq!(made, "tile/entries32/000.p/3");
+        let folders = ["tile/entries/000.p", "tile/entries32/000.p"];
+        assert_eq!(earlier_folders(&made), folders);
+        let (_, held) = bundle(0, &[b"a", b"b"]);
+        assert!(goes_on_from(&made, &bytes, "tile/entries/000.p/2", &held));
+        let (_, other) = bundle(0, &[b"a", b"c"]);
+        for (earlier, found) in [
+            ("tile/entries/000.p/2", &other),
+            ("tile/entries/000.p/1", &held),
+            ("tile/entries32/000.p/2", &held),
+        ] {
+            assert!(!goes_on_from(&made, &bytes, earlier, found), "{earlier}");
+        }
     }
 }

@@ -393,6 +393,22 @@ class Tiles(Case):
         self.made()
         self.assertEqual(self.files(), after)
 
+    def test_a_changed_partial_tile_of_an_earlier_checkpoint_is_refused_and_named(self):
+        self.made()
+        earlier = [path for path in self.files() if path != "checkpoint"]
+        self.home.run(self.invoices, "What is the weather?")
+        self.made()
+        self.home.run(self.invoices, "What is the weather?")
+        before = self.files()
+        for path in earlier:
+            flip(self.tiles / path, 40)
+            run = self.made(INTEGRITY)
+            self.assert_clear(run, path)
+            flip(self.tiles / path, 40)
+            self.assertEqual(self.files(), before)
+        self.assertEqual(self.made().doc["written"], 3)
+        self.judged(SOUND)
+
     def test_another_history_is_refused_and_nothing_is_written(self):
         other = self.home.twin(self.folder / "other")
         for home in (self.home, other):

@@ -11,10 +11,10 @@ use crate::evidence::Challenge;
 use crate::marks::Marks;
 use crate::roots::Roots;
 use crate::storage::{CHECKPOINT_FILE, ENTRIES_FILE};
-use crate::tiles::{HashTiles, Kind, TILES_SCRATCH, Tile, WIDTH, bundle, next_line, unbundled};
+use crate::tiles::{
+    HASH, HashTiles, Kind, TILES_SCRATCH, Tile, WIDTH, bundle, next_line, unbundled,
+};
 
-/// Bytes of a hash.
-const HASH: usize = 32;
 /// What is read of a bundle, bytes: more than the longest lines and their lengths.
 const BUNDLE_READ: u64 = (WIDTH * (LIMITS.line + 4) + 1) as u64;
 

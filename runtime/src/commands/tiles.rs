@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cloister_attest::{
     CHECKPOINT_FILE, ENTRIES_FILE, Files, Kept, TILES_FOLDER, TILES_SCRATCH, checkpoint_key,
-    compare, tiles,
+    compare, earlier_folders, goes_on_from, tiles,
 };
 use serde_json::json;
 
@@ -35,8 +35,9 @@ pub(super) fn run(folder: &Path, ledger: &Verified, desk: &Desk) -> Result<(), F
     let mut missing = BTreeSet::new();
     for (path, bytes) in files()? {
         if lacks(folder, &path, &bytes)? {
-            missing.insert(path);
+            missing.insert(path.clone());
         }
+        refuse_changed(folder, &path, &bytes)?;
     }
     for (path, bytes) in files()?.filter(|(path, _)| missing.contains(path)) {
         lay(folder, &path, &bytes)?;
@@ -117,6 +118,29 @@ fn lacks(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, Failure> {
     }
 }
 
+/// What earlier checkpoints left in the place of a tile is what it goes on from.
+fn refuse_changed(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+    for beside in earlier_folders(name) {
+        let within = folder.join(&beside);
+        refuse_links(folder, &within.join(name))?;
+        let listing = match fs::read_dir(&within) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            listing => listing.map_err(|e| disk::failed("list", &within, &e))?,
+        };
+        for item in listing {
+            let path = item.map_err(|e| disk::failed("list", &within, &e))?.path();
+            let own = path.file_name().unwrap_or_default().to_string_lossy();
+            let most = (bytes.len() as u64).saturating_add(LONGER);
+            let there = found(&path, most)?.unwrap_or_default();
+            if !goes_on_from(name, bytes, &format!("{beside}/{own}"), &there) {
+                let why = "it is not how the tile in its place begins";
+                return Err(differs(&path, why));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Nothing is laid where a link in the folder leads.
 fn refuse_links(folder: &Path, path: &Path) -> Result<(), Failure> {
     let within = path.ancestors().skip(1);
@@ -132,6 +156,8 @@ fn refuse_links(folder: &Path, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Bytes by which a bundle in its longer form is longer, for 256 lines of two more each.
+const LONGER: u64 = 512;
 /// Bytes of the longest checkpoint that is looked at; one has some hundred.
 const CHECKPOINT_BYTES: u64 = 1 << 16;
 
