@@ -104,7 +104,7 @@ class Revoked(Case):
     def taken_back(self):
         return [said["what"] for said in bodies(self.home, "refusal") if said["rule"] == "builtin.revoked"]
 
-    def test_one_capability_that_the_release_does_not_need(self):
+    def test_one_capability_that_no_call_used(self):
         work = letters(self.folder / "letters")
         with self.home.at_terminal(work, "run", "--manifest", "manifest.json", RENAME) as terminal:
             terminal.expect(QUESTION)
@@ -140,6 +140,25 @@ class Revoked(Case):
         self.assert_untouched(work, before)
         self.assertEqual(bodies(self.home, "consent"), [])
         self.assertEqual(self.taken_back(), ["file:move"])
+        self.assertEqual(len(list((self.home.path / "quarantine").iterdir())), 1)
+        self.assert_revoked("consent")
+
+    def test_what_was_made_from_what_may_no_longer_be_read_is_not_released(self):
+        """The report is written by a capability that stands; what is in it was read by one that was taken back."""
+        work = letters(self.folder / "letters")
+        path = work / "manifest.json"
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest["capabilities"][1] = {"name": "file:write", "paths": ["reports"], "description": "Write the answers"}
+        path.write_text(json.dumps(manifest), encoding="utf-8")
+        (work / "reports").mkdir()
+        before = snapshot(work)
+        with self.home.at_terminal(work, "run", "--manifest", "manifest.json", REPLACE) as terminal:
+            terminal.expect(QUESTION)
+            self.assert_code(self.home.call("consent", "revoke", self.session(), "file:read"), DONE)
+            self.assertEqual(terminal.wait(), REFUSED, terminal.seen)
+        self.assertIn("file:read was granted to this session and was revoked", terminal.seen)
+        self.assert_untouched(work, before)
+        self.assertEqual(self.taken_back(), ["file:read"])
         self.assertEqual(len(list((self.home.path / "quarantine").iterdir())), 1)
         self.assert_revoked("consent")
 

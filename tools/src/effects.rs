@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cloister_attest::Digest;
-use cloister_policies::{Answer, Op, Refusal};
+use cloister_policies::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -40,17 +40,6 @@ pub enum Change {
         /// Its absolute path.
         path: PathBuf,
     },
-}
-
-impl Change {
-    /// What it does, as grants have it.
-    pub const fn op(&self) -> Op {
-        match self {
-            Self::Create { .. } | Self::Replace { .. } => Op::Write,
-            Self::Move { .. } => Op::Move,
-            Self::Delete { .. } => Op::Delete,
-        }
-    }
 }
 
 /// One effect, its bytes waiting in quarantine under its id.

@@ -150,6 +150,7 @@ impl Begun {
             manifest_digest,
             tenure,
             taken: Needs::new(),
+            used: Needs::new(),
             house,
             plan: Plan::default(),
             record: None,

@@ -54,6 +54,8 @@ pub(crate) struct Opened {
     pub(crate) tenure: Tenure,
     /// The capabilities that were taken back by themselves, as far as the ledger says so.
     pub(super) taken: Needs,
+    /// What the calls so far drew on: nothing that they made is released without it.
+    pub(super) used: Needs,
     pub(crate) journal: Journal,
     /// What may still run. Nothing, until a plan is frozen.
     pub(crate) plan: Plan,
@@ -266,7 +268,8 @@ impl Opened {
         self.heed(report)?;
         let Judged { step, permit } = judged;
         let model = reader.as_ref().map(|_| MODEL);
-        let hold = self.tenure.hold(permit.capabilities().chain(model));
+        let needs: Needs = permit.capabilities().chain(model).collect();
+        let hold = self.tenure.hold(needs.clone());
         hold.check()?;
         let permit = self.planned(permit)?;
         let (terms, until) = (permit.release().clone(), permit.until());
@@ -282,6 +285,7 @@ impl Opened {
         let started = std::time::Instant::now();
         let intent = entries::intent(&permit, component);
         self.grants.spend(&permit);
+        self.used.extend(needs);
         let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let at = recorded.receipt().at().get();
@@ -380,8 +384,7 @@ impl Opened {
         let freely = matches!(done.terms, ReleaseTerms::Freely) && !held;
         let someone = matches!(self.asking, Asking::Person(_));
         let days = self.house.bundle.undo_days();
-        let needs = effects.list().iter().map(|e| e.change().op().capability());
-        let term = self.tenure.hold(needs).until(done.until);
+        let term = self.tenure.hold(self.used.clone()).until(done.until);
         let cage = self.cage(self.moment(LOOKING, clock::millis(), &report.session));
         let mut earlier = self.earlier(&done.step, &done.terms, &effects)?;
         let mut lasting = Lasting::Once;
