@@ -162,6 +162,55 @@ class Revoked(Case):
         self.assertEqual(len(list((self.home.path / "quarantine").iterdir())), 1)
         self.assert_revoked("consent")
 
+    def test_one_path_that_the_release_was_made_of(self):
+        work = letters(self.folder / "letters")
+        before = snapshot(work)
+        with self.home.at_terminal(work, "run", "--manifest", "manifest.json", RENAME) as terminal:
+            terminal.expect(QUESTION)
+            running, taken = self.session(), str(work.resolve() / "a.txt")
+            elsewhere = str(self.folder / "a.txt")
+            for capability, path, culprit in (("file:move", elsewhere, elsewhere), ("tool:use", "*", "*"), ("file:write", taken, "file:write")):
+                wrong = self.home.call("consent", "revoke", running, capability, path)
+                self.assert_code(wrong, FAILED)
+                self.assert_clear(wrong, culprit)
+            self.assert_code(self.home.call("consent", "revoke", running, "file:move", "a.txt", cwd=work), DONE)
+            self.assert_code(self.home.call("consent", "revoke", running, "file:move", taken), FAILED)
+            self.assertEqual(terminal.wait(), REFUSED, terminal.seen)
+        self.assertIn(f"file:move {taken} was granted to this session and was revoked", " ".join(terminal.seen.split()))
+        self.assert_untouched(work, before)
+        self.assertEqual(self.taken_back(), [f"file:move {taken}"])
+        self.assertEqual(len(list((self.home.path / "quarantine").iterdir())), 1)
+        self.assert_revoked("consent")
+
+    def test_paths_that_no_call_touched(self):
+        work = letters(self.folder / "letters")
+        with self.home.at_terminal(work, "run", "--manifest", "manifest.json", RENAME) as terminal:
+            terminal.expect(QUESTION)
+            running, everything, letter = self.session(), self.granted(), str(work.resolve() / "*.txt")
+            others = [str(work.resolve() / "c.txt"), letter]
+            self.assert_code(self.home.call("consent", "revoke", running, "file:move", others[0]), DONE)
+            self.assert_code(self.home.call("consent", "revoke", running, "file:read", letter), DONE)
+            listed = self.home.call("--json", "consent", "list").doc
+            self.assertEqual(listed["granted"], everything | {"file:read": []})
+            self.assertEqual(listed["taken_back"], {"file:move": others[:1], "file:read": others[1:]})
+            terminal.press("y\r")
+            self.assertEqual(terminal.wait(), DONE, terminal.seen)
+        self.assertTrue((work / "b.txt").is_file())
+        self.assertEqual(self.taken_back(), [f"file:move {others[0]}", f"file:read {others[1]}"])
+        self.assert_sound(self.home)
+
+    def test_one_path_that_a_running_call_holds(self):
+        outcome = self.looking(["file:read", self.folder.resolve() / "work/big.csv"])
+        self.assertEqual(outcome["outcome"], "revoked")
+        self.assertEqual(list((self.home.path / "quarantine").iterdir()), [])
+        self.assert_revoked("tool")
+
+    def test_one_path_that_the_next_call_touches(self):
+        outcome = self.looking(["file:write", self.folder.resolve() / "work/reports"])
+        self.assertEqual(outcome["outcome"], "returned")
+        self.assertEqual(len(bodies(self.home, "call-intent")), 1)
+        self.assert_revoked("tool")
+
     def test_one_capability_that_a_running_call_needs(self):
         outcome = self.looking(["file:write"], ["file:read"])
         self.assertEqual(outcome["outcome"], "revoked")

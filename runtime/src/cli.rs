@@ -138,12 +138,15 @@ pub(crate) enum Quarantine {
 pub(crate) enum Consent {
     /// List the session that runs and what it was granted, and the answers that are remembered
     List,
-    /// Take a running session's grants back, or one capability of them (what needs it is stopped, and not released), or forget an answer
+    /// Take a running session's grants back, or one capability of them, or one path of that (what needs it is stopped, and what it made not released), or
+    /// forget an answer
     Revoke {
         /// As `consent list` names it
         id: String,
         /// One capability of the session, as `consent list` names it; all of them without it
         capability: Option<String>,
+        /// One path of the capability: a file, a folder with all below it, or a pattern as `consent list` names it; all of them without it
+        path: Option<PathBuf>,
     },
 }
 

@@ -1,5 +1,7 @@
 //! `cloister consent`: what is granted and remembered, and taking it back.
 
+use std::path::Path;
+
 use cloister_attest::{Body, ENTRIES_FILE, Entry};
 use cloister_tools::names::{Lines, escape};
 use serde_json::{Value, json};
@@ -25,14 +27,20 @@ pub(crate) fn run(command: &cli::Consent, home: &Home, desk: &Desk) -> Result<()
         cli::Consent::Revoke {
             id,
             capability: None,
+            ..
         } if is_name(id) => forget(id, home, desk),
-        cli::Consent::Revoke { id, capability } => {
+        cli::Consent::Revoke {
+            id,
+            capability,
+            path,
+        } => {
             if unended(home)?.as_deref() != Some(id) {
                 return Err(nothing(id));
             }
-            match capability {
-                Some(capability) => revoke_one(id, capability, home, desk),
-                None => revoke(id, home, desk),
+            match (capability, path) {
+                (None, _) => revoke(id, home, desk),
+                (Some(capability), None) => revoke_one(id, capability, home, desk),
+                (Some(capability), Some(path)) => revoke_path(id, capability, path, home, desk),
             }
         }
     }
@@ -41,7 +49,7 @@ pub(crate) fn run(command: &cli::Consent, home: &Home, desk: &Desk) -> Result<()
 fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
     let (session, now) = (unended(home)?, clock::millis());
     let granted = session.as_ref().and_then(|id| Granted::standing(home, id));
-    let granted = granted.map(|granted| granted.capabilities);
+    let (granted, without) = granted.map(|it| (it.capabilities, it.without)).unzip();
     let mut all = Memory::of(home).all()?;
     all.retain(|(_, answer)| now < answer.until(answer.days));
     let row = |(id, answer): &(String, Remembered)| -> Value {
@@ -49,13 +57,19 @@ fn list(home: &Home, desk: &Desk) -> Result<(), Failure> {
             "given": answer.given, "until": answer.until(answer.days)})
     };
     let rows: Vec<Value> = all.iter().map(row).collect();
-    desk.document(&json!({"session": session, "granted": granted, "remembered": rows}));
+    desk.document(
+        &json!({"session": session, "granted": granted, "taken_back": without, "remembered": rows}),
+    );
     if let Some(session) = &session {
         desk.answer(format!("session {session} has not ended; its grants stand"));
     }
     for (capability, which) in granted.iter().flatten() {
         let which = escape(&which.join(", "), Lines::Escape);
         desk.answer(format!("  {capability}  {which}"));
+    }
+    for (capability, which) in without.iter().flatten() {
+        let which = escape(&which.join(", "), Lines::Escape);
+        desk.answer(format!("  {capability}  was taken back for {which}"));
     }
     for (id, answer) in &all {
         let left = answer.until(answer.days).saturating_sub(now) / HOUR;
@@ -81,24 +95,54 @@ fn revoke(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
 }
 
 fn revoke_one(id: &str, capability: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
+    granted(id, capability, home)?;
+    tenure::revoke_one(home, id, capability)?;
+    desk.document(&json!({"revoked": id, "capability": capability}));
+    desk.answer(format!(
+        "{capability} of session {id} is taken back: a call that needs it is stopped, and nothing that was made by it is released"
+    ));
+    Ok(())
+}
+
+fn revoke_path(
+    id: &str,
+    capability: &str,
+    path: &Path,
+    home: &Home,
+    desk: &Desk,
+) -> Result<(), Failure> {
+    let granted = granted(id, capability, home)?;
+    let taken = granted.one(capability, path).ok_or_else(|| {
+        let named = escape(&path.to_string_lossy(), Lines::Escape);
+        let stand = granted.capabilities.get(capability).into_iter().flatten();
+        let stand: Vec<String> = stand.map(|one| escape(one, Lines::Escape)).collect();
+        Failure::failed(format!("session {id} has no `{named}` by {capability}"))
+            .hint(format!("it has {}", stand.join(", ")))
+    })?;
+    tenure::revoke_path(home, id, &taken)?;
+    desk.document(&json!({"revoked": id, "capability": capability, "path": taken.path}));
+    desk.answer(format!(
+        "{capability} of `{}` is taken back from session {id}: a call that touches it is stopped, and nothing that was made of it is released",
+        escape(&taken.path, Lines::Escape)
+    ));
+    Ok(())
+}
+
+/// What the session has, if this capability is of it.
+fn granted(id: &str, capability: &str, home: &Home) -> Result<Granted, Failure> {
     let granted = Granted::standing(home, id).ok_or_else(|| {
         Failure::failed(format!("session {id} does not say what it was granted"))
             .hint(format!("`cloister consent revoke {id}` takes it all back"))
     })?;
-    if !granted.capabilities.contains_key(capability) {
-        let stand: Vec<&str> = granted.capabilities.keys().map(String::as_str).collect();
-        let named = escape(capability, Lines::Escape);
-        return Err(
-            Failure::failed(format!("session {id} has no capability `{named}`"))
-                .hint(format!("it has {}", stand.join(", "))),
-        );
+    if granted.capabilities.contains_key(capability) {
+        return Ok(granted);
     }
-    tenure::revoke_one(home, id, capability)?;
-    desk.document(&json!({"revoked": id, "capability": capability}));
-    desk.answer(format!(
-        "{capability} of session {id} is taken back: a call that needs it is stopped, and nothing that needs it is released"
-    ));
-    Ok(())
+    let stand: Vec<&str> = granted.capabilities.keys().map(String::as_str).collect();
+    let named = escape(capability, Lines::Escape);
+    Err(
+        Failure::failed(format!("session {id} has no capability `{named}`"))
+            .hint(format!("it has {}", stand.join(", "))),
+    )
 }
 
 /// It is gone first, so that it stands for nothing from now on whatever else fails; then the ledger is told, so that nobody brings it back. Where

@@ -1,5 +1,6 @@
 //! How a session begins: every signature checked, the manifest negotiated, the TPM asked, the model loaded if it is the pinned one; then the first entry.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::Builder;
@@ -149,8 +150,8 @@ impl Begun {
             manifest,
             manifest_digest,
             tenure,
-            taken: Needs::new(),
-            used: Needs::new(),
+            taken: BTreeSet::new(),
+            used: Needs::default(),
             house,
             plan: Plan::default(),
             record: None,

@@ -1,5 +1,6 @@
 //! An open session: what each stage does, and its entry in the ledger. The order within a method is the promise; see ARCHITECTURE.md.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,8 +53,8 @@ pub(crate) struct Opened {
     pub(crate) quarantine: Arc<Quarantine>,
     pub(crate) asking: Asking,
     pub(crate) tenure: Tenure,
-    /// The capabilities that were taken back by themselves, as far as the ledger says so.
-    pub(super) taken: Needs,
+    /// The capabilities that were taken back by themselves, and paths of them, as far as the ledger says so.
+    pub(super) taken: BTreeSet<String>,
     /// What the calls so far drew on: nothing that they made is released without it.
     pub(super) used: Needs,
     pub(crate) journal: Journal,
@@ -92,20 +93,28 @@ impl Opened {
         let signature = self.house.catalog.signature(&call.step.tool);
         let asks = signature.is_some_and(|signature| signature.asks_model());
         asks.then(|| {
-            let needs = call.permit.capabilities().chain([MODEL]);
+            let needs = Needs::of(&call.permit).and([MODEL]);
             let (hold, until) = (self.tenure.hold(needs), call.permit.until());
             let bounds = bounded(hold, until, desk.screen.interrupt());
             mind.reading(desk.screen.stage("reading"), bounds)
         })
     }
 
-    /// Record which capabilities were taken back by themselves since this was last asked.
+    /// Record which capabilities were taken back by themselves, and which paths of them, since this was last asked.
     pub(super) fn heed(&mut self, report: &mut Report) -> Result<(), Failure> {
-        let granted = self.grants.capabilities().into_keys();
-        let taken: Vec<_> = granted.filter(|name| self.tenure.took(name)).collect();
-        for name in taken.into_iter().filter(|name| self.taken.insert(*name)) {
+        let granted = self.grants.capabilities();
+        let whole = granted.keys().filter(|name| self.tenure.took(name));
+        let whole = whole.map(|name| (*name).to_owned());
+        // Where nobody can tell which, whatever goes on next is stopped.
+        let paths = self.tenure.took_of().unwrap_or_default().into_iter();
+        let paths = paths.filter(|one| granted.contains_key(one.capability.as_str()));
+        let taken: Vec<String> = whole.chain(paths.map(|one| one.to_string())).collect();
+        for what in taken {
+            if !self.taken.insert(what.clone()) {
+                continue;
+            }
             let refusal = Refusal {
-                what: name.to_owned(),
+                what,
                 rule: "builtin.revoked".to_owned(),
                 reason: "it was taken back while the session ran".to_owned(),
             };
@@ -268,7 +277,7 @@ impl Opened {
         self.heed(report)?;
         let Judged { step, permit } = judged;
         let model = reader.as_ref().map(|_| MODEL);
-        let needs: Needs = permit.capabilities().chain(model).collect();
+        let needs = Needs::of(&permit).and(model);
         let hold = self.tenure.hold(needs.clone());
         hold.check()?;
         let permit = self.planned(permit)?;
@@ -285,7 +294,7 @@ impl Opened {
         let started = std::time::Instant::now();
         let intent = entries::intent(&permit, component);
         self.grants.spend(&permit);
-        self.used.extend(needs);
+        self.used = std::mem::take(&mut self.used).and(needs);
         let recorded = self.journal.record(intent, permit)?;
         // A crash from now on leaves an intent without an outcome, which the next session records and the verifier reports.
         let at = recorded.receipt().at().get();

@@ -1,20 +1,25 @@
 //! Whether what a session rests on still stands: the time of its grants by every clock, and nobody having taken them back.
 //!
-//! They are taken back by `run/revoked/SESSION` in the home, and one capability of them by `run/revoked/SESSION.file:read` (so it is called): files
-//! that only the home's owner can make. The session looks for them before each call, several times a second while one runs, and while the question
-//! waits. They only narrow, so what stands in them does not matter.
+//! They are taken back by `run/revoked/SESSION` in the home, one capability of them by `run/revoked/SESSION.file:read` (so it is called), and one path of
+//! that by a file beside it (`taken.rs`): files that only the home's owner can make. The session looks for them before each call, several times a second
+//! while one runs, and while the question waits. They only narrow, and one that is not understood takes back all that it might.
+
+mod taken;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cloister_policies::UnixMillis;
+use cloister_policies::{Permit, UnixMillis};
 use cloister_tools::Watch;
+use cloister_tools::names::{Lines, escape};
 
 use crate::clock::Clock;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::interrupt::{GoOn, Interrupt};
+
+pub(crate) use taken::Taken;
 
 /// Where to look after it was stopped.
 const WAITS: &str = "nothing was released; what was made, if anything, waits in quarantine: `cloister quarantine list`";
@@ -26,14 +31,55 @@ pub(crate) struct Tenure {
     revoked: PathBuf,
 }
 
-/// The capabilities that something needs to go on, by name.
-pub(crate) type Needs = BTreeSet<&'static str>;
+/// What something needs to go on: capabilities, by name, and by which of them it touches which paths.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Needs {
+    capabilities: BTreeSet<&'static str>,
+    paths: BTreeSet<(&'static str, PathBuf)>,
+}
+
+impl Needs {
+    /// What the call of this permit draws on.
+    pub(crate) fn of(permit: &Permit) -> Needs {
+        let touched = permit.call().resources().iter();
+        Needs {
+            capabilities: permit.capabilities().collect(),
+            paths: touched
+                .map(|resource| (resource.op.capability(), resource.path.clone()))
+                .collect(),
+        }
+    }
+
+    /// The same, and what these name.
+    pub(crate) fn and(mut self, more: impl Into<Needs>) -> Needs {
+        let Needs {
+            capabilities,
+            paths,
+        } = more.into();
+        self.capabilities.extend(capabilities);
+        self.paths.extend(paths);
+        self
+    }
+}
+
+/// Capabilities, whatever is touched by them.
+impl<I: IntoIterator<Item = &'static str>> From<I> for Needs {
+    fn from(names: I) -> Needs {
+        Needs {
+            capabilities: names.into_iter().collect(),
+            paths: BTreeSet::new(),
+        }
+    }
+}
 
 impl Tenure {
     /// The tenure of a session that has just begun. What was said to earlier ones is swept away; one session at a time writes a home's ledger.
     pub(crate) fn begin(home: &Home, session: &str, clock: Clock) -> Tenure {
         let revoked = file(home, session);
-        let own = |file: &Path| file.file_stem() == revoked.file_stem(); // a session's name has no dot
+        let own = |file: &Path| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            name.split('.').next() == Some(session) // which has no dot
+        };
         let all = std::fs::read_dir(folder(home)).into_iter().flatten();
         for file in all.flatten().map(|item| item.path()) {
             if !own(&file) {
@@ -44,16 +90,21 @@ impl Tenure {
     }
 
     /// What holds as long as all of this stands.
-    pub(crate) fn hold(&self, needs: impl IntoIterator<Item = &'static str>) -> Hold {
+    pub(crate) fn hold(&self, needs: impl Into<Needs>) -> Hold {
         Hold {
             tenure: self.clone(),
-            needs: needs.into_iter().collect(),
+            needs: needs.into(),
         }
     }
 
     /// Whether this capability was taken back by itself.
     pub(crate) fn took(&self, capability: &str) -> bool {
         there(&of_one(&self.revoked, capability))
+    }
+
+    /// The paths that were taken back one by one; as long as nobody can tell which, everything is.
+    pub(crate) fn took_of(&self) -> Result<Vec<Taken>, Failure> {
+        Taken::all(&self.revoked).map_err(|_| revoked())
     }
 }
 
@@ -75,8 +126,20 @@ impl Hold {
         if there(&self.tenure.revoked) {
             return Err(revoked());
         }
-        let taken = self.needs.iter().find(|name| self.tenure.took(name));
-        taken.map_or(Ok(()), |name| Err(revoked_of(name)))
+        let Needs {
+            capabilities,
+            paths,
+        } = &self.needs;
+        if let Some(name) = capabilities.iter().find(|name| self.tenure.took(name)) {
+            return Err(revoked_of(name));
+        }
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let taken = self.tenure.took_of()?;
+        let touches = |one: &&Taken| paths.iter().any(|(name, path)| one.covers(name, path));
+        let taken = taken.iter().find(touches);
+        taken.map_or(Ok(()), |one| Err(revoked_of(&one.to_string())))
     }
 }
 
@@ -129,8 +192,9 @@ pub(crate) fn revoked() -> Failure {
     Failure::new(Kind::Revoked, "the grants of this session were revoked").hint(WAITS.to_owned())
 }
 
-fn revoked_of(capability: &str) -> Failure {
-    let said = format!("{capability} was granted to this session and was revoked");
+fn revoked_of(what: &str) -> Failure {
+    let what = escape(what, Lines::Escape);
+    let said = format!("{what} was granted to this session and was revoked");
     Failure::new(Kind::Revoked, said).hint(WAITS.to_owned())
 }
 
@@ -153,6 +217,17 @@ pub(crate) fn revoke(home: &Home, session: &str) -> Result<(), Failure> {
 pub(crate) fn revoke_one(home: &Home, session: &str, capability: &str) -> Result<(), Failure> {
     disk::folder(&folder(home))?;
     disk::replace(&of_one(&file(home, session), capability), b"")
+}
+
+/// Take one path of a capability of a running session back.
+pub(crate) fn revoke_path(home: &Home, session: &str, taken: &Taken) -> Result<(), Failure> {
+    disk::folder(&folder(home))?;
+    taken.write(&file(home, session))
+}
+
+/// The paths of a session's capabilities that were taken back one by one.
+pub(super) fn took_of(home: &Home, session: &str) -> Vec<Taken> {
+    Taken::all(&file(home, session)).unwrap_or_default()
 }
 
 /// Whether one capability of a session was taken back by itself.
@@ -235,6 +310,69 @@ mod tests {
             begin().took("file:read"),
             "it counts also if it comes before the session looks"
         );
+    }
+
+    fn one(capability: &str, path: &str) -> Taken {
+        let (capability, path) = (capability.to_owned(), path.to_owned());
+        Taken { capability, path }
+    }
+
+    fn touching(touched: &[(&'static str, &str)]) -> Needs {
+        let paths = touched.iter().map(|(name, path)| (*name, path.into()));
+        let paths = paths.collect();
+        Needs {
+            paths,
+            ..Needs::from(["file:read", "file:write"])
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_taken_back_stops_what_touches_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        let begin = || Tenure::begin(&home, SESSION, Clock::start());
+        let tenure = begin();
+        for path in ["/w/a.txt", "/w/old", "/w/*.csv", "/w/[1].txt"] {
+            revoke_path(&home, SESSION, &one("file:read", path)).unwrap();
+        }
+        let revoked = |touched: &[_]| tenure.hold(touching(touched)).revoked();
+        for path in [
+            "/w/a.txt",
+            "/w/old",
+            "/w/old/.x/b.txt",
+            "/w/c.csv",
+            "/w/[1].txt",
+        ] {
+            assert!(revoked(&[("file:read", path)]), "{path}");
+            assert!(!revoked(&[("file:write", path)]), "{path}");
+        }
+        for path in ["/w/ab.txt", "/w/a.txt.old", "/w/older", "/w/x/c.csv", "/w"] {
+            assert!(!revoked(&[("file:read", path)]), "{path}");
+        }
+        let needs = touching(&[("file:write", "/w/r"), ("file:read", "/w/a.txt")]);
+        let failure = tenure.hold(needs).check().unwrap_err();
+        assert_eq!(failure.kind(), Kind::Revoked);
+        assert!(failure.to_string().contains("file:read /w/a.txt"));
+        assert!(!tenure.hold(["file:read"]).revoked() && !tenure.took("file:read"));
+        let again = begin().hold(touching(&[("file:read", "/w/a.txt")]));
+        assert!(again.revoked(), "it was swept away with earlier sessions'");
+        let next = Tenure::begin(&home, "8899aabbccddeeff", Clock::start());
+        assert!(next.took_of().unwrap().is_empty());
+        assert_eq!(std::fs::read_dir(super::folder(&home)).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_names_no_path_takes_every_path_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = home(&folder);
+        let tenure = Tenure::begin(&home, SESSION, Clock::start());
+        disk::folder(&super::folder(&home)).unwrap();
+        for bytes in [&b""[..], b"a.txt", b"/w/\xff"] {
+            let garbled = file(&home, SESSION).with_extension("file:read.00");
+            std::fs::write(&garbled, bytes).unwrap();
+            let touched = touching(&[("file:read", "/v/b.txt")]);
+            assert!(tenure.hold(touched).revoked(), "{bytes:?}");
+        }
     }
 
     #[test]
