@@ -128,6 +128,16 @@ impl Decision {
         }
     }
 
+    /// The other rules that ask, and why, where the decision is to ask.
+    #[must_use]
+    pub fn also(&self) -> &[Rule] {
+        match self {
+            Self::Permit(permit) => &permit.also,
+            Self::Ask(question) => &question.also,
+            Self::Forbid(_) => &[],
+        }
+    }
+
     pub(crate) fn permit(call: Call, by: Rule, drawn: Drawn) -> Self {
         Self::Permit(Permit {
             call,

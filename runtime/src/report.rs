@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use cloister_models::Tally;
-use cloister_policies::Refusal;
+use cloister_policies::{Decision, Refusal, Rule};
 use cloister_tools::{Consent, Consenter};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -62,6 +62,9 @@ pub(crate) struct DecisionReport {
     pub(crate) decision: &'static str,
     pub(crate) rule: String,
     pub(crate) reason: String,
+    /// The other rules that ask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) also: Vec<Rule>,
 }
 
 #[derive(Debug, Serialize)]
@@ -221,6 +224,18 @@ impl Report {
     }
 }
 
+impl DecisionReport {
+    pub(crate) fn of(step: String, decision: &Decision) -> DecisionReport {
+        DecisionReport {
+            step,
+            decision: decision.name(),
+            rule: decision.rule().to_owned(),
+            reason: decision.reason().to_owned(),
+            also: decision.also().to_vec(),
+        }
+    }
+}
+
 impl RefusedReport {
     pub(crate) fn of(refusal: &Refusal) -> RefusedReport {
         let Refusal { what, rule, reason } = refusal.clone();
@@ -273,5 +288,53 @@ fn folded(names: &[String]) -> String {
         [one] => one.clone(),
         [first, .., last] if names.len() > 4 => format!("{} files, {first} to {last}", names.len()),
         several => several.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use cloister_policies::{
+        AttestationKind, Bundle, Call, Ceiling, Confinement, Manifest, Mode, Session, UnixMillis,
+        shipped,
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_document_names_every_rule_that_asks_and_not_the_first_alone() {
+        let (now, folder) = (UnixMillis(1_000_000), Path::new("/f"));
+        let session = Session {
+            attestation: AttestationKind::None,
+            confinement: Confinement::Full,
+            mode: Mode::Attended,
+            person: None,
+            reserved: Vec::new(),
+            device: Ceiling::NONE,
+        };
+        let manifest = br#"{"agent": "a", "version": "1", "capabilities": [{"name": "file:write", "paths": ["/f"]}]}"#;
+        let manifest = Manifest::parse(manifest, folder).unwrap();
+        let bundle = Bundle::load(&shipped()).unwrap();
+        let grants = bundle.negotiate(&manifest, &session, now).grants;
+        let said = |labels: &[(&str, &str, &str)]| {
+            let args = labels.iter().map(|(name, integrity, source)| {
+                json!({"name": name, "value": format!("{name}.txt"), "label": {"integrity": integrity, "sources": [source]}})
+            });
+            let touched = labels.iter().map(
+                |(name, ..)| json!({"op": "write", "path": format!("{name}.txt"), "parameter": name}),
+            );
+            let call = json!({"tool": "t.f", "args": args.collect::<Vec<_>>(), "resources": touched.collect::<Vec<_>>()});
+            let call = Call::from_json(call.to_string().as_bytes(), folder).unwrap();
+            let decision = bundle.judge(call, &grants, &session, now);
+            serde_json::to_value(DecisionReport::of("$1".to_owned(), &decision)).unwrap()
+        };
+        let save = ("save", "data", "letter.txt");
+        let one = json!({"step": "$1", "decision": "ask", "rule": "sink.document", "reason": "save is \"save.txt\", taken from letter.txt"});
+        assert_eq!(said(&[save]), one);
+        let both = said(&[save, ("title", "tool", "sheet.describe")]);
+        let also = json!([{"rule": "sink.tool", "reason": "title is \"title.txt\", which a tool worked out"}]);
+        assert_eq!((&both["rule"], &both["also"]), (&one["rule"], &also));
     }
 }

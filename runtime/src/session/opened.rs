@@ -226,12 +226,8 @@ impl Opened {
         let now = self.tenure.clock.for_policy();
         let decision = self.house.bundle.judge(call, grants, &self.session, now);
         self.journal.note(entries::decision(&step.id, &decision))?;
-        report.decisions.push(DecisionReport {
-            step: step.id,
-            decision: decision.name(),
-            rule: decision.rule().to_owned(),
-            reason: decision.reason().to_owned(),
-        });
+        let told = DecisionReport::of(step.id, &decision);
+        report.decisions.push(told);
         Ok(match decision {
             Decision::Permit(permit) => Ok(permit),
             Decision::Ask(question) => Ok(question.into_permit()),
