@@ -15,7 +15,7 @@ from pathlib import Path
 LINE = 1 << 20  # the longest line, bytes
 ZERO = "sha256:" + "0" * 64
 KINDS = ("none", "tpm2-software", "tpm2-hardware")
-NOT_AFTER = {"request", "plan", "decision", "call-intent", "consent", "release", "discard"}
+NOT_AFTER = {"request", "plan", "decision", "call-intent", "consent", "release", "discard", "shred"}
 
 
 class Fault(Exception):
@@ -104,11 +104,11 @@ def fits(shape, value):
 
 
 HEX = "[0-9a-f]"
-DIGEST, KEY, SIGNATURE, SESSION = (matching(p) for p in (f"sha256:{HEX}{{64}}", f"ed25519:{HEX}{{64}}", f"{HEX}{{128}}", f"{HEX}{{16}}"))
+DIGEST, COMMITMENT, KEY, SIGNATURE, SESSION = (matching(p) for p in (f"sha256:{HEX}{{64}}", f"commit:{HEX}{{64}}", f"ed25519:{HEX}{{64}}", f"{HEX}{{128}}", f"{HEX}{{16}}"))
 BYTES = matching(f"({HEX}{{2}})*")
 CHANGE = {"op": one_of("create", "replace", "move", "delete"), "path": text, "to?": text, "before?": DIGEST, "after?": DIGEST, "terms": DIGEST}
 STATEMENT = {
-    "proto": one_of("cloister-session/v1", "cloister-session/v2"), "admin": KEY, "session_id": SESSION, "session_pub": KEY, "runtime": DIGEST, "model": DIGEST, "policy": DIGEST,
+    "proto": one_of("cloister-session/v1", "cloister-session/v2", "cloister-session/v3"), "admin": KEY, "session_id": SESSION, "session_pub": KEY, "runtime": DIGEST, "model": DIGEST, "policy": DIGEST,
     "manifest": DIGEST, "tools": DIGEST, "ledger": {"head": DIGEST, "size": number}, "not_after": number, "device": text, "challenge?": matching(f"({HEX}{{2}}){{1,64}}"),
 }
 QUOTE = {"ak": BYTES, "attest": BYTES, "sig": SIGNATURE, "pcrs": listed({"index": number, "sha256": DIGEST})}
@@ -120,19 +120,24 @@ def evidence(value):
     return fits({"kind": one_of(*KINDS[1:]), "quote": QUOTE}, value)
 
 
+def content(value):
+    return DIGEST(value) or COMMITMENT(value)
+
+
 BODIES = {
     "session-start": {"statement": STATEMENT, "evidence": evidence, "agent": text, "agent_version": text, "model": text, "user": text, "confinement": text, "unattended?": text},
     "recovery": {"unended": listed({"session": SESSION, "last": number, "open": listed(number)}), "torn": listed({"file": text, "sha256": DIGEST, "bytes": number})},
     "request": {"intent": text},
-    "plan": {"hash": DIGEST, "steps": listed({"id": text, "tool": text, "args": DIGEST})},
+    "plan": {"hash": DIGEST, "steps": listed({"id": text, "tool": text, "args": content, "open?": lambda value: listed(text)(value) and value})},
     "decision": {"step": text, "decision": one_of("permit", "ask", "forbid"), "rule": text, "reason": text},
-    "call-intent": {"step": text, "tool": text, "component": DIGEST, "args": DIGEST, "resources": listed({"op": text, "path": text, "sha256?": DIGEST})},
-    "call-outcome": {"step": text, "outcome": text, "output?": DIGEST, "read?": listed({"path": text, "sha256": DIGEST, "bytes": number})},
+    "call-intent": {"step": text, "tool": text, "component": DIGEST, "args": content, "resources": listed({"op": text, "path": text, "sha256?": DIGEST})},
+    "call-outcome": {"step": text, "outcome": text, "output?": content, "read?": listed({"path": text, "sha256": DIGEST, "bytes": number})},
     "effects": {"hash": DIGEST, "changes": listed(CHANGE)},
     "consent": {"effects": DIGEST, "by": one_of("person", "policy", "nobody", "remembered"), "answer": one_of("allow", "decline", "unasked"), "rule?": text},
     "release": {"effects": DIGEST},
     "released": {"effects": DIGEST, "files": listed({"path": text, "sha256": DIGEST, "bytes": number})},
     "discard": {"id": text, "change?": CHANGE},
+    "shred": {"session": SESSION},
     "refusal": {"what": text, "rule": text, "reason": text},
     "interrupted": {"stage": text, "reason": text},
     "note": {"about": text, "text": text},
@@ -358,8 +363,9 @@ class Ledger:
         need(fits(BODIES[entry["kind"]], entry["body"]) and canonical(entry) == line, "an entry that we would not write")
         need((entry["seq"], entry["prev"]) == (self.size, self.head), "an entry that stands elsewhere")
         starts = entry["kind"] == "session-start"
-        need(self.version <= entry["v"] <= 2 and (starts and entry["v"] or entry["v"] == self.version), "another version")
+        need(self.version <= entry["v"] <= 3 and (starts and entry["v"] or entry["v"] == self.version), "another version")
         self.version = entry["v"]
+        check_contents(entry)
         (self.begin if starts else self.go_on)(entry)
         unsigned = {name: value for name, value in entry.items() if name != "sig"}
         signed = self.public, b"cloister-entry/v1\0" + canonical(unsigned), bytes.fromhex(entry["sig"])
@@ -534,7 +540,7 @@ class Ledger:
         return value > last + loose
 
     def pass_checkpoint(self, note):
-        need(note["version"] == self.version, "a checkpoint of another version")
+        need(note["version"] == min(self.version, 2), "a checkpoint of another version")
         need(note["sum"] == (self.head if self.version == 1 else self.root()), "a checkpoint over other entries")
         need(note["log"] == self.log[7:], "another ledger's checkpoint")
         need(self.ended, "a checkpoint where no session ends")
@@ -547,6 +553,15 @@ class Ledger:
         elif note["witness"] in self.roots.get("witnesses", []):
             known = self.witnessed.get(note["witness"], (0, 0))
             self.witnessed[note["witness"]] = max(known, (self.size, -note["time"]))
+
+
+def check_contents(entry):
+    """Section 20: contents as the version names them, and the hash of a plan."""
+    kind, body, salted = entry["kind"], entry["body"], entry["v"] > 2
+    named = [step["args"] for step in body["steps"]] if kind == "plan" else [body[name] for name in ("args", "output") if name in body]
+    need(all((COMMITMENT if salted else DIGEST)(value) for value in named), "a content named as another version does")
+    need(salted or kind != "shred" and not any("open" in step for step in body.get("steps", [])), "what only later versions say")
+    need(not salted or kind != "plan" or body["hash"] == digest(b"cloister-plan/v1\0", canonical(body["steps"])), "a plan's hash over other steps")
 
 
 def read_witness(text):

@@ -305,16 +305,15 @@ impl Chain {
     }
 }
 
-/// Whether we know how to read it.
+/// Whether we know how to read it, and it says what its version allows.
 pub(crate) fn check_version(entry: &Entry) -> Result<(), String> {
-    if (OLDEST..=VERSION).contains(&entry.v) {
-        Ok(())
-    } else {
-        Err(format!(
+    if !(OLDEST..=VERSION).contains(&entry.v) {
+        return Err(format!(
             "version {} of the entry format is not known",
             entry.v
-        ))
+        ));
     }
+    entry.check_form()
 }
 
 /// An answer that was remembered says which one it was. Version 1 knows of none.

@@ -5,6 +5,7 @@ pub(crate) mod body;
 use serde::{Deserialize, Serialize};
 
 use crate::canon;
+use crate::contents::ContentHash;
 use crate::digest::Digest;
 use crate::entry::body::Body;
 use crate::error::AttestError;
@@ -13,7 +14,9 @@ use crate::hex;
 use crate::keys::{SessionKey, SessionPublic};
 
 /// Version of the entry format that is written.
-pub(crate) const VERSION: u64 = 2;
+pub(crate) const VERSION: u64 = 3;
+/// The first version that commits to arguments and outputs instead of naming their digests.
+pub(crate) const SALTED: u64 = 3;
 /// The oldest version that is read: it says nothing of what calls read.
 pub(crate) const OLDEST: u64 = 1;
 /// Stands before the signed bytes, so that a session's signature on anything else is none on an entry.
@@ -102,6 +105,35 @@ impl Entry {
     #[must_use]
     pub fn hash(line: &[u8]) -> Digest {
         line_hash(line)
+    }
+
+    /// What its version allows it to say, and how.
+    pub(crate) fn check_form(&self) -> Result<(), String> {
+        let salted = self.v >= SALTED;
+        let as_it_should =
+            |(_, hash): &(String, ContentHash)| matches!(hash, ContentHash::Salted(_)) == salted;
+        let contents = self.body.contents();
+        if let Some((what, hash)) = contents.iter().find(|one| !as_it_should(one)) {
+            return Err(format!(
+                "version {} does not name the {what} `{hash}`",
+                self.v
+            ));
+        }
+        match &self.body {
+            Body::Shred(_) if !salted => {
+                Err(format!("contents are destroyed in version {}", self.v))
+            }
+            Body::Plan(plan) if !salted && plan.steps.iter().any(|step| !step.open.is_empty()) => {
+                Err(format!(
+                    "a plan of version {} that says what is open",
+                    self.v
+                ))
+            }
+            Body::Plan(plan) if salted && !plan.holds() => {
+                Err("the plan's hash is not that of its steps".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The line, signed, without its newline.

@@ -1,5 +1,6 @@
 //! The one error of this crate. Lower case, culprit in backticks; `hint` says what a person can do. Pure.
 
+use crate::contents::Commitment;
 use crate::digest::Digest;
 
 /// What can go wrong when evidence is written, read or sealed.
@@ -98,6 +99,14 @@ pub enum AttestError {
         /// What is missing.
         why: String,
     },
+    /// A content cannot be shown to be the one that an entry commits to.
+    #[error("the content `{commitment}` {why}")]
+    Content {
+        /// What the entry has.
+        commitment: Commitment,
+        /// What is wrong with what is kept of it.
+        why: &'static str,
+    },
     /// Two digests should have been the same.
     #[error("{what} has digest `{got}`, expected `{want}`")]
     Mismatch {
@@ -129,6 +138,9 @@ impl AttestError {
             }
             Self::Parted { .. } => {
                 "bring a proof that goes on from the note that was cosigned last: `cloister audit proof NOTE`"
+            }
+            Self::Content { .. } => {
+                "what the ledger says holds without it; bring the file back from a copy of the home's `contents`"
             }
             Self::EntryTooLong { .. } => "ask for less at once, fewer files for instance",
             _ => return None,

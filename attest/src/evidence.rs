@@ -210,6 +210,9 @@ enum Protocol {
     /// The key changes, and each is wiped as it hands over.
     #[serde(rename = "cloister-session/v2")]
     Epochs,
+    /// The same, and contents are committed to.
+    #[serde(rename = "cloister-session/v3")]
+    Salted,
 }
 
 /// What a session claims to be. The TPM quotes its hash; the session's own key signs the entry that carries it.
@@ -255,7 +258,7 @@ impl Statement {
             model,
             not_after,
             policy,
-            proto: Protocol::Epochs,
+            proto: Protocol::Salted,
             runtime,
             session_id: SessionId::of(&public),
             session_pub: public,
@@ -340,6 +343,7 @@ impl Statement {
         match self.proto {
             Protocol::OneKey => 1,
             Protocol::Epochs => 2,
+            Protocol::Salted => 3,
         }
     }
 

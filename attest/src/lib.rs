@@ -9,6 +9,7 @@ mod canon;
 mod chain;
 mod checkpoint;
 mod compare;
+mod contents;
 mod digest;
 mod entry;
 mod error;
@@ -31,12 +32,13 @@ mod witness;
 pub use anchor::{Anchor, CounterAnswer, counter_name};
 pub use checkpoint::Checkpoint;
 pub use compare::{Comparison, Kept, Parted, Side, compare};
+pub use contents::{Commitment, Content, ContentHash, ContentsKey};
 pub use digest::Digest;
 pub use entry::Entry;
 pub use entry::body::{
     Body, CallIntent, CallOutcome, Change, ChangeOp, Consent, ConsentAnswer, ConsentBy, Decision,
     DecisionKind, Discard, Effects, FileState, Interrupted, Note, Plan, Recovery, Refusal, Release,
-    Released, Request, Resource, Rotate, SessionEnd, SessionStart, Step, Torn, Unended,
+    Released, Request, Resource, Rotate, SessionEnd, SessionStart, Shred, Step, Torn, Unended,
 };
 pub use error::AttestError;
 pub use evidence::{

@@ -276,6 +276,23 @@ pub(crate) enum Audit {
         #[arg(long, value_name = "FILE")]
         manifest: PathBuf,
     },
+    /// What an entry commits to and does not say, arguments or an output, opened and held against the commitment
+    ///
+    /// With `--json` also the salt: with it, whoever has the entry can see for themselves that this is the content. The ledger is verified first; exit codes
+    /// as those of `export`, and 4 where what is kept is missing or is not what the entry commits to.
+    Content {
+        /// Number of the entry, as `audit show` has it
+        #[arg(value_name = "SEQ")]
+        seq: u64,
+    },
+    /// Destroy what a session's entries commit to, for good: the ledger holds as before, and says who did it and when
+    Shred {
+        /// As `audit show` names it
+        session: String,
+        /// Ask nobody
+        #[arg(long)]
+        yes: bool,
+    },
     /// Whether a ledger goes on from an earlier copy or checkpoint of it, or the first entry where they part
     ///
     /// Each is a ledger's folder, its `entries.jsonl`, or a checkpoint. Exit codes: 0 LATER has all that EARLIER has; 4 they part, LATER is shorter,

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 mod compare;
 pub(crate) mod consent;
+mod contents;
 mod cosigned;
 mod counter;
 pub(crate) mod doctor;

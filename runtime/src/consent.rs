@@ -164,17 +164,39 @@ fn names_page(page: &str, word: &str) -> bool {
 /// A refusal, where the answer is another than yes, or nobody is there.
 pub(crate) fn to_policy(shown: &str, halt: &dyn GoOn) -> Result<(), Failure> {
     let question = "Put it in force? [y]es, [n]o, [l]ist: ";
+    assent(shown, question, halt)?.map_err(|reason| {
+        let said = format!("the new policy is not put in force: {reason}");
+        Failure::new(Kind::Refused, said).hint("the one in force is unchanged".to_owned())
+    })
+}
+
+/// Ask once whether contents, shown as whose they are, are to be destroyed.
+///
+/// # Errors
+/// A refusal, where the answer is another than yes, or nobody is there.
+pub(crate) fn to_shred(shown: &str, halt: &dyn GoOn) -> Result<(), Failure> {
+    let question = "Destroy them for good? [y]es, [n]o, [l]ist: ";
+    assent(shown, question, halt)?.map_err(|reason| {
+        let said = format!("nothing was shredded: {reason}");
+        Failure::new(Kind::Refused, said).hint("with `--yes` nobody is asked".to_owned())
+    })
+}
+
+/// A yes, or why there was none.
+fn assent(
+    shown: &str,
+    question: &str,
+    halt: &dyn GoOn,
+) -> Result<Result<(), &'static str>, Failure> {
     let answer = match Terminal::find() {
         None => Answer::Unasked,
         Some(terminal) => terminal.ask(shown, question, &[("list", shown)], halt)?.0,
     };
-    let reason = match answer {
-        Answer::Allow => return Ok(()),
-        Answer::Decline => "the person declined",
-        Answer::Unasked => "there was nobody to ask",
-    };
-    let said = format!("the new policy is not put in force: {reason}");
-    Err(Failure::new(Kind::Refused, said).hint("the one in force is unchanged".to_owned()))
+    Ok(match answer {
+        Answer::Allow => Ok(()),
+        Answer::Decline => Err("the person declined"),
+        Answer::Unasked => Err("there was nobody to ask"),
+    })
 }
 
 /// Ask once, about these effects; the answer names their hash.

@@ -1,12 +1,12 @@
-//! What each step of a session says in the ledger: bodies made from what the stages hand on. Contents are digests; the request is text.
+//! What each step of a session says in the ledger: bodies made from what the stages hand on. Arguments and outputs are commitments, made before; the request is text.
 
 use std::collections::BTreeSet;
 
 use cloister_attest::{
-    Body, CallIntent, CallOutcome, Change, ChangeOp, Consent as ConsentBody, ConsentAnswer,
-    ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Discard, Effects as EffectsBody,
-    FileState, Interrupted, Note, Plan, Refusal as RefusalBody, Release as ReleaseBody,
-    Released as ReleasedBody, Request, Resource, Step,
+    Body, CallIntent, CallOutcome, Change, ChangeOp, Commitment, Consent as ConsentBody,
+    ConsentAnswer, ConsentBy, Decision as DecisionBody, DecisionKind, Digest, Discard,
+    Effects as EffectsBody, FileState, Interrupted, Note, Plan, Refusal as RefusalBody,
+    Release as ReleaseBody, Released as ReleasedBody, Request, Resource, SessionId, Shred, Step,
 };
 use cloister_policies::{Call, Decision, Permit, Refusal};
 use cloister_tools::Change as Op;
@@ -14,6 +14,7 @@ use cloister_tools::{Consent, Consenter, Effect, Effects, Reading, Released};
 use serde_json::{Map, Value};
 
 use crate::consent;
+use crate::failure::Failure;
 use crate::report::StepReport;
 
 pub(crate) fn request(intent: &str) -> Body {
@@ -22,17 +23,15 @@ pub(crate) fn request(intent: &str) -> Body {
     })
 }
 
-/// The plan as it was frozen, before any document was opened.
-pub(crate) fn plan(hash: Digest, steps: &[StepReport]) -> Body {
-    let steps = steps
-        .iter()
-        .map(|s| Step {
-            id: s.id.clone(),
-            tool: s.tool.clone(),
-            args: args_digest(&s.args),
-        })
-        .collect();
-    Body::Plan(Plan { hash, steps })
+/// The plan as it was frozen, before any document was opened, with what binds to the arguments of each step.
+pub(crate) fn plan(steps: &[StepReport], args: Vec<Commitment>) -> Result<Plan, Failure> {
+    let step = |(s, args): (&StepReport, Commitment)| Step {
+        id: s.id.clone(),
+        tool: s.tool.clone(),
+        args: args.into(),
+        open: s.open.clone(),
+    };
+    Ok(Plan::of(steps.iter().zip(args).map(step).collect())?)
 }
 
 pub(crate) fn decision(step: &str, decision: &Decision) -> Body {
@@ -50,7 +49,7 @@ pub(crate) fn decision(step: &str, decision: &Decision) -> Body {
 }
 
 /// What is about to run, on what.
-pub(crate) fn intent(permit: &Permit, component: Digest) -> Body {
+pub(crate) fn intent(permit: &Permit, component: Digest, args: Commitment) -> Body {
     let call = permit.call();
     let resource = |r: &cloister_policies::Resource| Resource {
         op: r.op.name().to_owned(),
@@ -61,13 +60,18 @@ pub(crate) fn intent(permit: &Permit, component: Digest) -> Body {
         step: call.id().to_owned(),
         tool: call.tool().to_owned(),
         component,
-        args: call_digest(call),
+        args: args.into(),
         resources: call.resources().iter().map(resource).collect(),
     })
 }
 
 /// How a call ended and which bytes it saw. A file that it read twice alike is named once.
-pub(crate) fn outcome(step: &str, ended: &str, output: Digest, readings: &[Reading]) -> Body {
+pub(crate) fn outcome(
+    step: &str,
+    ended: &str,
+    output: Option<Commitment>,
+    readings: &[Reading],
+) -> Body {
     let state = |r: &Reading| FileState {
         path: r.path.to_string_lossy().into_owned(),
         sha256: r.sha256,
@@ -77,7 +81,7 @@ pub(crate) fn outcome(step: &str, ended: &str, output: Digest, readings: &[Readi
     Body::CallOutcome(CallOutcome {
         step: step.to_owned(),
         outcome: ended.to_owned(),
-        output: Some(output),
+        output: output.map(Into::into),
         read: Some(read.into_iter().collect()),
     })
 }
@@ -153,6 +157,11 @@ pub(crate) fn discard(id: &str, change: Option<Change>) -> Body {
     })
 }
 
+/// The contents of a session are about to be destroyed.
+pub(crate) fn shred(session: SessionId) -> Body {
+    Body::Shred(Shred { session })
+}
+
 pub(crate) fn refusal(refusal: &Refusal) -> Body {
     Body::Refusal(RefusalBody {
         what: refusal.what.clone(),
@@ -175,15 +184,12 @@ pub(crate) fn note(about: &str, text: &str) -> Body {
     })
 }
 
-fn args_digest(args: &Map<String, Value>) -> Digest {
-    Digest::of(Value::Object(args.clone()).to_string().as_bytes())
+/// Arguments as they are committed to: canonical JSON, which writes finite numbers and text alone and so cannot fail on them.
+pub(crate) fn args(args: &Map<String, Value>) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(args).unwrap_or_default()
 }
 
-fn call_digest(call: &Call) -> Digest {
-    let args: Map<String, Value> = call
-        .args()
-        .iter()
-        .map(|a| (a.name.clone(), a.value.clone()))
-        .collect();
-    args_digest(&args)
+pub(crate) fn call_args(call: &Call) -> Vec<u8> {
+    let each = call.args().iter();
+    args(&each.map(|a| (a.name.clone(), a.value.clone())).collect())
 }

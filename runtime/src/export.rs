@@ -86,6 +86,7 @@ impl Row<'_> {
             "release" => "changes are about to be made",
             "released" => "changes were made",
             "discard" => "a result is about to be thrown away",
+            "shred" => "contents are about to be destroyed",
             "refusal" => "something was refused",
             "interrupted" => "a session was broken off",
             "anchor" => "the TPM's counter was raised over the ledger",
@@ -100,7 +101,7 @@ impl Row<'_> {
         match self.text("kind") {
             "refusal" | "interrupted" | "recovery" => Weight::Warning,
             "decision" if forbids => Weight::Warning,
-            "release" | "released" | "discard" | "consent" => Weight::Notice,
+            "release" | "released" | "discard" | "shred" | "consent" => Weight::Notice,
             _ => Weight::Information,
         }
     }

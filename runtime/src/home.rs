@@ -12,6 +12,7 @@ use cloister_policies::{Bundle, PolicyFiles};
 use cloister_tools::{Catalog, Kept};
 use serde::{Deserialize, Serialize};
 
+use crate::contents::Contents;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::seen::Seen;
@@ -51,6 +52,11 @@ impl Home {
 
     pub(crate) fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
+    }
+
+    /// Arguments and outputs of sessions, sealed.
+    pub(crate) fn contents(&self) -> Contents {
+        Contents::at(self.root.join("contents"))
     }
 
     /// Answers that are remembered.

@@ -7,6 +7,7 @@ mod clock;
 mod commands;
 mod confine;
 mod consent;
+mod contents;
 mod counted;
 mod device;
 mod disk;

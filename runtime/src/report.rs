@@ -12,7 +12,7 @@ use crate::consent;
 use crate::counted::counted;
 use crate::failure::Failure;
 
-/// The document of `run`, `plan`, `undo`, `quarantine release` and `quarantine discard` with `--json`; field names are the contract of cli.md.
+/// The document of `run`, `plan`, `undo`, `quarantine release`, `quarantine discard` and `audit shred` with `--json`; field names are the contract of cli.md.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     pub(crate) session: String,
@@ -28,6 +28,9 @@ pub(crate) struct Report {
     /// What was thrown away: its id in quarantine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) discarded: Option<String>,
+    /// The session whose contents were destroyed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shredded: Option<String>,
     /// The session whose release was taken back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) undone: Option<String>,

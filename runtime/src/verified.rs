@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, cosigned_name, verify};
+use cloister_attest::{ENTRIES_FILE, Entry, Files, Report, Roots, cosigned_name, verify};
 
 use crate::disk;
 use crate::failure::Failure;
@@ -50,7 +50,13 @@ impl Verified {
         })
     }
 
-    /// The entries that hold, a line each. A torn last line is no tampering, and no entry either.
+    /// The entries that hold.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let lines = self.lines().split(|byte| *byte == b'\n');
+        lines.filter_map(|line| Entry::parse(line).ok()).collect()
+    }
+
+    /// The same, a line each. A torn last line is no tampering, and no entry either.
     pub(crate) fn lines(&self) -> &[u8] {
         let entries = usize::try_from(self.report.entries()).unwrap_or(usize::MAX);
         let whole = self.lines.split_inclusive(|byte| *byte == b'\n');

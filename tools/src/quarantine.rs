@@ -15,7 +15,7 @@ use crate::names::{Lines, escape};
 pub(crate) use store::Draft;
 pub use store::{Quarantine, Waiting};
 
-/// A value that a tool made. It has no `Display`, `Debug`, `Serialize` or `Deref`; it leaves as a digest, as escaped text for eyes, or as a
+/// A value that a tool made. It has no `Display`, `Debug`, `Serialize` or `Deref`; it leaves as bytes to be sealed, as escaped text for eyes, or as a
 /// typed value together with its label.
 ///
 /// It cannot be printed:
@@ -53,9 +53,9 @@ impl<T> Quarantined<T> {
 }
 
 impl Quarantined<Outcome> {
-    /// A digest over how the call ended and what it gave back.
-    pub fn digest(&self) -> Digest {
-        self.inner.digest()
+    /// How the call ended and what it gave back, with a digest of what it had asked the model: bytes to be committed to, and kept sealed.
+    pub fn content(&self, asked: Option<Digest>) -> Vec<u8> {
+        self.inner.content(asked)
     }
 
     /// How the call ended. Codes only; none of the tool's own words.

@@ -1,11 +1,17 @@
-//! What an entry can say, one type a kind. Contents and arguments are digests; the request's text is kept. Pure.
+//! What an entry can say, one type a kind. Arguments and outputs are committed to, files are digests; the request's text is kept. Pure.
 
 use serde::{Deserialize, Serialize};
 
 use crate::anchor::Anchor;
+use crate::canon;
+use crate::contents::ContentHash;
 use crate::digest::Digest;
+use crate::error::AttestError;
 use crate::evidence::{Evidence, SessionId, Statement};
 use crate::keys::SessionPublic;
+
+/// Stands before the steps in the hash of a plan.
+const PLAN_DOMAIN: &[u8] = b"cloister-plan/v1\0";
 
 /// What happened. In JSON: `"kind"` and `"body"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +39,8 @@ pub enum Body {
     Released(Released),
     /// A thing that waits in quarantine is about to be thrown away.
     Discard(Discard),
+    /// The contents of an earlier session are about to be destroyed. Not in entries of versions below 3.
+    Shred(Shred),
     /// Something was refused.
     Refusal(Refusal),
     /// The session was broken off.
@@ -64,6 +72,7 @@ impl Body {
             Self::Release(_) => "release",
             Self::Released(_) => "released",
             Self::Discard(_) => "discard",
+            Self::Shred(_) => "shred",
             Self::Refusal(_) => "refusal",
             Self::Interrupted(_) => "interrupted",
             Self::Note(_) => "note",
@@ -91,7 +100,24 @@ impl Body {
                 | Self::Consent(_)
                 | Self::Release(_)
                 | Self::Discard(_)
+                | Self::Shred(_)
         )
+    }
+
+    /// What it names without saying it, each with what it is of.
+    pub fn contents(&self) -> Vec<(String, ContentHash)> {
+        match self {
+            Self::Plan(plan) => {
+                let args = |step: &Step| (format!("args of {}", step.id), step.args);
+                plan.steps.iter().map(args).collect()
+            }
+            Self::CallIntent(call) => vec![(format!("args of {}", call.step), call.args)],
+            Self::CallOutcome(call) => {
+                let output = |output| (format!("output of {}", call.step), output);
+                call.output.map(output).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -130,10 +156,26 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Digest of the plan's canonical form.
+    /// Over all of `steps`, and through their commitments over the very arguments; in versions below 3 it was not said over what.
     pub hash: Digest,
     /// Its calls, in order.
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The plan of these calls.
+    ///
+    /// # Errors
+    /// [`AttestError::Malformed`], which text alone never gives.
+    pub fn of(steps: Vec<Step>) -> Result<Self, AttestError> {
+        let hash = Digest::of_parts(&[PLAN_DOMAIN, &canon::write("the plan", &steps)?]);
+        Ok(Self { hash, steps })
+    }
+
+    /// Whether its hash is that of its steps.
+    pub(crate) fn holds(&self) -> bool {
+        Self::of(self.steps.clone()).is_ok_and(|plan| plan.hash == self.hash)
+    }
 }
 
 /// One call of a plan.
@@ -144,8 +186,11 @@ pub struct Step {
     pub id: String,
     /// `sheet.summarize`
     pub tool: String,
-    /// Digest of the arguments' canonical JSON.
-    pub args: Digest,
+    /// Stands for the arguments' canonical JSON.
+    pub args: ContentHash,
+    /// The parameters that wait for what documents hold, and stand in no arguments yet. Not in entries of versions below 3, which do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<String>,
 }
 
 /// What the policy said.
@@ -197,8 +242,8 @@ pub struct CallIntent {
     pub tool: String,
     /// Digest of the component that will run.
     pub component: Digest,
-    /// Digest of the arguments' canonical JSON.
-    pub args: Digest,
+    /// Stands for the arguments' canonical JSON.
+    pub args: ContentHash,
     /// What it is handed.
     pub resources: Vec<Resource>,
 }
@@ -211,9 +256,9 @@ pub struct CallOutcome {
     pub step: String,
     /// `returned`, `failed`, `trapped`, `out of fuel`, …
     pub outcome: String,
-    /// Digest of what it returned, when it returned.
+    /// Stands for how it ended and what it gave back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Digest>,
+    pub output: Option<ContentHash>,
     /// What it read, as it was then, by path; empty for nothing. Absent in entries of version 1, which do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<Vec<FileState>>,
@@ -344,6 +389,14 @@ pub struct Discard {
     /// The change that will not be made, as an earlier `effects` entry has it; absent where none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+}
+
+/// The contents of an earlier session are about to be destroyed: arguments and outputs, with their salts. What the ledger says of them still holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shred {
+    /// Whose.
+    pub session: SessionId,
 }
 
 /// Something was refused.

@@ -170,10 +170,10 @@ fn epochs_are_one_contiguous_row() {
 fn a_session_of_one_key_follows_none_of_epochs() {
     let tpm = FakeTpm::new(5);
     for (v, why) in [
-        (1, "version 1 of the entry format after version 2"),
+        (1, "version 1 of the entry format after version 3"),
         (
-            2,
-            "version 2 of the entry format, and a statement of version 1",
+            3,
+            "version 3 of the entry format, and a statement of version 1",
         ),
     ] {
         let report = back_to_one_key(&tpm, v).verify(&roots(&tpm));

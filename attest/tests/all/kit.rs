@@ -106,14 +106,15 @@ pub(crate) fn story<S: Storage>(ledger: &mut Ledger<S>, now: u64) {
         Body::Request(Request {
             intent: "sum up q4 \u{2014} \"please\"\n".to_owned(),
         }),
-        Body::Plan(Plan {
-            hash: Digest::of("plan"),
-            steps: vec![Step {
+        Body::Plan(
+            Plan::of(vec![Step {
                 id: "$1".to_owned(),
                 tool: "sheet.summarize".to_owned(),
-                args: Digest::of("{}"),
-            }],
-        }),
+                args: committed("{}"),
+                open: vec!["columns".to_owned()],
+            }])
+            .unwrap(),
+        ),
         Body::Decision(Decision {
             step: "$1".to_owned(),
             decision: DecisionKind::Ask,
@@ -124,7 +125,7 @@ pub(crate) fn story<S: Storage>(ledger: &mut Ledger<S>, now: u64) {
             step: "$1".to_owned(),
             tool: "sheet.summarize".to_owned(),
             component: Digest::of("wasm"),
-            args: Digest::of("{}"),
+            args: committed("{}"),
             resources: vec![Resource {
                 op: "read".to_owned(),
                 path: "a.xlsx".to_owned(),
@@ -134,7 +135,7 @@ pub(crate) fn story<S: Storage>(ledger: &mut Ledger<S>, now: u64) {
         Body::CallOutcome(CallOutcome {
             step: "$1".to_owned(),
             outcome: "returned".to_owned(),
-            output: Some(Digest::of("out")),
+            output: Some(committed("out")),
             read: Some(vec![read("a.xlsx", "a")]),
         }),
         Body::Effects(Effects {
@@ -203,6 +204,11 @@ pub(crate) fn ledger(tpm: &FakeTpm) -> Memory {
         .end("done".to_owned(), (START + 2_001).into())
         .unwrap()
         .into_storage()
+}
+
+/// What stands for a content, under a salt that is always the same.
+pub(crate) fn committed(text: &str) -> ContentHash {
+    Content::new([7; 32], text.into()).commitment().into()
 }
 
 /// A file of these bytes, as a call read it.

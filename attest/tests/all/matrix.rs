@@ -187,7 +187,7 @@ impl Matrix {
                 (&seq, format!("\"seq\":{k}.0,")),
                 (&seq, format!("\"seq\":{k},\"seq\":{k},")),
                 (&seq, format!("\"rev\":1,{seq}")),
-                ("\"v\":2}", "\"v\":2} ".to_owned()),
+                ("\"v\":3}", "\"v\":3} ".to_owned()),
                 ("\"kind\"", "\"\\u006bind\"".to_owned()),
                 ("\"sig\":\"", "\"sig\":\"00".to_owned()),
                 ("\n", "\r\n".to_owned()),

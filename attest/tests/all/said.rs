@@ -9,7 +9,7 @@ fn intent(step: &str) -> Body {
         step: step.to_owned(),
         tool: "sheet.summarize".to_owned(),
         component: Digest::of("wasm"),
-        args: Digest::of("{}"),
+        args: kit::committed("{}"),
         resources: Vec::new(),
     })
 }

@@ -1,5 +1,5 @@
 //! The folders in `testdata/`, named by the fault: `ok_`, `bad_` and `unanchored_` say the verdict, `expected.txt` the words.
-//! `UPDATE_TESTDATA=1 cargo test` writes them anew but for those of version 1, which nothing writes any more; `check.py`, a second
+//! `UPDATE_TESTDATA=1 cargo test` writes them anew but for those of older versions, which nothing writes any more; `check.py`, a second
 //! verifier in another language, is held to the same folders.
 #![expect(
     clippy::disallowed_methods,
@@ -28,6 +28,12 @@ fn testdata() -> PathBuf {
 
 /// A ledger as version 1 wrote it.
 const VERSION_1: &str = "ok_version_1";
+/// One as version 2 did.
+const VERSION_2: &str = "ok_version_2";
+/// One that each of them wrote a part of.
+const VERSIONS_1_AND_2: &str = "ok_version_1_goes_on_as_2";
+/// What is never written anew.
+const KEPT: [&str; 3] = [VERSION_1, VERSION_2, VERSIONS_1_AND_2];
 
 /// Seed of the TPM that has a counter.
 const COUNTING: u8 = 8;
@@ -42,6 +48,7 @@ fn cases(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
     all.extend(misread(&whole));
     all.extend(remembered(&whole));
     all.extend(versions(tpm, &whole));
+    all.extend(committed(tpm, &whole));
     all.extend(keyed(tpm));
     all.extend(anchored(&FakeTpm::new(COUNTING)));
     all.extend(witness::cases(tpm));
@@ -189,7 +196,7 @@ fn reading_twice() -> [Body; 2] {
             step: "$1".to_owned(),
             tool: "sheet.describe".to_owned(),
             component: Digest::of("wasm"),
-            args: Digest::of("{}"),
+            args: kit::committed("{}"),
             resources: vec![
                 resource("/w/a", None),
                 resource("/w/b", None),
@@ -207,7 +214,6 @@ fn reading_twice() -> [Body; 2] {
 
 /// The session's own key signs an outcome that says it read what its intent was not handed, or says it in a second way.
 fn misread(whole: &Folder) -> BTreeMap<&'static str, Folder> {
-    const OUTCOME: usize = 5;
     let said = |change: &dyn Fn(&mut serde_json::Value)| {
         resign(whole, OUTCOME, |value| change(&mut value["body"]), 1)
     };
@@ -270,7 +276,44 @@ fn ends(line: &[u8]) -> bool {
 
 /// Old entries are read, in sessions of their own that come first.
 fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
-    let (old, _) = read(&testdata().join(VERSION_1));
+    let kept = |name: &str| read(&testdata().join(name)).0;
+    let (one, two) = (kept(VERSION_1), kept(VERSION_2));
+    let version =
+        |of: &Folder, k: usize, v: u64, seed| resign(of, k, |value| value["v"] = v.into(), seed);
+    let says_read = |value: &mut serde_json::Value| value["body"]["read"] = serde_json::json!([]);
+    BTreeMap::from([
+        (VERSIONS_1_AND_2, kept(VERSIONS_1_AND_2)),
+        ("ok_version_1_goes_on_as_3", goes_on(tpm, &one)),
+        ("ok_version_2_goes_on_as_3", goes_on(tpm, &two)),
+        ("bad_version_goes_back", version(whole, 15, 1, 3)),
+        ("bad_version_changes_within", version(whole, 17, 1, 3)),
+        ("bad_version_unknown", version(whole, 15, 4, 3)),
+        ("bad_version_1_says_read", resign(&one, 5, says_read, 1)),
+        (
+            "bad_version_1_remembers",
+            resign(&one, CONSENT, remembers, 1),
+        ),
+        (
+            "bad_version_2_commits",
+            resign(&two, INTENT, |value| value["body"]["args"] = salted(), 1),
+        ),
+        (
+            "bad_version_2_says_open",
+            resign(
+                &two,
+                PLAN,
+                |value| value["body"]["steps"][0]["open"] = serde_json::json!(["a"]),
+                1,
+            ),
+        ),
+        ("bad_version_2_shreds", resign(&two, NOTE, shreds, 1)),
+        (VERSION_1, one),
+        (VERSION_2, two),
+    ])
+}
+
+/// One session more, as it is written now.
+fn goes_on(tpm: &FakeTpm, old: &Folder) -> Folder {
     let mut storage = Memory::default();
     storage.append(&old.entries).unwrap();
     let checkpoint = old
@@ -283,23 +326,64 @@ fn versions(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
     let mut next = begin(resume(storage), 4, tpm, START + 3_000);
     kit::story(&mut next, START + 3_000);
     let next = next.end("done".to_owned(), (START + 3_100).into()).unwrap();
-    let version =
-        |of: &Folder, k: usize, v: u64, seed| resign(of, k, |value| value["v"] = v.into(), seed);
-    let says_read = |value: &mut serde_json::Value| value["body"]["read"] = serde_json::json!([]);
+    Folder::of(&next.into_storage())
+}
+
+/// Where the first session's plan, its intent, its outcome and its note stand.
+const PLAN: usize = 2;
+const INTENT: usize = 4;
+const OUTCOME: usize = 5;
+const NOTE: usize = 10;
+
+fn salted() -> serde_json::Value {
+    kit::committed("{}").to_string().into()
+}
+
+fn shreds(value: &mut serde_json::Value) {
+    value["kind"] = "shred".into();
+    value["body"] = serde_json::json!({"session": value["session"]});
+}
+
+/// What stands for arguments and outputs: section 20. The session's own key signs it.
+fn committed(tpm: &FakeTpm, whole: &Folder) -> BTreeMap<&'static str, Folder> {
+    let plain = Digest::of("{}").to_string();
+    let said = |k: usize, change: &dyn Fn(&mut serde_json::Value)| {
+        resign(whole, k, |value| change(&mut value["body"]), 1)
+    };
+    let mut shredding = begin(resume(kit::ledger(tpm)), 4, tpm, START + 3_000);
+    let session = SessionId::of(&kit::session_key(1).public());
+    shredding
+        .note(Body::Shred(Shred { session }), (START + 3_001).into())
+        .unwrap();
+    let shredded = shredding
+        .end("done".to_owned(), (START + 3_100).into())
+        .unwrap();
     BTreeMap::from([
         (
-            "ok_version_1_goes_on_as_2",
-            Folder::of(&next.into_storage()),
+            "bad_args_digest",
+            said(INTENT, &|body| body["args"] = plain.as_str().into()),
         ),
-        ("bad_version_goes_back", version(whole, 15, 1, 3)),
-        ("bad_version_changes_within", version(whole, 17, 1, 3)),
-        ("bad_version_unknown", version(whole, 15, 3, 3)),
-        ("bad_version_1_says_read", resign(&old, 5, says_read, 1)),
         (
-            "bad_version_1_remembers",
-            resign(&old, CONSENT, remembers, 1),
+            "bad_output_digest",
+            said(OUTCOME, &|body| body["output"] = plain.as_str().into()),
         ),
-        (VERSION_1, old),
+        (
+            "bad_plan_other_args",
+            said(PLAN, &|body| {
+                body["steps"][0]["args"] = kit::committed("[]").to_string().into();
+            }),
+        ),
+        (
+            "bad_plan_nothing_open",
+            said(PLAN, &|body| {
+                drop(body["steps"][0].as_object_mut().unwrap().remove("open"))
+            }),
+        ),
+        (
+            "bad_plan_other_tool",
+            said(PLAN, &|body| body["steps"][0]["tool"] = "a.b".into()),
+        ),
+        ("ok_shredded", Folder::of(&shredded.into_storage())),
     ])
 }
 
@@ -320,7 +404,7 @@ fn keyed(tpm: &FakeTpm) -> BTreeMap<&'static str, Folder> {
         ("bad_back_to_one_key", epochs::back_to_one_key(tpm, 1)),
         ("bad_epoch_skipped", epochs::skipped(&epochs)),
         ("bad_key_signs_too_long", epochs::too_long(&epochs)),
-        ("bad_statement_version", epochs::back_to_one_key(tpm, 2)),
+        ("bad_statement_version", epochs::back_to_one_key(tpm, 3)),
         ("bad_unsigned_hand_over", vouching::unsigned_hand_over(tpm)),
         ("bad_unsigned_start", vouching::unsigned_start(tpm)),
         ("unanchored_vouched_for_later", vouching::vouched_for(tpm)),
@@ -347,7 +431,7 @@ fn each_folder_is_judged_as_its_name_says() {
     if std::env::var_os("UPDATE_TESTDATA").is_some() {
         for item in std::fs::read_dir(testdata()).unwrap() {
             let path = item.unwrap().path();
-            if path.is_dir() && !path.ends_with(VERSION_1) {
+            if path.is_dir() && !KEPT.iter().any(|kept| path.ends_with(kept)) {
                 std::fs::remove_dir_all(path).unwrap();
             }
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use cloister_attest::{ENTRIES_FILE, Files, Report, Roots, Verdict, prove, prove_extends, verify};
 use serde_json::{Value, json};
 
-use super::{Desk, compare, cosigned, tiles};
+use super::{Desk, compare, contents, cosigned, tiles};
 use crate::cli;
 use crate::counted::{counted, counted_in};
 use crate::disk;
@@ -42,6 +42,16 @@ pub(crate) fn run(command: &cli::Audit, home: &Home, desk: &Desk) -> Result<u8, 
         cli::Audit::Tiles { folder } => handed_on(home, desk, Reach::WholeOnly, |ledger| {
             tiles::run(folder, ledger, desk)
         }),
+        cli::Audit::Content { seq } => handed_on(home, desk, Reach::WholeOnly, |ledger| {
+            contents::show(*seq, ledger, home, desk)
+        }),
+        cli::Audit::Shred { session, yes } => {
+            let asking = match yes {
+                true => contents::Ask::Nobody,
+                false => contents::Ask::Person,
+            };
+            contents::shred(session, asking, home, desk).map(|()| 0)
+        }
         cli::Audit::Compare { earlier, later } => compare::run(earlier, later, desk),
     }
 }
@@ -300,6 +310,7 @@ fn told(entry: &Value) -> String {
             said("rule")
         ),
         "discard" => format!("about to throw away `{}`{}", said("id"), place(&body)),
+        "shred" => format!("the contents of session {} are destroyed", said("session")),
         "anchor" => "the TPM's counter was raised over the ledger".to_owned(),
         "rotate" => "the session's key hands over to the next".to_owned(),
         "session-end" => format!("session ends: {}", said("outcome")),

@@ -56,7 +56,7 @@ fn discard(id: &str, home: &Home, desk: &Desk) -> Result<(), Failure> {
 }
 
 /// A short session's document is that of a run in which only the end happens, and like there it is printed however it ends.
-fn told(
+pub(super) fn told(
     desk: &Desk,
     act: impl FnOnce(&mut Report) -> Result<String, Failure>,
 ) -> Result<(), Failure> {

@@ -133,10 +133,11 @@ impl Check {
     }
 }
 
-/// A digest or a public key in the one notation of the ledger (`attest/SPEC.md`, section 1).
+/// A digest, a commitment or a public key in the one notation of the ledger (`attest/SPEC.md`, section 1).
 fn is_ours(text: &str) -> bool {
     let hex = text
         .strip_prefix("sha256:")
+        .or_else(|| text.strip_prefix("commit:"))
         .or_else(|| text.strip_prefix("ed25519:"));
     hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(numbers::is_hex))
 }
@@ -202,6 +203,7 @@ mod tests {
             "vom 01.10.2025 bis 31.12.2025",
             "01/10/2025",
             "sha256:4111111111111111411111111111111141111111111111114111111111111111 is pinned",
+            "commit:4111111111111111411111111111111141111111111111114111111111111111 is kept",
             "invoice 2025-0042 of 1,234.50",
             "sheet@",
             "report.xlsx",

@@ -89,6 +89,11 @@ impl Answers for Reader {
 }
 
 impl Asked {
+    /// The digest of all of it. It goes among what the ledger commits to: an answer can be a word, and its digest by itself be guessed.
+    pub(crate) fn transcript(&self) -> Digest {
+        self.transcript
+    }
+
     const NOTHING: Asked = Asked {
         questions: 0,
         read: 0,
@@ -119,11 +124,10 @@ impl std::fmt::Display for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{}, {} read and {} written, transcript {}",
+            "{}, {} read and {} written",
             counted(self.questions, "question"),
             counted(self.read, "token"),
-            self.written,
-            self.transcript
+            self.written
         )
     }
 }

@@ -388,7 +388,8 @@ fn write_first(
         unattended,
     };
     let ledger = resumed.begin(key, start, clock.for_ledger())?;
-    Ok((Journal::open(ledger, anchoring, clock)?, session))
+    let contents = house.home.contents().keeping(ledger.start().session);
+    Ok((Journal::open(ledger, anchoring, clock, contents)?, session))
 }
 
 /// A cage for looking at what waits in `quarantine`: it reaches that and nothing else, for it is granted nothing.

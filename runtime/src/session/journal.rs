@@ -1,10 +1,13 @@
 //! The ledger of a session in progress and the stage that it is in: what is recorded as it goes, why it stopped, how it ended.
 
-use cloister_attest::{Body, Ledger, Recorded, UnixMillis};
+use std::collections::BTreeMap;
+
+use cloister_attest::{Body, Commitment, ContentHash, Digest, Ledger, Plan, Recorded, UnixMillis};
 
 use super::replay::Held;
 use crate::anchoring::{self, Anchoring};
 use crate::clock::Clock;
+use crate::contents::Keeping;
 use crate::disk::LedgerFolder;
 use crate::entries;
 use crate::failure::{Failure, Kind};
@@ -18,6 +21,9 @@ pub(crate) struct Journal {
     stage: &'static str,
     anchoring: Anchoring,
     clock: Clock,
+    contents: Keeping,
+    /// What binds to the arguments of each step of the frozen plan.
+    planned: BTreeMap<String, ContentHash>,
     /// What a replay repeats.
     pub(super) held: Option<Held>,
 }
@@ -28,12 +34,15 @@ impl Journal {
         ledger: Ledger<LedgerFolder>,
         anchoring: Anchoring,
         clock: Clock,
+        contents: Keeping,
     ) -> Result<Journal, Failure> {
         let mut journal = Journal {
             ledger,
             stage: "begin",
             anchoring,
             clock,
+            contents,
+            planned: BTreeMap::new(),
             held: None,
         };
         match journal.keep_anchored(clock.for_ledger()) {
@@ -47,6 +56,36 @@ impl Journal {
         self.stage = stage;
     }
 
+    /// Keep contents that entries are about to commit to. They are durable when this returns.
+    pub(super) fn keep(&mut self, contents: Vec<Vec<u8>>) -> Result<Vec<Commitment>, Failure> {
+        self.contents.keep(contents)
+    }
+
+    pub(super) fn keep_one(&mut self, content: Vec<u8>) -> Result<Commitment, Failure> {
+        let kept = self.keep(vec![content])?.pop();
+        kept.ok_or_else(|| Failure::failed("one content was kept as none"))
+    }
+
+    /// Keep the arguments of a call. Where they are those of the frozen plan, what binds to them there does so here: whoever reads the ledger
+    /// alone sees that the call is the planned one.
+    pub(super) fn keep_args(&mut self, step: &str, args: Vec<u8>) -> Result<Commitment, Failure> {
+        match self.planned.get(step) {
+            Some(ContentHash::Salted(planned))
+                if self.contents.plain().get(planned) == Some(&Digest::of(&args)) =>
+            {
+                Ok(*planned)
+            }
+            _ => self.keep_one(args),
+        }
+    }
+
+    /// Record the plan, whose arguments are kept.
+    pub(super) fn freeze(&mut self, plan: Plan) -> Result<(), Failure> {
+        let steps = plan.steps.iter();
+        self.planned = steps.map(|step| (step.id.clone(), step.args)).collect();
+        self.note(Body::Plan(plan))
+    }
+
     /// Record something on which nothing depends.
     pub(super) fn note(&mut self, body: Body) -> Result<(), Failure> {
         self.record(body, ()).map(drop)
@@ -56,7 +95,11 @@ impl Journal {
     pub(super) fn record<T>(&mut self, body: Body, carried: T) -> Result<Recorded<T>, Failure> {
         let now = self.clock.for_ledger();
         self.keep_anchored(now)?;
-        let same = self.held.as_mut().map_or(Ok(()), |held| held.expect(&body));
+        let plain = self.contents.plain();
+        let same = self
+            .held
+            .as_mut()
+            .map_or(Ok(()), |held| held.expect(&body, plain));
         if let Body::CallIntent(_) = body {
             same.clone()?; // it would stand there alone: a call that is not the one of the record does not run
         }

@@ -4,12 +4,14 @@
 use cloister_attest::{
     AttestError, Body, Change, ENTRIES_FILE, Entry, Report as LedgerReport, Verdict,
 };
+use cloister_tools::names::{Lines, escape};
 use cloister_tools::{Effect, Effects, Quarantine, Released};
 use serde_json::Map;
 
 use super::{begin, settle};
 use crate::commands::Desk;
 use crate::consent::{self, Asking, Terminal};
+use crate::contents::Kept;
 use crate::entries;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
@@ -78,6 +80,39 @@ pub(crate) fn discard(
     journal.close(told)
 }
 
+/// Destroy the contents of a session, once a person said yes and that is recorded.
+pub(crate) fn shred(
+    session: &str,
+    agreed: impl FnOnce() -> Result<(), Failure>,
+    home: &Home,
+    desk: &Desk,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let house = begin::House::open(home)?;
+    let entries = recorded(home)?;
+    let named = entries
+        .iter()
+        .map(|entry| entry.session)
+        .find(|id| id.to_string() == session);
+    let kept = named
+        .map(|id| (id, home.contents().kept(id)))
+        .filter(|(_, kept)| kept.exists());
+    let (id, kept) = kept.ok_or_else(|| {
+        let session = escape(session, Lines::Escape);
+        Failure::failed(format!("no contents are kept of a session `{session}`")).hint(
+            "`cloister audit show` names the sessions, and says which were shredded".to_owned(),
+        )
+    })?;
+    agreed()?;
+    let mut journal = begin::short(&house, desk, report)?;
+    let told = (|| {
+        journal.enter("shred");
+        // A crash from now on leaves what the entry says is destroyed: nothing opens it any more, and the same command takes it away.
+        Kept::shred(journal.record(entries::shred(id), kept)?)
+    })();
+    journal.close(told)
+}
+
 /// Say in the ledger that an answer is remembered no longer.
 pub(crate) fn revoke(
     id: &str,
@@ -136,9 +171,7 @@ fn verified(home: &Home) -> Result<(Vec<Entry>, LedgerReport), Failure> {
         let (file, byte, what) = (file.clone(), *byte, what.clone());
         return Err(AttestError::Tampered { file, byte, what }.into());
     }
-    let lines = ledger.lines().split(|byte| *byte == b'\n');
-    let entries = lines.filter_map(|line| Entry::parse(line).ok()).collect();
-    Ok((entries, ledger.report))
+    Ok((ledger.entries(), ledger.report))
 }
 
 /// Every change that `session` let go, as the ledger says.

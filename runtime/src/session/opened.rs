@@ -148,12 +148,10 @@ impl Opened {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let reports: Vec<_> = steps.iter().map(Step::report).collect();
-        let hash = Digest::of(
-            serde_json::to_string(&reports)
-                .map_err(Failure::failed)?
-                .as_bytes(),
-        );
-        self.journal.note(entries::plan(hash, &reports))?;
+        let args: Vec<_> = reports.iter().map(|s| entries::args(&s.args)).collect();
+        let plan = entries::plan(&reports, self.journal.keep(args)?)?;
+        let hash = plan.hash;
+        self.journal.freeze(plan)?;
         self.plan = Plan::freeze(steps.iter().map(Step::freeze));
         report.plan = Some(PlanReport {
             hash: hash.to_string(),
@@ -288,7 +286,9 @@ impl Opened {
             .map(|p| p.pin().wasm)
             .unwrap_or(self.house.tools);
         let started = std::time::Instant::now();
-        let intent = entries::intent(&permit, component);
+        let args = entries::call_args(permit.call());
+        let args = self.journal.keep_args(&step.id, args)?;
+        let intent = entries::intent(&permit, component, args);
         self.grants.spend(&permit);
         self.used = std::mem::take(&mut self.used).and(needs);
         let recorded = self.journal.record(intent, permit)?;
@@ -297,12 +297,16 @@ impl Opened {
         let moment = self.moment(&step.id, at, &report.session);
         let outcome = self.run(recorded, &hold, moment, reader.as_mut());
         report.timing_ms.tools = report.timing_ms.tools.saturating_add(millis(started));
+        let asked = reader.as_ref().and_then(Reader::asked);
+        let output = outcome.content(asked.map(|asked| asked.transcript()));
+        let kept = self.journal.keep_one(output);
         self.journal.note(entries::outcome(
             &step.id,
             &ended(outcome.ended()),
-            outcome.digest(),
+            kept.as_ref().ok().copied(),
             outcome.readings(),
         ))?;
+        kept?; // how it went is said all the same
         for reading in outcome.readings() {
             if !report.read.contains(&reading.name) {
                 report.read.push(reading.name.clone());

@@ -17,6 +17,7 @@ use super::begin::{Begun, MANIFEST_BYTES, this_binary, weights};
 use super::{ANSWER, House, Job, Until, later, story};
 use crate::commands::Desk;
 use crate::consent::Asking;
+use crate::contents::Plain;
 use crate::counted::counted;
 use crate::disk;
 use crate::failure::{Failure, Kind};
@@ -34,6 +35,8 @@ pub(crate) struct Record {
     start: SessionStart,
     request: String,
     entries: Vec<Entry>,
+    /// What its entries commit to.
+    plain: Plain,
 }
 
 /// What is left to be said again, in its order.
@@ -95,10 +98,9 @@ pub(super) fn sweep(home: &Home) {
 impl Record {
     fn find(session: &str, home: &Home) -> Result<Record, Failure> {
         let named = || escape(session, Lines::Escape);
-        let entries: Vec<Entry> = later::recorded(home)?
-            .into_iter()
-            .filter(|entry| entry.session.to_string() == session)
-            .collect();
+        let all = later::recorded(home)?;
+        let own = |entry: &&Entry| entry.session.to_string() == session;
+        let entries: Vec<Entry> = all.iter().filter(own).cloned().collect();
         let start = entries.iter().find_map(|entry| match &entry.body {
             Body::SessionStart(start) => Some(SessionStart::clone(start)),
             _ => None,
@@ -117,11 +119,20 @@ impl Record {
                     .to_owned(),
             )
         })?;
+        let mut plain = Plain::new();
+        for entry in &entries {
+            let opened = home.contents().of(entry, &all)?;
+            let digests = opened
+                .iter()
+                .map(|(_, commitment, content)| (*commitment, Digest::of(content.bytes())));
+            plain.extend(digests);
+        }
         Ok(Record {
             session: session.to_owned(),
             start,
             request,
             entries,
+            plain,
         })
     }
 
@@ -181,7 +192,7 @@ impl Record {
     }
 
     pub(super) fn held(&self) -> Held {
-        let said = |entry: &Entry| Some((entry.seq, Said::of(&entry.body)?));
+        let said = |entry: &Entry| Some((entry.seq, Said::of(&entry.body, &self.plain)?));
         Held {
             left: self.entries.iter().filter_map(said).collect(),
             same: 0,
@@ -192,8 +203,8 @@ impl Record {
 
 impl Held {
     /// Hold what is about to be recorded against what was.
-    pub(super) fn expect(&mut self, body: &Body) -> Result<(), Failure> {
-        let Some(said) = Said::of(body) else {
+    pub(super) fn expect(&mut self, body: &Body, plain: &Plain) -> Result<(), Failure> {
+        let Some(said) = Said::of(body, plain) else {
             return Ok(());
         };
         let differs = match self.left.pop_front() {

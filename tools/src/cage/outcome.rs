@@ -51,16 +51,16 @@ impl Outcome {
         }
     }
 
-    /// Files by the names that a person knows, so that the same call on a copy of the folder has the same digest.
-    pub(crate) fn digest(&self) -> Digest {
+    /// Canonical JSON. Files by the names that a person knows, so that the same call on a copy of the folder gives the same.
+    pub(crate) fn content(&self, asked: Option<Digest>) -> Vec<u8> {
         let written: Vec<_> = self
             .effects
             .iter()
             .map(|e| json!([e.name(), e.digest()]))
             .collect();
-        let terms = json!({"ended": format!("{:?}", self.ended), "value": self.value, "detail": self.detail, "effects": written});
+        let terms = json!({"asked": asked, "ended": format!("{:?}", self.ended), "value": self.value, "detail": self.detail, "effects": written});
         // Canonical JSON fails on non-finite numbers only, and `from_value` makes none.
-        Digest::of(serde_json_canonicalizer::to_vec(&terms).unwrap_or_default())
+        serde_json_canonicalizer::to_vec(&terms).unwrap_or_default()
     }
 }
 

@@ -107,7 +107,7 @@ fn told(old: &Bundle, new: &Bundle, past: &BTreeSet<PastCall>, flips: &[Flip]) -
         new.version()
     )];
     lines.push(format!(
-        "asked of both: the cases of each, and {} of the ledger (without their arguments, of which it keeps digests); decided otherwise: {}",
+        "asked of both: the cases of each, and {} of the ledger (without their arguments, which it does not say); decided otherwise: {}",
         counted_in(&past.iter().collect::<Vec<_>>(), "different call"),
         flips.len()
     ));

@@ -373,13 +373,13 @@ fn the_record_of_what_was_asked_is_of_every_question_and_answer_in_their_order()
         }
         reader
             .asked()
-            .map(|asked| asked.to_string())
+            .map(|asked| format!("{asked} {}", asked.transcript()))
             .unwrap_or_default()
     };
     assert_eq!(record(&[]), "");
     let both = record(&[("a", "x"), ("b", "y")]);
     assert!(
-        both.starts_with("2 questions, 7 tokens read and 2 written, transcript sha256:"),
+        both.starts_with("2 questions, 7 tokens read and 2 written sha256:"),
         "{both}"
     );
     assert_eq!(record(&[("a", "x"), ("b", "y")]), both);
