@@ -1,6 +1,7 @@
 //! `cloister-verify`: checks a ledger folder, a folder of tiles, a proof or an evidence file on a machine with no TPM and no network. Reads files, writes nothing but its verdict;
 //! as a witness it keeps the last note that it cosigned of each ledger.
 
+mod content;
 mod folder;
 mod witness;
 
@@ -10,10 +11,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use cloister_attest::{
-    Challenge, Report, Roots, Witness, plain, verify, verify_answer, verify_evidence, verify_proof,
-    verify_tiles,
+    Challenge, Files, Report, Roots, Witness, plain, verify, verify_answer, verify_evidence,
+    verify_proof, verify_tiles,
 };
+use content::Held;
 
+/// A content that is not what its entry commits to, as any other tampering.
+const TAMPERED: u8 = 1;
 /// No trust roots, or none that can be read.
 const NO_ROOTS: u8 = 3;
 /// Wrong usage; `EX_USAGE` of sysexits.h, since 2 has a meaning here.
@@ -66,6 +70,9 @@ struct Check {
     /// A note that a witness still has, to be read as if it lay in the ledger folder
     #[arg(long, value_name = "FILE")]
     cosigned: Vec<PathBuf>,
+    /// What `cloister --json audit content` printed of an entry: it must be what the ledger's entry commits to
+    #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
+    content: Vec<PathBuf>,
     /// One JSON document on standard output
     #[arg(long)]
     json: bool,
@@ -107,10 +114,14 @@ fn judge(arguments: &Check) -> ExitCode {
             );
         }
     };
-    match check(arguments, &roots)
-        .and_then(|report| print(&report, arguments.json).map(|()| report))
-    {
-        Ok(report) => ExitCode::from(report.exit_code()),
+    let judged = match arguments.content.as_slice() {
+        [] => check(arguments, &roots).map(|report| (report, Vec::new())),
+        shown => check_contents(arguments, &roots, shown),
+    };
+    match judged.and_then(|(report, held)| {
+        print(&report, &held, arguments.json).map(|()| code_of(&report, &held))
+    }) {
+        Ok(code) => ExitCode::from(code),
         Err(error) => fail(
             &error,
             "name a ledger folder or an evidence file that you may read",
@@ -157,12 +168,66 @@ fn check(arguments: &Check, roots: &Roots) -> Result<Report> {
     }
 }
 
-fn print(report: &Report, json: bool) -> Result<()> {
+/// A ledger's entries and what was opened of them.
+fn check_contents(
+    arguments: &Check,
+    roots: &Roots,
+    shown: &[PathBuf],
+) -> Result<(Report, Vec<Held>)> {
+    let path = arguments.path.as_path();
+    let files = match path.is_dir() {
+        true if !folder::has_tiles(path) => folder::open(path)?,
+        true => bail!(
+            "contents are held against a ledger, and `{}` holds tiles",
+            path.display()
+        ),
+        false => match folder::sniff(path)? {
+            folder::Kind::Entries(files) => files,
+            _ => bail!(
+                "contents are held against a ledger, which `{}` is not",
+                path.display()
+            ),
+        },
+    };
+    let Files {
+        entries,
+        checkpoint,
+        others,
+    } = folder::with(files, &arguments.cosigned)?;
+    let lines = content::lines(entries)?;
+    let files = Files {
+        entries: lines.as_slice(),
+        checkpoint,
+        others,
+    };
+    let report = verify(files, roots, arguments.challenge.as_ref())?;
+    let held: Result<Vec<_>> = shown
+        .iter()
+        .map(|file| content::held(file, &lines, &report))
+        .collect();
+    let held = held?.into_iter().flatten().collect();
+    Ok((report, held))
+}
+
+/// The verdict's, but for a content that an entry does not commit to.
+fn code_of(report: &Report, held: &[Held]) -> u8 {
+    match held.iter().all(|held| held.holds) {
+        true => report.exit_code(),
+        false => TAMPERED,
+    }
+}
+
+fn print(report: &Report, held: &[Held], json: bool) -> Result<()> {
     use std::io::Write;
     let text = if json {
-        serde_json::to_string(report)? + "\n"
+        let mut document = serde_json::to_value(report)?;
+        if let (Some(fields), false) = (document.as_object_mut(), held.is_empty()) {
+            fields.insert("contents".to_owned(), serde_json::to_value(held)?);
+        }
+        format!("{document}\n")
     } else {
-        report.to_string()
+        let held: String = held.iter().map(Held::to_string).collect();
+        format!("{report}{held}")
     };
     std::io::stdout()
         .write_all(text.as_bytes())

@@ -220,3 +220,77 @@ fn links_and_folders_in_a_ledger_are_foreign() {
     std::os::unix::fs::symlink("checkpoint", copy.path().join("link")).unwrap();
     assert_eq!(verify(copy.path(), &[]).0, 1);
 }
+
+/// What `cloister --json audit content 4` would print of the ledger in the test data, with these fields otherwise.
+fn shown(folder: &Path, changed: &[(&str, serde_json::Value)]) -> PathBuf {
+    let line = std::fs::read_to_string(testdata().join("ok_three_sessions/ledger/entries.jsonl"));
+    let entry = line.unwrap().lines().nth(4).unwrap().to_owned();
+    let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+    let mut content = serde_json::json!({"what": "args of $1", "commitment": entry["body"]["args"], "salt": "07".repeat(32), "content": "{}"});
+    let mut document = serde_json::json!({"seq": 4, "session": entry["session"]});
+    for (field, value) in changed {
+        let of = if document.get(field).is_some() {
+            &mut document
+        } else {
+            &mut content
+        };
+        of[*field] = value.clone();
+    }
+    document["contents"] = serde_json::json!([content]);
+    let file = folder.join("content.json");
+    put(&file, document.to_string().as_bytes());
+    file
+}
+
+#[test]
+fn an_opened_content_is_held_against_its_entry() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = testdata().join("ok_three_sessions/ledger");
+    let judged = |changed: &[(&str, serde_json::Value)], path: &Path| {
+        let file = shown(folder.path(), changed);
+        verify(path, &["--content", file.to_str().unwrap()])
+    };
+    let (code, text) = judged(&[], &ledger);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("is what entry 4 commits to"), "{text}");
+    let (code, text) = judged(&[], &ledger.join("entries.jsonl"));
+    assert_eq!(code, 1, "the torn line is missing: {text}");
+    assert!(text.contains("is what entry 4 commits to"), "{text}");
+    let other = format!("commit:{}", "0".repeat(64));
+    for changed in [
+        ("content", "[]".into()),
+        ("content", "{} ".into()),
+        ("salt", "08".repeat(32).into()),
+        ("salt", "".into()),
+        ("commitment", other.into()),
+        ("what", "output of $1".into()),
+        ("seq", 5.into()),
+        ("seq", 99.into()),
+        ("session", "0123456789abcdef".into()),
+    ] {
+        let (code, text) = judged(std::slice::from_ref(&changed), &ledger);
+        assert_eq!(code, 1, "{changed:?}: {text}");
+        assert!(
+            text.starts_with("sound ") && text.contains("is NOT what"),
+            "{text}"
+        );
+    }
+    // Entries from the first bad one on commit to nothing.
+    let bad = testdata().join("bad_changed_intent/ledger");
+    let (code, text) = judged(&[], &bad);
+    assert!(code == 1 && text.contains("is NOT what"), "{text}");
+    for path in ["ok_tiles/ledger", "ok-proof-entry.json"] {
+        assert_eq!(judged(&[], &testdata().join(path)).0, 66, "{path}");
+    }
+}
+
+#[test]
+fn the_document_says_what_was_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = shown(folder.path(), &[]);
+    let ledger = testdata().join("ok_three_sessions/ledger");
+    let (code, text) = verify(&ledger, &["--json", "--content", file.to_str().unwrap()]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &json["contents"][0]["holds"]), (0, &true.into()));
+    assert_eq!(json["contents"][0]["seq"], 4);
+}
