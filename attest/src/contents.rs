@@ -291,6 +291,31 @@ mod tests {
         }
     }
 
+    /// The answer is OpenSSL's and Python's: the key of this content alone, and its commitment as associated data.
+    #[test]
+    fn a_content_is_sealed_as_others_seal_it() {
+        let line = "commit:49fa95799f15f055724b4910b31d2a829a395117663bf7fce2f9becf12761529 \
+                    ZAO8+MQAmlsypwmWM7uM1zF3LJ49VRndN2B2f6OFryKBK5nN55NrSPO/yhFsFwi3pHA=\n";
+        let content = content(7, b"{}");
+        assert_eq!(content.seal(&key(5)).unwrap(), line);
+        let opened = Content::open(line.as_bytes(), content.commitment(), &key(5));
+        assert_eq!(opened.unwrap(), content);
+    }
+
+    /// Whoever has the session's key seals anything under any name.
+    #[test]
+    fn what_opens_under_a_name_that_is_not_its_own_is_refused() {
+        let (named, other) = (content(1, b"named").commitment(), content(2, b"other"));
+        let plain = [other.salt().as_slice(), other.bytes()].concat();
+        let nonce = Nonce::<ChaCha20Poly1305>::default();
+        let sealed = key(5).cipher(named).encrypt(&nonce, named.over(&plain));
+        let line = format!("{named} {}\n", Base64::encode_string(&sealed.unwrap()));
+        assert_eq!(
+            refused(line.as_bytes(), &content(1, b"named"), &key(5)),
+            CHANGED
+        );
+    }
+
     #[test]
     fn a_key_is_read_as_it_was_written_and_never_shown() {
         let text = key(5).to_text();
