@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import unittest
 
@@ -87,11 +88,27 @@ class Contents(Told):
         others = [commitment for entry in self.naming[2:] for commitment in named(entry)]
         self.assertEqual(len(set(others)), len(others))
 
-    def test_a_person_is_shown_it_and_no_control_character(self):
-        run = self.home.call("audit", "content", self.naming[0]["seq"])
-        self.assert_code(run, DONE, UNATTESTED)
-        self.assertIn("args of $1, commit:", run.out)
-        self.assertEqual({c for c in run.out if ord(c) < 32 or 127 <= ord(c) < 160}, {"\n"})
+    def test_a_person_is_shown_it_and_no_letter_that_deceives(self):
+        """What a document says is in the output of a call: here a terminal's sequence, a reversed and an invisible letter."""
+        letters_that_do = "\x9b\u202e\u200b"
+        folder = invoices(self.folder / "invoices")
+        for path in sorted(folder.glob("*.xlsx")):
+            book = openpyxl.load_workbook(path)
+            cells = [cell for sheet in book for row in sheet.iter_rows(max_row=8) for cell in row if isinstance(cell.value, str)]
+            cells[-1].value = f"Fee{letters_that_do}"
+            book.save(path)
+        self.home.run(folder)
+        shown = told = ""
+        for entry in [entry for entry in self.home.entries() if entry["kind"] in NAMING and entry["session"] != self.session]:
+            told += b"".join(self.opened(entry).values()).decode()
+            run = self.home.call("audit", "content", entry["seq"])
+            self.assert_code(run, DONE, UNATTESTED)
+            shown += run.out
+        self.assertIn("args of $1, commit:", shown)
+        self.assertTrue(set(letters_that_do) <= set(told), "what is not there could not be shown")
+        self.assertIn(r"Fee\u{9b}\u{202e}\u{200b}", shown)
+        self.assertEqual(set(letters_that_do) & set(shown), set())
+        self.assertEqual({c for c in shown if ord(c) < 32 or 127 <= ord(c) < 160}, {"\n"})
 
     def test_a_short_one_is_not_found_by_trying(self):
         """With the very bytes at hand: what finds them in the digests of older entries, and would in a commitment without a salt."""
@@ -231,6 +248,30 @@ class Shred(Told):
         for path in self.home.path.rglob("*"):
             if path.is_file() and path.stat().st_size < 1 << 24:
                 self.assertNotIn(digits.encode(), path.read_bytes(), path)
+
+    def test_the_key_is_wiped_and_not_its_name_alone_removed(self):
+        other = self.folder / "another name"
+        os.link(self.key, other)
+        length = other.stat().st_size
+        self.assert_code(self.shred("--yes"), DONE)
+        self.assertEqual(other.read_bytes(), bytes(length))
+
+    @unittest.skipUnless(strace.AVAILABLE, "strace is not installed")
+    def test_the_ledger_says_it_before_anything_is_destroyed(self):
+        log = self.folder / "strace"
+        wrap = ["strace", "-f", "-y", "-qq", "-e", "trace=write,fsync,fdatasync,unlink,unlinkat", "-s", "1000000", "-o", str(log)]
+        self.assert_code(self.home.call("--json", "audit", "shred", self.session, "--yes", wrap=wrap), DONE)
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+
+        def first(what, after=-1):
+            found = [number for number, line in enumerate(lines) if number > after and re.search(what, line)]
+            self.assertTrue(found, what)
+            return found[0]
+
+        said = first(r'write\(.*/entries\.jsonl>.*\\"kind\\":\\"shred')
+        durable = first(r"fdatasync\(.*/entries\.jsonl>", said)
+        destroyed = [first(what) for what in (r"write\(.*\.key>", r"sync\(.*\.key>", r"unlink.*\.key\"", r"unlink.*\.sealed\"")]
+        self.assertEqual([said, durable, *destroyed], sorted([said, durable, *destroyed]))
 
     def test_other_sessions_keep_theirs(self):
         self.home.run(letters(self.folder / "letters"), RENAME, unattended=())
