@@ -212,6 +212,15 @@ mod tests {
         }
     }
 
+    /// A policy's own rules find whatever they like, and these must arrive whole all the same.
+    #[test]
+    fn what_the_ledger_binds_with_is_left_alone_and_nothing_that_is_longer() {
+        for prefix in ["sha256", "commit", "ed25519"] {
+            assert!(is_ours(&format!("{prefix}:{}", "0f".repeat(32))));
+            assert!(!is_ours(&format!("{prefix}:{}", "0f".repeat(33))));
+        }
+    }
+
     #[test]
     fn digests_and_names_of_fields_are_left_alone() {
         let value = json!({"a@example.com": "sha256:4111111111111111411111111111111141111111111111114111111111111111", "n": 4_111_111_111_111_111_u64});
