@@ -14,7 +14,7 @@ use cloister_attest::{
     Challenge, Files, Report, Roots, Witness, plain, verify, verify_answer, verify_evidence,
     verify_proof, verify_tiles,
 };
-use content::Held;
+use content::{Held, Picked, Shown};
 
 /// A content that is not what its entry commits to, as any other tampering.
 const TAMPERED: u8 = 1;
@@ -194,18 +194,19 @@ fn check_contents(
         checkpoint,
         others,
     } = folder::with(files, &arguments.cosigned)?;
-    let lines = content::lines(entries)?;
+    let shown: Result<Vec<_>> = shown.iter().map(|file| Shown::read(file)).collect();
+    let shown = shown?;
+    let mut entries = Picked::of(entries, &shown);
     let files = Files {
-        entries: lines.as_slice(),
+        entries: &mut entries,
         checkpoint,
         others,
     };
     let report = verify(files, roots, arguments.challenge.as_ref())?;
-    let held: Result<Vec<_>> = shown
-        .iter()
-        .map(|file| content::held(file, &lines, &report))
+    let held = shown.into_iter();
+    let held = held
+        .flat_map(|shown| shown.held(&entries, &report))
         .collect();
-    let held = held?.into_iter().flatten().collect();
     Ok((report, held))
 }
 
