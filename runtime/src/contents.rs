@@ -8,17 +8,21 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cloister_attest::{
     Body, Commitment, Content, ContentHash, ContentsKey, Digest, Entry, Recorded, SessionId,
 };
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::disk;
 use crate::failure::{Failure, Kind};
+
+/// What is read of a key's file, bytes: more than it has, 78.
+const KEY_READ: usize = 128;
 
 /// Digests of contents by what binds to them, in memory: what tells whether two of them are the same.
 pub(crate) type Plain = BTreeMap<Commitment, Digest>;
@@ -196,14 +200,14 @@ impl Kept {
                 self.session
             ))
         };
-        let text = Zeroizing::new(disk::text(&self.key).map_err(missing)?);
+        let text = read_key(&self.key).map_err(missing)?;
         let key = ContentsKey::from_text(&text).map_err(|_| {
             missing(Failure::failed(format!(
                 "`{}` holds no key",
                 self.key.display()
             )))
         })?;
-        let lines = disk::read(&self.sealed).map_err(missing)?;
+        let lines = disk::read_bounded(&self.sealed, u64::MAX).map_err(missing)?;
         Ok(Opened { key, lines })
     }
 
@@ -242,15 +246,26 @@ impl Opened {
     }
 }
 
-/// Zeros over every byte, and on the disk. A link is not followed.
+/// What a file says that should hold a key, or the start of something longer, which holds none. What is read is nowhere else in memory.
+fn read_key(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(KEY_READ));
+    disk::open(path)?
+        .take(KEY_READ as u64)
+        .read_to_string(&mut text)
+        .map_err(|error| disk::failed("read", path, &error))?;
+    Ok(text)
+}
+
+/// Zeros over every byte, and on the disk. A link is not followed, and nobody waited for at the other end of a pipe.
 fn wipe(path: &Path) -> io::Result<()> {
-    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let mut file = OpenOptions::new()
         .write(true)
         .custom_flags(flags)
         .open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
-    file.write_all(&vec![0; length])?;
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
     file.sync_all()
 }
 

@@ -1,9 +1,10 @@
 //! What is kept is opened, what is changed is refused by name, what is shredded is gone. That shredding is recorded first: `examples/tests/test_contents.py`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use cloister_attest::{Attestation, CallOutcome, SessionKey, Shred, Step, UnixMillis};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 
@@ -215,9 +216,36 @@ fn wiping_leaves_zeros_and_follows_no_link() {
     let folder = tempfile::tempdir().unwrap();
     let (key, link) = (folder.path().join("key"), folder.path().join("link"));
     fs::write(&key, "contents-key:00112233\n").unwrap();
-    std::os::unix::fs::symlink(&key, &link).unwrap();
+    symlink(&key, &link).unwrap();
     assert!(wipe(&link).is_err());
     assert_ne!(fs::read(&key).unwrap(), vec![0; 22]);
     wipe(&key).unwrap();
     assert_eq!(fs::read(&key).unwrap(), vec![0; 22]);
+}
+
+/// Somebody else may have made the home that is looked at: a copy out of an archive.
+#[test]
+fn neither_opening_nor_wiping_waits_at_a_pipe_or_reads_a_device_to_its_end() {
+    for end in ["key", "sealed"] {
+        let desk = Desk::new();
+        let kept = desk.keep(&["one"]);
+        fs::remove_file(desk.file(end)).unwrap();
+        mknodat(CWD, desk.file(end), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let said = desk.refused(kept[0], &desk.file(end).display().to_string());
+        assert!(said.contains("is no plain file"), "{said}");
+        assert!(wipe(&desk.file(end)).is_err());
+        fs::remove_file(desk.file(end)).unwrap();
+        symlink("/dev/zero", desk.file(end)).unwrap();
+        let said = desk.refused(kept[0], &desk.file(end).display().to_string());
+        assert!(said.contains("is no plain file"), "{said}");
+    }
+}
+
+#[test]
+fn of_what_is_longer_than_a_key_no_more_is_read() {
+    let desk = Desk::new();
+    let kept = desk.keep(&["one"]);
+    let long = OpenOptions::new().write(true).open(desk.file("key"));
+    long.unwrap().set_len(1 << 40).unwrap(); // of holes
+    desk.refused(kept[0], "holds no key");
 }
