@@ -9,7 +9,7 @@ pub const HOST_BYTES: usize = 32 << 20;
 /// What one call may use. Fresh for each call; nothing is carried over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of a component before it is compiled. The largest shipped guest has about 2 MB; compiling is the one step that no fuel bounds.
+    /// Bytes of a component before it is compiled. The largest shipped guest has about 4 MB; compiling is the one step that no fuel bounds.
     pub component_bytes: usize,
     /// Bytes of linear memory, all memories of the call together. A workbook of 100k rows needs about 150 MiB in the guest.
     pub memory_bytes: usize,

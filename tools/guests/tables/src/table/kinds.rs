@@ -32,12 +32,12 @@ fn settle_column(rows: &mut [Vec<Cell>], at: usize, census: Census, mark: Mark) 
     let identifiers = texts(rows, at).any(is_identifier);
     let numbers = || {
         let is = |cell: &Cell| matches!(cell, Cell::Number(_));
-        read(rows, at, is, |text| as_number(text, mark))
+        read(rows, at, census, is, |text| as_number(text, mark))
     };
     let dates = || {
         let order = slash_order(rows, at);
         let is = |cell: &Cell| matches!(cell, Cell::Date(_));
-        read(rows, at, is, |text| as_date(text, order))
+        read(rows, at, census, is, |text| as_date(text, order))
     };
     let meant = if identifiers { None } else { numbers() };
     if let Some(meant) = meant.or_else(dates) {
@@ -89,9 +89,17 @@ impl Census {
         *count = count.saturating_add(1);
     }
 
+    fn counts(self) -> [usize; 4] {
+        [self.numbers, self.dates, self.texts, self.truths]
+    }
+
+    /// Cells that hold anything.
+    fn filled(self) -> usize {
+        self.counts().into_iter().fold(0, usize::saturating_add)
+    }
+
     fn kind(self) -> Kind {
-        let counts = [self.numbers, self.dates, self.texts, self.truths];
-        let filled = counts.into_iter().fold(0, usize::saturating_add);
+        let (counts, filled) = (self.counts(), self.filled());
         let kinds = [Kind::Number, Kind::Date, Kind::Text, Kind::Truth];
         let most = counts.into_iter().position(|count| most(count, filled));
         match most.and_then(|at| kinds.get(at)) {
@@ -114,11 +122,12 @@ impl Census {
 fn read(
     rows: &[Vec<Cell>],
     at: usize,
+    census: Census,
     is: impl Fn(&Cell) -> bool,
     meant: impl Fn(&str) -> Option<Cell>,
 ) -> Option<Vec<Option<Cell>>> {
     let gaps = texts(rows, at).filter(|text| is_gap(text)).count();
-    let mut left = column(rows, at).filter(|cell| !cell.is_empty()).count();
+    let mut left = census.filled();
     let some = left.checked_sub(gaps).filter(|some| *some > 0)?;
     let mut read = Vec::new();
     for cell in column(rows, at) {
