@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::disk;
 use crate::failure::{Failure, Kind};
+use crate::random;
 
 /// What is read of a key's file, bytes: more than it has, 78.
 const KEY_READ: usize = 128;
@@ -80,35 +81,35 @@ impl Contents {
         }
     }
 
-    /// Open what an entry commits to, each with what it is of.
+    /// Open what these entries of one session, out of `all` of the ledger, commit to, each with what it is of.
     pub(crate) fn of(
         &self,
-        entry: &Entry,
         entries: &[Entry],
+        all: &[Entry],
     ) -> Result<Vec<(String, Commitment, Content)>, Failure> {
         let mut named = Vec::new();
-        for (what, hash) in entry.body.contents() {
-            named.push((what, salted(hash, entry.seq)?));
+        for entry in entries {
+            for (what, hash) in entry.body.contents() {
+                named.push((what, salted(hash, entry.seq)?, entry));
+            }
         }
-        if named.is_empty() {
+        let Some(session) = named.first().map(|(.., entry)| entry.session) else {
             return Ok(Vec::new());
-        }
-        if let Some(seq) = shredded(entry.session, entries) {
+        };
+        if let Some(seq) = shredded(session, all) {
             return Err(Failure::new(
                 Kind::Integrity,
-                format!(
-                    "the contents of session {} were shredded, as entry {seq} says",
-                    entry.session
-                ),
+                format!("the contents of session {session} were shredded, as entry {seq} says"),
             )
             .hint(
                 "what the ledger says of them holds; what they were, nobody can tell any more"
                     .to_owned(),
             ));
         }
-        let opened = self.kept(entry.session).open()?;
-        let content =
-            |(what, commitment)| Ok((what, commitment, opened.content(commitment, entry.seq)?));
+        let opened = self.kept(session).open()?;
+        let content = |(what, commitment, entry): (_, _, &Entry)| {
+            Ok((what, commitment, opened.content(commitment, entry.seq)?))
+        };
         named.into_iter().map(content).collect()
     }
 }
@@ -146,7 +147,7 @@ impl Keeping {
         let (mut lines, mut made) = (String::new(), Vec::new());
         for bytes in contents {
             let digest = Digest::of(&bytes);
-            let content = Content::new(*random()?, bytes);
+            let content = Content::new(*random::bytes()?, bytes);
             lines.push_str(&content.seal(&key)?);
             made.push((content.commitment(), digest));
         }
@@ -169,7 +170,7 @@ impl Kept {
     fn make(&self) -> Result<(ContentsKey, File), Failure> {
         let folder = self.key.parent().unwrap_or(Path::new("."));
         disk::folder(folder)?;
-        let key = ContentsKey::from_random(random()?);
+        let key = ContentsKey::from_random(random::bytes()?);
         let new = |path: &Path| {
             OpenOptions::new()
                 .append(true)
@@ -267,13 +268,6 @@ fn wipe(path: &Path) -> io::Result<()> {
     let length = file.metadata()?.len();
     io::copy(&mut io::repeat(0).take(length), &mut file)?;
     file.sync_all()
-}
-
-fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {
-    let mut bytes = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(bytes.as_mut_slice())
-        .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

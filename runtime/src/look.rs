@@ -366,12 +366,11 @@ pub(crate) mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
-    use cloister_policies::{
-        AttestationKind, Bundle, Ceiling, Confinement, Mode, Session, UnixMillis,
-    };
+    use cloister_policies::{Bundle, Confinement, Session, UnixMillis};
     use cloister_tools::{Catalog, Limits, Moment, Quarantine, Survey};
 
     use super::*;
+    use crate::testing;
 
     fn nothing() -> Why {
         Why {
@@ -383,12 +382,8 @@ pub(crate) mod tests {
     /// A cage without tools: nothing can be read back.
     fn blind(folder: &Path, manifest: &Manifest) -> Cage {
         let session = Session {
-            attestation: AttestationKind::None,
             confinement: Confinement::None,
-            mode: Mode::Attended,
-            person: None,
-            reserved: Vec::new(),
-            device: Ceiling::NONE,
+            ..testing::session()
         };
         let bundle = Bundle::load(&cloister_policies::shipped()).unwrap();
         let grants = bundle.negotiate(manifest, &session, UnixMillis(0)).grants;

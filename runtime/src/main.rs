@@ -21,12 +21,15 @@ mod look;
 mod mind;
 mod plan;
 mod qr;
+mod random;
 mod remembered;
 mod report;
 mod screen;
 mod seen;
 mod session;
 mod slots;
+#[cfg(test)]
+mod testing;
 mod trust;
 mod verified;
 mod words;

@@ -298,25 +298,16 @@ fn folded(names: &[String]) -> String {
 mod tests {
     use std::path::Path;
 
-    use cloister_policies::{
-        AttestationKind, Bundle, Call, Ceiling, Confinement, Manifest, Mode, Session, UnixMillis,
-        shipped,
-    };
+    use cloister_policies::{Bundle, Call, Manifest, UnixMillis, shipped};
     use serde_json::json;
 
     use super::*;
+    use crate::testing;
 
     #[test]
     fn the_document_names_every_rule_that_asks_and_not_the_first_alone() {
         let (now, folder) = (UnixMillis(1_000_000), Path::new("/f"));
-        let session = Session {
-            attestation: AttestationKind::None,
-            confinement: Confinement::Full,
-            mode: Mode::Attended,
-            person: None,
-            reserved: Vec::new(),
-            device: Ceiling::NONE,
-        };
+        let session = testing::session();
         let manifest = br#"{"agent": "a", "version": "1", "capabilities": [{"name": "file:write", "paths": ["/f"]}]}"#;
         let manifest = Manifest::parse(manifest, folder).unwrap();
         let bundle = Bundle::load(&shipped()).unwrap();

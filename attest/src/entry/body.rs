@@ -168,13 +168,18 @@ impl Plan {
     /// # Errors
     /// [`AttestError::Malformed`], which text alone never gives.
     pub fn of(steps: Vec<Step>) -> Result<Self, AttestError> {
-        let hash = Digest::of_parts(&[PLAN_DOMAIN, &canon::write("the plan", &steps)?]);
+        let hash = Self::hash_of(&steps)?;
         Ok(Self { hash, steps })
     }
 
     /// Whether its hash is that of its steps.
     pub(crate) fn holds(&self) -> bool {
-        Self::of(self.steps.clone()).is_ok_and(|plan| plan.hash == self.hash)
+        Self::hash_of(&self.steps).is_ok_and(|hash| hash == self.hash)
+    }
+
+    fn hash_of(steps: &[Step]) -> Result<Digest, AttestError> {
+        let steps = canon::write("the plan", &steps)?;
+        Ok(Digest::of_parts(&[PLAN_DOMAIN, &steps]))
     }
 }
 

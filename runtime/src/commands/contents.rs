@@ -1,6 +1,8 @@
 //! `cloister audit content` and `audit shred`: what an entry commits to is opened, or destroyed with all else that its session kept.
 
-use cloister_attest::Entry;
+use std::slice;
+
+use cloister_attest::{Entry, hex};
 use serde_json::{Value, json};
 
 use super::{Desk, quarantine};
@@ -24,14 +26,14 @@ pub(super) fn show(seq: u64, ledger: &Verified, home: &Home, desk: &Desk) -> Res
         Failure::failed(format!("the ledger has no entry {seq}"))
             .hint("`cloister audit show` numbers them".to_owned())
     })?;
-    let contents = home.contents().of(entry, &entries)?;
+    let contents = home.contents().of(slice::from_ref(entry), &entries)?;
     if contents.is_empty() {
         return Err(says_all(entry));
     }
     let mut rows = Vec::new();
     for (what, commitment, content) in &contents {
         let text = String::from_utf8_lossy(content.bytes());
-        let salt: String = content.salt().iter().map(|b| format!("{b:02x}")).collect();
+        let salt = hex::encode(content.salt());
         rows.push(json!({"what": what, "commitment": commitment.to_string(), "salt": salt, "content": text}));
         let value: Value = serde_json::from_str(&text).unwrap_or(json!(text));
         desk.answer(format!("{what}, {commitment}\n{value:#}"));

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::Home;
+use crate::random;
 use crate::trust;
 
 /// What is read of a document, bytes: none is longer than 64 KiB.
@@ -144,17 +145,10 @@ pub(super) fn challenge(
 
 fn drawn() -> Result<Drawn, Failure> {
     Ok(Drawn {
-        secret: lot()?,
-        seed: lot()?,
-        lot: lot()?,
+        secret: random::bytes()?,
+        seed: random::bytes()?,
+        lot: random::bytes()?,
     })
-}
-
-fn lot() -> Result<Zeroizing<[u8; 32]>, Failure> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice())
-        .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
-    Ok(bytes)
 }
 
 /// Device: has the TPM give the secret out, and shows that it did.

@@ -8,13 +8,13 @@ use cloister_attest::{AdminKey, Attestation, Purpose, Roots};
 use cloister_models::Lock;
 use cloister_policies::{shipped, shipped_for_agents};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::{Desk, device_name};
 use crate::cli;
 use crate::disk;
 use crate::failure::{Failure, Kind};
 use crate::home::{Home, bundle_files};
+use crate::random;
 use crate::trust;
 
 pub(crate) fn run(options: &cli::Init, home: &Home, desk: &Desk) -> Result<(), Failure> {
@@ -89,10 +89,7 @@ fn packages(options: &cli::Init) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn new_admin_key(home: &Home) -> Result<AdminKey, Failure> {
-    let mut seed = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(seed.as_mut_slice())
-        .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
-    let key = AdminKey::from_random(seed);
+    let key = AdminKey::from_random(random::bytes()?);
     disk::replace(&home.admin_key_file(), key.to_text().as_bytes())?;
     fs::set_permissions(home.admin_key_file(), fs::Permissions::from_mode(0o600))
         .map_err(|e| disk::failed("protect", &home.admin_key_file(), &e))?;

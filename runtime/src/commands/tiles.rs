@@ -34,10 +34,11 @@ pub(super) fn run(folder: &Path, ledger: &Verified, desk: &Desk) -> Result<(), F
     // Made twice, and not held: nothing is written before all of it was looked at, and a ledger may be large.
     let mut missing = BTreeSet::new();
     for (path, bytes) in files()? {
-        if lacks(folder, &path, &bytes)? {
-            missing.insert(path.clone());
-        }
+        let lacks = lacks(folder, &path, &bytes)?;
         refuse_changed(folder, &path, &bytes)?;
+        if lacks {
+            missing.insert(path);
+        }
     }
     for (path, bytes) in files()?.filter(|(path, _)| missing.contains(path)) {
         lay(folder, &path, &bytes)?;
@@ -110,7 +111,7 @@ fn differs(path: &Path, why: impl std::fmt::Display) -> Failure {
 /// Whether a file is not there yet, or is the checkpoint of an earlier end. One with other bytes is refused.
 fn lacks(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, Failure> {
     let path = folder.join(name);
-    refuse_links(folder, &path)?;
+    refuse_links(folder, path.parent().unwrap_or(folder))?;
     match found(&path, (bytes.len() as u64).max(CHECKPOINT_BYTES))? {
         Some(there) if there == bytes => Ok(false),
         Some(_) if name != CHECKPOINT_FILE => Err(differs(&path, "its bytes are others")),
@@ -122,7 +123,7 @@ fn lacks(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, Failure> {
 fn refuse_changed(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure> {
     for beside in earlier_folders(name) {
         let within = folder.join(&beside);
-        refuse_links(folder, &within.join(name))?;
+        refuse_links(folder, &within)?;
         let listing = match fs::read_dir(&within) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             listing => listing.map_err(|e| disk::failed("list", &within, &e))?,
@@ -141,10 +142,9 @@ fn refuse_changed(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Failure
     Ok(())
 }
 
-/// Nothing is laid where a link in the folder leads.
-fn refuse_links(folder: &Path, path: &Path) -> Result<(), Failure> {
-    let within = path.ancestors().skip(1);
-    for above in within.take_while(|above| *above != folder) {
+/// Nothing is laid, or looked for, where a link in the folder leads.
+fn refuse_links(folder: &Path, within: &Path) -> Result<(), Failure> {
+    for above in within.ancestors().take_while(|above| *above != folder) {
         match above.symlink_metadata() {
             Ok(found) if !found.is_dir() => return Err(differs(above, "it is no folder")),
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

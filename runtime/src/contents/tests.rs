@@ -62,7 +62,7 @@ impl Desk {
 
     /// What is opened of an entry that commits to `output`.
     fn open(&self, output: Commitment) -> Result<String, Failure> {
-        let opened = self.contents().of(&self.outcome(output), &[])?;
+        let opened = self.contents().of(&[self.outcome(output)], &[])?;
         let [(what, commitment, content)] = opened.as_slice() else {
             panic!("{opened:?}");
         };
@@ -107,7 +107,7 @@ fn a_plan_gives_the_arguments_of_each_step() {
     };
     let steps = ["$1", "$2"].into_iter().zip(&kept).map(step).collect();
     let plan = cloister_attest::Plan::of(steps).unwrap();
-    let opened = desk.contents().of(&desk.entry(2, Body::Plan(plan)), &[]);
+    let opened = desk.contents().of(&[desk.entry(2, Body::Plan(plan))], &[]);
     let opened: Vec<_> = opened
         .unwrap()
         .into_iter()
@@ -178,7 +178,9 @@ fn what_the_ledger_says_was_shredded_is_not_opened() {
     let outcome = desk.outcome(kept[0]);
     let session = desk.session;
     let said = desk.entry(9, Body::Shred(Shred { session }));
-    let refused = desk.contents().of(&outcome, &[outcome.clone(), said]);
+    let refused = desk
+        .contents()
+        .of(std::slice::from_ref(&outcome), &[outcome.clone(), said]);
     let refused = refused.unwrap_err();
     assert_eq!(
         refused.message(),
@@ -190,7 +192,7 @@ fn what_the_ledger_says_was_shredded_is_not_opened() {
 fn an_older_entry_has_a_digest_and_nothing_is_kept() {
     let desk = Desk::new();
     let older = desk.outcome(ContentHash::Plain(Digest::of("one")));
-    let refused = desk.contents().of(&older, &[]).unwrap_err();
+    let refused = desk.contents().of(&[older], &[]).unwrap_err();
     // It says so although the session has no files at all.
     assert!(
         refused

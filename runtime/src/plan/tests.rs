@@ -4,10 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cloister_policies::{
-    AttestationKind, Bundle, Ceiling, Confinement, Grants, Manifest, Mode, Op, Session, UnixMillis,
-    shipped,
-};
+use cloister_policies::{Bundle, Grants, Manifest, Op, UnixMillis, shipped};
 use cloister_tools::{Handle, Signature};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -15,6 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::offers::{Offer, possible};
 use super::reach::{Known, Reach};
 use super::*;
+use crate::testing;
 
 mod changes;
 mod functions;
@@ -101,16 +99,10 @@ fn grants(capabilities: &[(&str, &[&str])]) -> Grants {
     let manifest =
         json!({"agent": "helper", "version": "1", "capabilities": capabilities, "ttl_seconds": 60});
     let manifest = Manifest::parse(manifest.to_string().as_bytes(), Path::new(FOLDER)).unwrap();
-    let session = Session {
-        attestation: AttestationKind::None,
-        confinement: Confinement::Full,
-        mode: Mode::Attended,
-        person: None,
-        reserved: Vec::new(),
-        device: Ceiling::NONE,
-    };
     let bundle = Bundle::load(&shipped()).unwrap();
-    bundle.negotiate(&manifest, &session, UnixMillis(0)).grants
+    bundle
+        .negotiate(&manifest, &testing::session(), UnixMillis(0))
+        .grants
 }
 
 /// What the survey would list of `FILES`.

@@ -14,7 +14,6 @@ use cloister_policies::{
 };
 use cloister_process::Layers;
 use cloister_tools::{Cage, Catalog, Limits, Moment, Program, Quarantine, Survey};
-use zeroize::Zeroizing;
 
 use super::granted;
 use super::journal::Journal;
@@ -32,6 +31,7 @@ use crate::failure::{Failure, Kind};
 use crate::home::Home;
 use crate::mind::{Loaded, Sealed, Starting};
 use crate::plan::offers::Offer;
+use crate::random;
 use crate::report::{RefusedReport, Report};
 use crate::trust::Trust;
 
@@ -358,10 +358,7 @@ fn write_first(
         others: files.others.clone(),
     };
     let resumed = Ledger::resume(borrowed, folder)?;
-    let mut seed = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(seed.as_mut_slice())
-        .map_err(|e| Failure::failed(format!("the system gave no random bytes: {e}")))?;
-    let key = SessionKey::from_random(seed);
+    let key = SessionKey::from_random(random::bytes()?);
     let binding = Binding {
         admin: house.admin,
         runtime: this_binary()?,

@@ -119,14 +119,10 @@ impl Record {
                     .to_owned(),
             )
         })?;
-        let mut plain = Plain::new();
-        for entry in &entries {
-            let opened = home.contents().of(entry, &all)?;
-            let digests = opened
-                .iter()
-                .map(|(_, commitment, content)| (*commitment, Digest::of(content.bytes())));
-            plain.extend(digests);
-        }
+        let opened = home.contents().of(&entries, &all)?.into_iter();
+        let plain = opened
+            .map(|(_, commitment, content)| (commitment, Digest::of(content.bytes())))
+            .collect();
         Ok(Record {
             session: session.to_owned(),
             start,

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cloister_policies::{
-    AttestationKind, Bundle, Call, Ceiling, Confinement, Decision, Grants, Manifest, Mode, Session,
-    UnixMillis, shipped_for_agents,
+    Bundle, Call, Decision, Grants, Manifest, Mode, Session, UnixMillis, shipped_for_agents,
 };
 use cloister_tools::{Catalog, Package, Survey, lock_text};
 use serde_json::{Value, json};
 
 use crate::plan::offers::{self, Offer};
 use crate::plan::reach::{Known, Reach};
+use crate::testing;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 /// What is in the folder. One file may be replaced.
@@ -98,12 +98,9 @@ impl Office {
         let catalog = catalog(&tools);
         let bundle = Bundle::load(&shipped_for_agents(&["alone-*"])).unwrap();
         let session = Session {
-            attestation: AttestationKind::None,
-            confinement: Confinement::Full,
             mode: kind.mode,
-            person: None,
             reserved: vec![tools.clone()],
-            device: Ceiling::NONE,
+            ..testing::session()
         };
         let grants = bundle
             .negotiate(&kind.manifest(&folder), &session, NOW)
