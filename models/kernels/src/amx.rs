@@ -5,12 +5,13 @@ use std::arch::asm;
 use crate::dispatch::{UnpackFn, Wide, WideFn};
 use crate::format::Format;
 use crate::simd::{Avx512, Simd};
-use crate::wide::{Grid, Operands, Sums, formats};
+use crate::wide::{Grid, Operands, Sums, Unpack, formats};
 
 /// What [`crate::isa::Isa::Amx`] has beyond AVX-512.
 pub(crate) static TILES: Wide = Wide {
     begin,
     end,
+    bite: 2,
     of: by_format,
 };
 
@@ -95,14 +96,26 @@ macro_rules! store {
 
 struct Amx;
 
+// SAFETY: the caller promises the instruction set and the pointer.
+#[expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "said once: the trait's callers promise the instruction set and the pointer"
+)]
+unsafe impl Unpack for Amx {
+    type Lanes = Avx512;
+
+    #[inline(always)]
+    unsafe fn put(bytes: <Avx512 as Simd>::Bytes, zero: i8, to: *mut u8) {
+        unsafe { Avx512::store_bytes(to, Avx512::minus(bytes, zero)) }
+    }
+}
+
 // SAFETY: the tiles are shaped between beginning and end, as the operands and sums are; pointers are read and written as the trait says.
 #[expect(
     clippy::undocumented_unsafe_blocks,
     reason = "said once: the trait's callers promise the instruction set and the pointers"
 )]
 unsafe impl Grid for Amx {
-    type Lanes = Avx512;
-
     #[inline(always)]
     unsafe fn begin(operands: Operands, turn: usize) {
         let Operands { inputs, weights } = operands;
@@ -127,10 +140,6 @@ unsafe impl Grid for Amx {
     #[inline(always)]
     unsafe fn floats(sums: *const i32) -> <Avx512 as Simd>::Floats {
         unsafe { Avx512::to_floats(Avx512::bytes(sums.cast())) }
-    }
-    #[inline(always)]
-    unsafe fn put(bytes: <Avx512 as Simd>::Bytes, zero: i8, to: *mut u8) {
-        unsafe { Avx512::store_bytes(to, Avx512::minus(bytes, zero)) }
     }
 }
 

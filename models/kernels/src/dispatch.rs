@@ -1,17 +1,17 @@
 //! From an instruction set to its functions: each kernel compiled once with the features it needs. Touches nothing.
 
-use std::ops::Range;
-
 #[cfg(target_arch = "x86_64")]
 use crate::amx;
 use crate::attention::{self, Attention, Block, Streams};
-use crate::dot::{By32, Eights, Floats, K6, K45, Nibbles, Product};
+use crate::dot::{self, By32, Eights, Floats, K6, K45, Nibbles, Product};
 use crate::format::{Format, Rounding};
 #[cfg(target_arch = "aarch64")]
 use crate::i8mm;
 use crate::isa::Isa;
 use crate::norm::{self, Norm};
 use crate::panel::{self, Column, WIDE};
+#[cfg(target_arch = "x86_64")]
+use crate::quads;
 use crate::simd::{self, LANES, Simd};
 
 /// `(tile, units, group, into)`: see [`Product::tile`].
@@ -35,8 +35,19 @@ pub(crate) type SweepFn = unsafe fn(*const u8, usize) -> f32;
 
 /// `(tile, units, to)`: unpacks a tile into one signed byte for each weight, in lines of four inputs for each of sixteen rows.
 pub(crate) type UnpackFn = unsafe fn(*const u8, usize, *mut u8);
-/// `(tile, unpacked, units, group, sums)`: adds the product of some units with a group of [`WIDE`] columns to `[WIDE][16]` sums.
-pub(crate) type WideFn = unsafe fn(*const u8, *const u8, Range<usize>, *const u8, *mut f32);
+/// `(tile, unpacked, units, group, sums)`: adds the product of some units with a group to `[WIDE][16]` sums.
+pub(crate) type WideFn = unsafe fn(*const u8, *const u8, usize, Group, *mut f32);
+
+/// A group of [`WIDE`] columns, of which the last in a prompt may have fewer to compute: what the sums of the others become is nobody's business.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    pub(crate) at: *const u8,
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(dead_code, reason = "matrix instructions compute all sixteen")
+    )]
+    pub(crate) columns: usize,
+}
 
 /// What jobs with groups of [`WIDE`] columns run on.
 pub(crate) struct Wide {
@@ -44,6 +55,8 @@ pub(crate) struct Wide {
     pub(crate) begin: unsafe fn(),
     /// Once on each thread after its last, so that the system need not save the registers when it switches threads.
     pub(crate) end: unsafe fn(),
+    /// The most tiles that a thread takes at a time.
+    pub(crate) bite: usize,
     /// For every format of blocks; none for floats.
     pub(crate) of: fn(Format) -> Option<(UnpackFn, WideFn)>,
 }
@@ -66,7 +79,7 @@ pub(crate) struct Kernels {
     part: fn(usize) -> PartFn,
     pub(crate) join: JoinFn,
     pub(crate) sweep: SweepFn,
-    /// Where there are matrix instructions: what groups of the most columns run on.
+    /// What groups of the most columns run on, where that is something else.
     pub(crate) wide: Option<&'static Wide>,
 }
 
@@ -75,9 +88,9 @@ impl Kernels {
         match isa {
             Isa::Scalar => &scalar::KERNELS,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => &avx2::KERNELS,
+            Isa::Avx2 => &avx2_quads::KERNELS,
             #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => &avx_vnni::KERNELS,
+            Isa::AvxVnni => &avx_vnni_quads::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512Vnni => &avx512::KERNELS,
             #[cfg(target_arch = "x86_64")]
@@ -280,17 +293,17 @@ kernels!(neon, simd::Neon<simd::Mull>, [1 2], [1 2 3], #[target_feature(enable =
 kernels!(neon_dotprod, simd::Neon<simd::Dotprod>, [1 2], [1 2 3], #[target_feature(enable = "neon,dotprod")]);
 
 /// Those of `$narrow`, but groups of [`WIDE`] columns run on `$wide`, all but floats.
-/// `$width` are of the widths of `$narrow` those that are kept.
+/// `$floats` is where floats are multiplied with so many columns; `$width` are of the widths of `$narrow` those that are kept.
 macro_rules! wide_kernels {
-    ($name:ident, $narrow:ident, $wide:expr, [$($width:literal)*]) => {
+    ($name:ident, $narrow:ident, $wide:expr, $floats:ident, [$($width:literal)*]) => {
         mod $name {
             use super::*;
 
             fn beside(format: Format, width: usize) -> TileFn {
                 match (format, width) {
-                    (Format::F32, WIDE) => $narrow::tile::<Floats<{ Format::F32 as usize }>, WIDE>,
-                    (Format::F16, WIDE) => $narrow::tile::<Floats<{ Format::F16 as usize }>, WIDE>,
-                    (Format::BF16, WIDE) => $narrow::tile::<Floats<{ Format::BF16 as usize }>, WIDE>,
+                    (Format::F32, WIDE) => $narrow::tile::<$floats::Floats<{ Format::F32 as usize }>, WIDE>,
+                    (Format::F16, WIDE) => $narrow::tile::<$floats::Floats<{ Format::F16 as usize }>, WIDE>,
+                    (Format::BF16, WIDE) => $narrow::tile::<$floats::Floats<{ Format::BF16 as usize }>, WIDE>,
                     _ => ($narrow::KERNELS.tile)(format, width),
                 }
             }
@@ -307,6 +320,10 @@ macro_rules! wide_kernels {
 }
 
 #[cfg(target_arch = "x86_64")]
-wide_kernels!(with_amx, avx512, amx::TILES, [1 2 4 8]);
+wide_kernels!(avx2_quads, avx2, quads::AVX2, quads, [1 2 4]);
+#[cfg(target_arch = "x86_64")]
+wide_kernels!(avx_vnni_quads, avx_vnni, quads::AVX_VNNI, quads, [1 2 4]);
+#[cfg(target_arch = "x86_64")]
+wide_kernels!(with_amx, avx512, amx::TILES, dot, [1 2 4 8]);
 #[cfg(target_arch = "aarch64")]
-wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, [1 2 4]);
+wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, dot, [1 2 4]);

@@ -242,34 +242,35 @@ impl<W: Weights> Product for K45<W> {
                 for m in 0..M {
                     sums[m] = S::fma(total[m], S::mul(d, S::splat(block.d[m])), sums[m]);
                 }
-                mins::<S, M>(unit, block, &mut sums);
+                mins::<S, M>(unit, |pair| block.pairs[pair], block.d, &mut sums);
             }
             write::<S, M>(sums, into);
         }
     }
 }
 
-/// Takes the minimums of one unit away: each times the sum of its 32 inputs.
+/// Takes the minimums of one unit away: each times the sum of its 32 inputs. `pairs` and `d` are those of [`Block256`].
 #[inline(always)]
 pub(crate) unsafe fn mins<S: Simd, const M: usize>(
     unit: *const u8,
-    block: &Block256<M>,
+    pairs: impl Fn(usize) -> [i32; M],
+    d: [f32; M],
     sums: &mut [S::Floats; M],
 ) {
     // SAFETY: the heads of a unit, as promised to `K45::tile`.
     unsafe {
         let mut products = [S::ints(0); M];
         for pair in 0..4 {
+            let inputs = pairs(pair);
             for m in 0..M {
-                products[m] =
-                    S::dot_pairs(products[m], unit.add(192 + pair * 32), block.pairs[pair][m]);
+                products[m] = S::dot_pairs(products[m], unit.add(192 + pair * 32), inputs[m]);
             }
         }
         let min = S::halves(unit.add(32).cast());
         for m in 0..M {
             sums[m] = S::fma(
                 S::to_floats(products[m]),
-                S::mul(min, S::splat(-block.d[m])),
+                S::mul(min, S::splat(-d[m])),
                 sums[m],
             );
         }

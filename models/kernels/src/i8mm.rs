@@ -7,12 +7,13 @@ use std::array::from_fn;
 use crate::dispatch::{UnpackFn, Wide, WideFn};
 use crate::format::Format;
 use crate::simd::{Dotprod, Neon, Simd};
-use crate::wide::{Grid, Operands, Sums, formats};
+use crate::wide::{Grid, Operands, Sums, Unpack, formats};
 
 /// What [`crate::isa::Isa::NeonI8mm`] has beyond `sdot`.
 pub(crate) static MATRICES: Wide = Wide {
     begin: nothing,
     end: nothing,
+    bite: 2,
     of: by_format,
 };
 
@@ -92,14 +93,33 @@ unsafe fn eight_by_eight(inputs: *const u8, weights: *const u8, to: *mut i32) {
 
 struct I8mm;
 
+// SAFETY: the caller promises the instruction set and the pointer.
+#[expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "said once: the trait's callers promise the instruction set and the pointer"
+)]
+unsafe impl Unpack for I8mm {
+    type Lanes = Neon<Dotprod>;
+
+    #[inline(always)]
+    unsafe fn put(bytes: [uint8x16_t; 4], zero: i8, to: *mut u8) {
+        for (i, bytes) in bytes.into_iter().enumerate() {
+            unsafe {
+                vst1q_u8(
+                    to.add(i * 16),
+                    vsubq_u8(bytes, vdupq_n_u8(zero.cast_unsigned())),
+                )
+            }
+        }
+    }
+}
+
 // SAFETY: the caller promises the instruction set; pointers are read and written as the trait says.
 #[expect(
     clippy::undocumented_unsafe_blocks,
     reason = "said once: the trait's callers promise the instruction set and the pointers"
 )]
 unsafe impl Grid for I8mm {
-    type Lanes = Neon<Dotprod>;
-
     #[inline(always)]
     unsafe fn begin(_: Operands, _: usize) {}
     #[inline(always)]
@@ -116,17 +136,6 @@ unsafe impl Grid for I8mm {
     #[inline(always)]
     unsafe fn floats(sums: *const i32) -> [float32x4_t; 4] {
         unsafe { Neon::<Dotprod>::to_floats(from_fn(|i| vld1q_s32(sums.add(i * 4)))) }
-    }
-    #[inline(always)]
-    unsafe fn put(bytes: [uint8x16_t; 4], zero: i8, to: *mut u8) {
-        for (i, bytes) in bytes.into_iter().enumerate() {
-            unsafe {
-                vst1q_u8(
-                    to.add(i * 16),
-                    vsubq_u8(bytes, vdupq_n_u8(zero.cast_unsigned())),
-                )
-            }
-        }
     }
 }
 

@@ -21,6 +21,8 @@ mod norm;
 mod pack;
 mod panel;
 mod pool;
+#[cfg(target_arch = "x86_64")]
+mod quads;
 mod rope;
 mod simd;
 mod softmax;

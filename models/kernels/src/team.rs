@@ -10,7 +10,7 @@ mod rounded;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::plan::Plan;
-use self::product::{Finish, Panel, Set, Spot, Sums, bite_bytes};
+use self::product::{Finish, Panel, Set, Spot, Sums, bite_bytes, bite_of};
 use self::rounded::Layout;
 use crate::attention::{Attention, Streams, WIDEST};
 use crate::cache::KvCache;
@@ -278,7 +278,9 @@ impl Team {
         );
         let (kernels, size) = (self.kernels, self.pool.size());
         let few = layout.rows <= FEW && kernels.width(layout.rows) <= FEW;
-        let (bytes, room) = (layout.bytes, bite_bytes(&layout, kernels));
+        let tiles = sets.as_flattened().iter().map(|matrix| matrix.tile_count());
+        let bite = bite_of(&layout, kernels, tiles.sum(), size);
+        let (bytes, room) = (layout.bytes, bite_bytes(&layout, kernels, bite));
         self.scratch.reserve((bytes + room) * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));
         let input = Shared(input.as_ptr().cast_mut());
@@ -299,6 +301,7 @@ impl Team {
                     at,
                     own,
                     kernels,
+                    bite,
                     picked,
                 };
                 if few {

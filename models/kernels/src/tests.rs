@@ -183,6 +183,43 @@ proptest! {
     }
 }
 
+/// Sums of 16 bits are what AVX2 has between its products and its sums of 32.
+#[test]
+fn the_largest_weights_and_inputs_overflow_no_sum() {
+    let (rows, columns, batch) = (16, 512, 16);
+    for format in FORMATS.into_iter().filter(|f| f.block().0 > 1) {
+        for byte in [0xFF, 0x80, 0x7F] {
+            let count = rows * columns / format.block().0;
+            let mut data = blocks(format, count, &mut Dice(3), |_| 1.0 / 256.0);
+            for block in data.chunks_mut(format.block().1) {
+                let kept = heads(format);
+                block[..kept.start].fill(byte);
+                block[kept.end..].fill(byte);
+            }
+            let matrix = Matrix::pack(format, rows, columns, &data).unwrap();
+            let linear = Linear { matrix, bias: None };
+            for input in [127.0, -127.0] {
+                let input = vec![input; columns * batch];
+                let twin = products(Isa::Scalar, &linear, &input);
+                for isa in Isa::all() {
+                    let same = products(isa, &linear, &input) == twin;
+                    assert!(same, "{format:?} of {byte:#x} {}", isa.name());
+                }
+            }
+        }
+    }
+}
+
+/// Where a block's scales stand.
+fn heads(format: Format) -> std::ops::Range<usize> {
+    match format {
+        Format::Q4_1 | Format::Q5_1 => 0..4,
+        Format::Q4_K | Format::Q5_K => 0..16,
+        Format::Q6_K => 192..210,
+        _ => 0..2,
+    }
+}
+
 #[test]
 fn products_agree_with_plain_arithmetic_within_eight_bits() {
     for format in FORMATS {

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use crate::dispatch::Group;
 use crate::dot::{mins, sixes};
 use crate::format::Format;
 use crate::panel::{Block32, Block256, WIDE};
@@ -24,27 +25,34 @@ pub(crate) struct Operands {
     pub(crate) weights: *const u8,
 }
 
+/// What weights are unpacked with.
+///
+/// # Safety
+/// The method: the processor has the instruction set, and the pointer is writable for 64 bytes.
+pub(crate) unsafe trait Unpack {
+    /// What computes everything else.
+    type Lanes: Simd;
+
+    /// Writes a line of weights, less `zero` each.
+    unsafe fn put(bytes: Bytes<Self>, zero: i8, to: *mut u8);
+}
+
 /// The matrix instructions of one instruction set.
 ///
 /// # Safety
 /// Every method: the processor has the instruction set, the thread is between the beginning and the end of [`crate::dispatch::Wide`], and every
 /// pointer is readable (or writable) for what the method says.
-pub(crate) unsafe trait Grid {
-    /// What computes everything else.
-    type Lanes: Simd;
-
+pub(crate) unsafe trait Grid: Unpack {
     /// Begins a multiplication whose sums may stay in registers, of which there are those of two: this is the one of an even or an odd `turn`.
     unsafe fn begin(operands: Operands, turn: usize);
     /// Writes the sums of what began with the same operands and turn.
     unsafe fn finish(operands: Operands, turn: usize, to: *mut Sums);
     /// Sixteen sums to f32, rounded to the nearest.
     unsafe fn floats(sums: *const i32) -> Floats<Self>;
-    /// Writes a line of weights, less `zero` each.
-    unsafe fn put(bytes: Bytes<Self>, zero: i8, to: *mut u8);
 }
 
-type Bytes<G> = <<G as Grid>::Lanes as Simd>::Bytes;
-type Floats<G> = <<G as Grid>::Lanes as Simd>::Floats;
+type Bytes<G> = <<G as Unpack>::Lanes as Simd>::Bytes;
+type Floats<G> = <<G as Unpack>::Lanes as Simd>::Floats;
 
 /// Blocks of sums on their way through three stages: begun, written, scaled. While one is scaled the next is written and the one after it
 /// begun, so that none waits for a multiplication.
@@ -113,20 +121,20 @@ unsafe fn write<G: Grid>(totals: &[Floats<G>; WIDE], sums: *mut f32) {
 pub(crate) unsafe fn by32<G: Grid, const MINS: usize, const BYTES: usize>(
     tile: *const u8,
     unpacked: *const u8,
-    units: Range<usize>,
-    group: *const u8,
+    units: usize,
+    group: Group,
     sums: *mut f32,
 ) {
     // SAFETY: as promised to `WideFn`: a unit is two blocks, and so are its inputs and 1024 unpacked bytes.
     unsafe {
-        let blocks = group.cast::<Block32<WIDE>>();
+        let blocks = group.at.cast::<Block32<WIDE>>();
         let mut totals = read::<G>(sums);
         let pipeline = Pipeline::<G, _> {
             operands: |at| Operands {
                 inputs: (*blocks.add(at)).q.as_ptr().cast(),
                 weights: unpacked.add(at * 512),
             },
-            blocks: units.start * 2..units.end * 2,
+            blocks: 0..units * 2,
             grid: PhantomData,
         };
         pipeline.run(|at, found| {
@@ -158,13 +166,13 @@ fn sixteen(at: usize) -> usize {
 pub(crate) unsafe fn by256<G: Grid, const PARTS: usize, const BYTES: usize>(
     tile: *const u8,
     unpacked: *const u8,
-    units: Range<usize>,
-    group: *const u8,
+    units: usize,
+    group: Group,
     sums: *mut f32,
 ) {
     // SAFETY: as promised to `WideFn`: a unit is a block, and so are its inputs and unpacked bytes.
     unsafe {
-        let blocks = group.cast::<Block256<WIDE>>();
+        let blocks = group.at.cast::<Block256<WIDE>>();
         let pipeline = Pipeline::<G, _> {
             operands: |at| {
                 let (unit, part) = (at / PARTS, at % PARTS);
@@ -179,7 +187,7 @@ pub(crate) unsafe fn by256<G: Grid, const PARTS: usize, const BYTES: usize>(
                     weights: unpacked.add(weights),
                 }
             },
-            blocks: units.start * PARTS..units.end * PARTS,
+            blocks: 0..units * PARTS,
             grid: PhantomData,
         };
         let mut totals = [G::Lanes::splat(0.0); WIDE];
@@ -207,7 +215,7 @@ pub(crate) unsafe fn by256<G: Grid, const PARTS: usize, const BYTES: usize>(
                     all[m] = G::Lanes::fma(totals[m], scale, all[m]);
                 }
                 if PARTS == 8 {
-                    mins::<G::Lanes, WIDE>(head, block, &mut all);
+                    mins::<G::Lanes, WIDE>(head, |pair| block.pairs[pair], block.d, &mut all);
                 }
                 write::<G>(&all, sums);
                 totals = [G::Lanes::splat(0.0); WIDE];
@@ -218,7 +226,7 @@ pub(crate) unsafe fn by256<G: Grid, const PARTS: usize, const BYTES: usize>(
 
 /// 32 inputs of sixteen rows in nibbles, with their fifth bits where `FIFTH` is 1; `zero` is taken from each.
 #[inline(always)]
-unsafe fn nibbles<G: Grid, const FIFTH: usize>(lines: *const u8, zero: i8, to: *mut u8) {
+unsafe fn nibbles<G: Unpack, const FIFTH: usize>(lines: *const u8, zero: i8, to: *mut u8) {
     for line in 0..4 {
         // SAFETY: four lines and eight masks in, eight lines out, as the callers promise.
         unsafe {
@@ -237,7 +245,7 @@ unsafe fn nibbles<G: Grid, const FIFTH: usize>(lines: *const u8, zero: i8, to: *
 /// `COUNT` runs of 32 inputs follow a head of `HEAD` bytes in each unit.
 #[inline(always)]
 pub(crate) unsafe fn unpack_nibbles<
-    G: Grid,
+    G: Unpack,
     const FIFTH: usize,
     const COUNT: usize,
     const HEAD: usize,
@@ -304,8 +312,8 @@ macro_rules! compiled {
         unsafe fn wide(
             tile: *const u8,
             unpacked: *const u8,
-            units: std::ops::Range<usize>,
-            group: *const u8,
+            units: usize,
+            group: $crate::dispatch::Group,
             sums: *mut f32,
         ) {
             // SAFETY: the caller's promises are the same.

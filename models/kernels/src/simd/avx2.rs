@@ -1,9 +1,12 @@
 //! AVX2 with FMA and F16C: two registers of eight lanes.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
 use super::Simd;
+use crate::quads::Partial;
+use crate::wide::Unpack;
 
 /// AVX2, FMA and F16C, with integer products as `D` has them.
 #[derive(Clone, Copy)]
@@ -23,6 +26,10 @@ pub(crate) unsafe trait Dots: Copy {
     unsafe fn dot_signed(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i;
     /// See [`Simd::dot_pairs`]: two weights of 16 bits for each of eight rows.
     unsafe fn dot_pairs(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i;
+    /// See [`Partial::gather`].
+    unsafe fn gather(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i;
+    /// See [`Partial::join`].
+    unsafe fn join(sum: __m256i, gathered: __m256i) -> __m256i;
 }
 
 /// Multiplies to 16 bits, then adds to 32: AVX2's own.
@@ -58,6 +65,14 @@ unsafe impl Dots for Madd {
     unsafe fn dot_pairs(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
         unsafe { _mm256_add_epi32(sum, _mm256_madd_epi16(weights, inputs)) }
     }
+    #[inline(always)]
+    unsafe fn gather(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi16(sum, _mm256_maddubs_epi16(weights, inputs)) }
+    }
+    #[inline(always)]
+    unsafe fn join(sum: __m256i, gathered: __m256i) -> __m256i {
+        unsafe { Self::dot_pairs(sum, gathered, _mm256_set1_epi16(1)) }
+    }
 }
 
 /// The tree of [`Simd::sum`] from eight lanes down.
@@ -72,6 +87,17 @@ pub(super) unsafe fn sum8(a: __m256) -> f32 {
         let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
         _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
     }
+}
+
+/// The same value, which the compiler computes where it stands: left alone it takes column after column, and reads the weights anew for each.
+///
+/// # Safety
+/// The processor has AVX.
+#[inline(always)]
+unsafe fn in_order(mut value: __m256i) -> __m256i {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {} */", inout(ymm_reg) value, options(nomem, nostack, preserves_flags)) }
+    value
 }
 
 /// Bytes 0xFF where the bit of `mask` is set.
@@ -391,5 +417,51 @@ unsafe impl<D: Dots> Simd for Avx2<D> {
     fn prefetch(at: *const u8) {
         // SAFETY: a prefetch reads nothing that the program can see, and faults nowhere.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}
+
+// SAFETY: the caller promises the instruction set and the pointer.
+#[expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "said once: the trait's callers promise the instruction set and the pointer"
+)]
+unsafe impl<D: Dots> Unpack for Avx2<D> {
+    type Lanes = Self;
+
+    #[inline(always)]
+    unsafe fn put(bytes: [__m256i; 2], zero: i8, to: *mut u8) {
+        unsafe {
+            let zero = _mm256_set1_epi8(zero);
+            _mm256_storeu_si256(to.cast(), _mm256_sub_epi8(bytes[0], zero));
+            _mm256_storeu_si256(to.add(32).cast(), _mm256_sub_epi8(bytes[1], zero));
+        }
+    }
+}
+
+// SAFETY: the caller promises the instruction set and the pointer.
+#[expect(
+    clippy::undocumented_unsafe_blocks,
+    reason = "said once: the trait's callers promise the instruction set and the pointer"
+)]
+unsafe impl<D: Dots> Partial for Avx2<D> {
+    type Partial = [__m256i; 2];
+
+    #[inline(always)]
+    unsafe fn none() -> [__m256i; 2] {
+        unsafe { [_mm256_setzero_si256(); 2] }
+    }
+    #[inline(always)]
+    unsafe fn gather(sum: [__m256i; 2], weights: [__m256i; 2], inputs: *const i8) -> [__m256i; 2] {
+        unsafe {
+            let inputs = _mm256_set1_epi32(inputs.cast::<i32>().read_unaligned());
+            [
+                in_order(D::gather(sum[0], weights[0], inputs)),
+                in_order(D::gather(sum[1], weights[1], inputs)),
+            ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn join(sum: [__m256i; 2], gathered: [__m256i; 2]) -> [__m256i; 2] {
+        unsafe { [D::join(sum[0], gathered[0]), D::join(sum[1], gathered[1])] }
     }
 }

@@ -31,4 +31,12 @@ unsafe impl Dots for AvxVnni {
     unsafe fn dot_pairs(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
         unsafe { _mm256_dpwssd_avx_epi32(sum, weights, inputs) }
     }
+    #[inline(always)]
+    unsafe fn gather(sum: __m256i, weights: __m256i, inputs: __m256i) -> __m256i {
+        unsafe { Self::dot(sum, weights, inputs) }
+    }
+    #[inline(always)]
+    unsafe fn join(sum: __m256i, gathered: __m256i) -> __m256i {
+        unsafe { _mm256_add_epi32(sum, gathered) }
+    }
 }

@@ -5,16 +5,18 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::rounded::Layout;
-use crate::dispatch::{Kernels, Wide};
+use crate::dispatch::{Group, Kernels, Wide};
 use crate::lines::Lines;
 use crate::matrix::Matrix;
-use crate::panel::WIDE;
+use crate::panel::{WIDE, column_bytes};
 use crate::simd::LANES;
 
 /// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter.
 const BITE: usize = 2;
-/// Inputs of a wide group that are multiplied before the next group's: those of two unpacked tiles and one group take 30 of the 48 kB of a
-/// processor's first cache, so that the tiles stay there for all groups.
+/// Bites that each thread should find, so that the last to finish is not far behind the first.
+const BITES: usize = 8;
+/// Inputs of a wide group that are multiplied before the next group's: those of two unpacked tiles and one group take 30 kB, and so stay in a
+/// processor's first cache.
 const SLICE: usize = 512;
 
 /// Sums of one tile and one group, `[column][row]`.
@@ -25,10 +27,21 @@ fn wide_of(layout: &Layout, kernels: &Kernels) -> Option<&'static Wide> {
     kernels.wide.filter(|_| kernels.width(layout.rows) == WIDE)
 }
 
-/// Bytes that a thread needs for a bite of tiles on wide groups: the tiles unpacked, and the sums of each with every group.
-pub(super) fn bite_bytes(layout: &Layout, kernels: &Kernels) -> usize {
+/// Tiles of a bite, of `tiles` that `threads` share. The more meet a group, the less often groups come from afar; but all should finish together.
+pub(super) fn bite_of(layout: &Layout, kernels: &Kernels, tiles: usize, threads: usize) -> usize {
+    let most = wide_of(layout, kernels).map_or(BITE, |wide| wide.bite);
+    (tiles / (threads * BITES)).clamp(BITE, most)
+}
+
+/// Bytes of one slice of a tile, unpacked: at most one and a half for each weight; whole blocks of the longest kind.
+fn slice_bytes(layout: &Layout) -> usize {
+    SLICE.min(layout.inputs.next_multiple_of(256)) * LANES * 3 / 2
+}
+
+/// Bytes that a thread needs for a bite of tiles on wide groups: a slice of each unpacked, and the sums of each with every group.
+pub(super) fn bite_bytes(layout: &Layout, kernels: &Kernels, bite: usize) -> usize {
     let sums = layout.rows.div_ceil(WIDE) * size_of::<Sums>();
-    let bytes = BITE * (layout.tile_bytes + sums);
+    let bytes = bite * (slice_bytes(layout) + sums);
     wide_of(layout, kernels).map_or(0, |_| bytes.next_multiple_of(Lines::SIZE))
 }
 
@@ -39,6 +52,8 @@ pub(super) struct Panel<'p> {
     /// This thread's own, [`bite_bytes`].
     pub(super) own: *mut u8,
     pub(super) kernels: &'static Kernels,
+    /// Tiles that a thread takes at a time: see [`bite_of`].
+    pub(super) bite: usize,
     /// The only tiles of each matrix that are multiplied, if not all are; a tile's number is then its place among these.
     pub(super) picked: Option<&'p [u32]>,
 }
@@ -131,7 +146,7 @@ impl Panel<'_> {
         }
     }
 
-    /// The wide groups with at most [`BITE`] tiles: unpacked once, then slice by slice with every group.
+    /// The wide groups with at most a bite of tiles: slice by slice unpacked once, then multiplied with every group.
     ///
     /// # Safety
     /// As [`Panel::tiles`].
@@ -148,7 +163,7 @@ impl Panel<'_> {
                 .filter(|(_, width)| *width == WIDE)
                 .enumerate()
         };
-        let bytes = self.layout.tile_bytes;
+        let bytes = slice_bytes(&self.layout);
         // SAFETY: `own` has room for as many tiles and sums, and is this thread's; the rest is promised by the caller.
         unsafe {
             let sums = self.own.add(share.len() * P * bytes).cast::<[Sums; P]>();
@@ -163,15 +178,16 @@ impl Panel<'_> {
                     })
                 })
             };
-            tiles().for_each(|of| of.unpack(wide, self.tile(of.matrix, of.tile)));
             sums.write_bytes(0, groups().count() * share.len());
             for from in (0..self.layout.inputs).step_by(SLICE) {
+                let slice = from..from + SLICE;
+                tiles().for_each(|of| of.unpack(wide, self.tile(of.matrix, of.tile), &slice));
                 for (group, (first, width)) in groups() {
                     for tile in tiles() {
                         let sums = &mut (*sums.add(group * share.len() + tile.place))[tile.which];
-                        self.wide_product(wide, tile, from..from + SLICE, first, sums);
+                        self.wide_product(wide, tile, &slice, first, sums);
                     }
-                    if from + SLICE < self.layout.inputs {
+                    if slice.end < self.layout.inputs {
                         continue;
                     }
                     for (place, tile) in share.clone().enumerate() {
@@ -196,17 +212,21 @@ impl Panel<'_> {
         &self,
         wide: &Wide,
         of: WideTile<'_>,
-        slice: Range<usize>,
+        slice: &Range<usize>,
         first: usize,
         sums: &mut Sums,
     ) {
-        let (matrix, (inputs, _)) = (of.matrix, of.matrix.format().unit());
-        let units = slice.start / inputs..(slice.end / inputs).min(matrix.units());
+        let (matrix, format) = (of.matrix, of.matrix.format());
         // SAFETY: as promised by the caller.
         unsafe {
-            match (wide.of)(matrix.format()) {
+            match (wide.of)(format) {
                 Some((_, multiply)) => {
-                    let (tile, group) = (self.tile(matrix, of.tile), self.group(matrix, first));
+                    let (tile, units) = units_of(matrix, self.tile(matrix, of.tile), slice);
+                    let before = WIDE * column_bytes(format.rounding(), slice.start);
+                    let group = Group {
+                        at: self.group(matrix, first).add(before),
+                        columns: WIDE.min(self.layout.rows - first),
+                    };
                     multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
                 }
                 None if slice.start == 0 => self.product(matrix, of.tile, first, WIDE, sums),
@@ -225,7 +245,7 @@ impl Panel<'_> {
         sets: &[Set<'_, P>],
         finish: &Finish<'_, P>,
     ) {
-        let bite = BITE / P;
+        let bite = self.bite / P;
         loop {
             let mut start = next.fetch_add(bite, Ordering::Relaxed);
             let mut left = bite;
@@ -273,7 +293,19 @@ impl Panel<'_> {
     }
 }
 
-/// A tile of weights beside its unpacked bytes, and where its sums go: which tile of the bite, which matrix of the set.
+/// Where the units of a slice begin in a tile, and how many there are. A slice is whole units of every format.
+///
+/// # Safety
+/// `tile` is one of the matrix, and the slice begins within it.
+unsafe fn units_of(matrix: &Matrix, tile: *const u8, slice: &Range<usize>) -> (*const u8, usize) {
+    let (inputs, bytes) = matrix.format().unit();
+    let first = slice.start / inputs;
+    let count = (slice.end / inputs).min(matrix.units()) - first;
+    // SAFETY: as promised by the caller.
+    (unsafe { tile.add(first * bytes) }, count)
+}
+
+/// A tile of weights beside a slice of it unpacked, and where its sums go: which tile of the bite, which matrix of the set.
 #[derive(Clone, Copy)]
 struct WideTile<'m> {
     matrix: &'m Matrix,
@@ -285,11 +317,14 @@ struct WideTile<'m> {
 
 impl WideTile<'_> {
     /// # Safety
-    /// `packed` is the tile, and there is room for its bytes.
-    unsafe fn unpack(self, wide: &Wide, packed: *const u8) {
+    /// `packed` is the tile, the slice begins within it, and there is room for its bytes.
+    unsafe fn unpack(self, wide: &Wide, packed: *const u8, slice: &Range<usize>) {
         if let Some((unpack, _)) = (wide.of)(self.matrix.format()) {
             // SAFETY: as promised by the caller.
-            unsafe { unpack(packed, self.matrix.units(), self.unpacked) }
+            unsafe {
+                let (from, units) = units_of(self.matrix, packed, slice);
+                unpack(from, units, self.unpacked);
+            }
         }
     }
 }

@@ -6,7 +6,6 @@ use crate::lines::Lines;
 use crate::matrix::Matrix;
 use crate::norm::Norm;
 use crate::panel::{Column, column_bytes};
-use crate::simd::LANES;
 
 /// The roundings that a step's matrices want, and where each lies in a panel: after one row of f32, which the norm needs.
 #[derive(Clone, Copy)]
@@ -17,8 +16,6 @@ pub(super) struct Layout {
     starts: [Option<usize>; 3],
     /// Of the whole panel.
     pub(super) bytes: usize,
-    /// Of one tile, unpacked: at most one and a half for each weight; whole blocks of the longest kind.
-    pub(super) tile_bytes: usize,
 }
 
 const ROUNDINGS: [Rounding; 3] = [Rounding::None, Rounding::By32, Rounding::By256];
@@ -54,7 +51,6 @@ impl Layout {
             rows,
             starts,
             bytes,
-            tile_bytes: inputs.next_multiple_of(256) * LANES * 3 / 2,
         }
     }
 
