@@ -14,6 +14,8 @@ use crate::softmax::{Rows, Running, View, finish, merge, soften};
 
 /// Positions of one softmax: two kilobytes of scores for four queries, and short enough to share a long context among threads.
 pub(crate) const CHUNK: usize = 128;
+/// How far ahead keys are asked for, in values: two kilobytes, as long as memory takes to answer on the processors at hand.
+const KEYS_AHEAD: usize = 1024;
 /// The widest head. Gemma's have 256 values; the buffers of one pass stay in the first-level cache.
 pub const WIDEST: usize = 256;
 /// The most queries of any instruction set in one pass.
@@ -236,15 +238,17 @@ unsafe fn chunk<S: Simd, const Q: usize>(
         let keys = cache.keys.add(kv * cache.stride).cast_const();
         let values = cache.values.add(kv * cache.stride).cast_const();
         let tile_at = |tile: usize| keys.add((start + tile * LANES) * attention.head);
+        // Values are wanted as soon as all scores are known, and a tile of them is as long as one of keys.
+        let wanted = |tile: usize| values.add((start + tile * LANES) * attention.head);
         let mut tile = 0;
         while tile + 2 <= tiles && S::TILES == 2 {
-            let both =
-                score::<S, Q, 2>(queries, [tile_at(tile), tile_at(tile + 1)], attention.head);
+            let both = [tile_at(tile), tile_at(tile + 1)];
+            let both = score::<S, Q, 2>(queries, both, wanted(tile), attention.head);
             keep_seen::<S, Q, 2>(&both, seen, start, tile, &mut scores);
             tile += 2;
         }
         while tile < tiles {
-            let one = score::<S, Q, 1>(queries, [tile_at(tile)], attention.head);
+            let one = score::<S, Q, 1>(queries, [tile_at(tile)], wanted(tile), attention.head);
             keep_seen::<S, Q, 1>(&one, seen, start, tile, &mut scores);
             tile += 1;
         }
@@ -280,22 +284,30 @@ unsafe fn keep_seen<S: Simd, const Q: usize, const N: usize>(
     }
 }
 
-/// Scores of `N` times sixteen positions, one a lane.
+/// Scores of `N` times sixteen positions, one a lane. Meanwhile asks for the keys that come next, and for as much from `wanted` on.
 #[inline(always)]
 unsafe fn score<S: Simd, const Q: usize, const N: usize>(
     queries: &Rows<Q>,
     tiles: [*const u16; N],
+    wanted: *const u16,
     head: usize,
 ) -> [[S::Floats; N]; Q] {
-    // SAFETY: a tile is `head` × 16 values, and so long are the queries.
+    // SAFETY: a tile is `head` × 16 values, an even number, and so long are the queries.
     unsafe {
         let mut dots = [[S::splat(0.0); N]; Q];
-        for value in 0..head {
-            let keys = tiles.map(|tile| S::halves(tile.add(value * LANES)));
-            for q in 0..Q {
-                let query = S::splat(*queries.at(q).add(value));
-                for n in 0..N {
-                    dots[q][n] = S::fma(query, keys[n], dots[q][n]);
+        for line in 0..head / 2 {
+            for (n, tile) in tiles.iter().enumerate() {
+                let at = line * 2 * LANES;
+                S::prefetch(tile.wrapping_add(at + KEYS_AHEAD).cast());
+                S::prefetch(wanted.wrapping_add(n * head * LANES + at).cast());
+            }
+            for value in [line * 2, line * 2 + 1] {
+                let keys = tiles.map(|tile| S::halves(tile.add(value * LANES)));
+                for q in 0..Q {
+                    let query = S::splat(*queries.at(q).add(value));
+                    for n in 0..N {
+                        dots[q][n] = S::fma(query, keys[n], dots[q][n]);
+                    }
                 }
             }
         }
@@ -315,12 +327,13 @@ unsafe fn mix<S: Simd, const Q: usize>(
     // SAFETY: `count` rows of `head` values, `head` a multiple of 16 and at most WIDEST.
     unsafe {
         let mut at = 0;
-        while at + 2 * LANES <= head {
+        while at + 2 * LANES <= head && S::TILES == 2 {
             mix_some::<S, Q, 2>(weights, values.add(at), count, head, at, mixed);
             at += 2 * LANES;
         }
-        if at < head {
+        while at < head {
             mix_some::<S, Q, 1>(weights, values.add(at), count, head, at, mixed);
+            at += LANES;
         }
     }
 }

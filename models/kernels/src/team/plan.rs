@@ -96,8 +96,11 @@ impl Plan {
     ) {
         let (slots, head) = (self.chunks.len(), attention.head);
         let at = |query: usize, slot: usize| ((query * slots) + slot) * (head + 2);
-        for unit in (place.index..self.kv_heads * self.blocks() * slots).step_by(place.size) {
-            let (block, slot) = (self.block(unit / slots), unit % slots);
+        // A chunk's blocks follow one another on one thread: keys and values come from afar for the first and lie near for the others.
+        for unit in place.share(self.kv_heads * slots * self.blocks()) {
+            let (chunk, part) = (unit / self.blocks(), unit % self.blocks());
+            let (kv, slot) = (chunk / slots, chunk % slots);
+            let block = self.block(kv * self.blocks() + part);
             let query = block.kv * self.queries + block.first;
             // SAFETY: as promised by the caller; each unit has its own parts.
             unsafe {
