@@ -32,6 +32,7 @@ pub enum Ended {
 pub struct Template {
     tokenizer: Arc<Tokenizer>,
     family: Family,
+    assumed: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,17 @@ impl Template {
             .find::<&str>("tokenizer.chat_template")?
             .ok_or_else(|| unknown("the file has no `tokenizer.chat_template`"))?;
         let family = recognise(text, &tokenizer)?;
-        Ok(Self { tokenizer, family })
+        Ok(Self {
+            tokenizer,
+            family,
+            assumed: assumed(text),
+        })
+    }
+
+    /// The system text that the file's own template has where a conversation brings none, and that the model knows from its training.
+    #[must_use]
+    pub fn assumed(&self) -> Option<&str> {
+        self.assumed.as_deref()
     }
 
     /// The beginning of a conversation.
@@ -198,6 +209,20 @@ fn unknown(why: &str) -> ModelError {
     ModelError::Template {
         why: why.to_owned(),
     }
+}
+
+/// A whole system turn among the literals of a template.
+fn assumed(template: &str) -> Option<String> {
+    const LONGEST: usize = 1000; // bytes; what is longer was not closed, and is program
+    template
+        .split("<|im_start|>system")
+        .skip(1)
+        .find_map(|rest| {
+            let rest = rest.strip_prefix("\\n").or(rest.strip_prefix('\n'))?;
+            let (text, _) = rest.split_once("<|im_end|>")?;
+            let literal = !text.contains(['\'', '"', '{', '\\']);
+            (literal && (1..=LONGEST).contains(&text.len())).then(|| text.to_owned())
+        })
 }
 
 fn recognise(text: &str, tokenizer: &Tokenizer) -> Result<Family, ModelError> {

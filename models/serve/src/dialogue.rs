@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::job::{Choice, Function, Tools, Turn};
 use crate::refusal::Refusal;
 
-/// The system text where a conversation brings none, but functions need one.
+/// The system text where neither a conversation brings one nor the model's template, but functions need one.
 const SYSTEM: &str = "You are a helpful assistant.";
 
 /// What a call gave begins with this.
@@ -96,18 +96,14 @@ pub(crate) struct Laid {
 /// The tokens of a conversation, up to where the assistant begins to speak.
 pub(crate) fn laid(template: &Template, turns: &[Turn], tools: &Tools) -> Laid {
     let mut prompt = template.begin();
-    let mut rest = turns;
+    let (own, rest) = match turns.split_first() {
+        Some((Turn::System(text), after)) => (Some(text.as_str()), after),
+        _ => (template.assumed(), turns),
+    };
     if tools.choice != Choice::None {
-        let own = match turns.split_first() {
-            Some((Turn::System(text), after)) => {
-                rest = after;
-                text.as_str()
-            }
-            _ => SYSTEM,
-        };
+        let own = own.unwrap_or(SYSTEM);
         prompt = prompt.system(&format!("{own}{}", declared(&tools.offered)));
-    } else if let Some((Turn::System(text), after)) = turns.split_first() {
-        rest = after;
+    } else if let Some(text) = own {
         prompt = prompt.system(text);
     }
     let fixed = prompt.tokens().len();

@@ -35,6 +35,22 @@ fn read(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
 }
 
 #[test]
+fn the_system_text_that_a_template_assumes_is_a_literal_of_it() {
+    let qwen = r"{{- '<|im_start|>system\n' + messages[0]['content'] + '<|im_end|>\n' }}{%- else %}{{- '<|im_start|>system\nYou are Qwen.<|im_end|>\n' }}";
+    assert_eq!(assumed(qwen).as_deref(), Some("You are Qwen."));
+    let broken = "{{ '<|im_start|>system\nYou are SmolLM<|im_end|>\n' }}";
+    assert_eq!(assumed(broken).as_deref(), Some("You are SmolLM"));
+    for none in [
+        "{{ '<|im_start|>' + role + '\n' }}",
+        "<|im_start|>system\n<|im_end|>",
+        "<|im_start|>system\n{{ text }}<|im_end|>",
+        "<|im_start|>system\nnever closed",
+    ] {
+        assert_eq!(assumed(none), None, "{none}");
+    }
+}
+
+#[test]
 fn text_cannot_open_or_close_a_turn() {
     let Some((tokenizer, template)) = template() else {
         return;
