@@ -14,8 +14,6 @@ use crate::softmax::{Rows, Running, View, finish, merge, soften};
 
 /// Positions of one softmax: two kilobytes of scores for four queries, and short enough to share a long context among threads.
 pub(crate) const CHUNK: usize = 128;
-/// How far ahead keys are asked for, in values: two kilobytes, as long as memory takes to answer on the processors at hand.
-const KEYS_AHEAD: usize = 1024;
 /// The widest head. Gemma's have 256 values; the buffers of one pass stay in the first-level cache.
 pub const WIDEST: usize = 256;
 /// The most queries of any instruction set in one pass.
@@ -284,7 +282,7 @@ unsafe fn keep_seen<S: Simd, const Q: usize, const N: usize>(
     }
 }
 
-/// Scores of `N` times sixteen positions, one a lane. Meanwhile asks for the keys that come next, and for as much from `wanted` on.
+/// Scores of `N` times sixteen positions, one a lane. Meanwhile asks for as many keys behind them, and for as much from `wanted` on.
 #[inline(always)]
 unsafe fn score<S: Simd, const Q: usize, const N: usize>(
     queries: &Rows<Q>,
@@ -298,7 +296,7 @@ unsafe fn score<S: Simd, const Q: usize, const N: usize>(
         for line in 0..head / 2 {
             for (n, tile) in tiles.iter().enumerate() {
                 let at = line * 2 * LANES;
-                S::prefetch(tile.wrapping_add(at + KEYS_AHEAD).cast());
+                S::prefetch(tile.wrapping_add(at + N * head * LANES).cast());
                 S::prefetch(wanted.wrapping_add(n * head * LANES + at).cast());
             }
             for value in [line * 2, line * 2 + 1] {

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "x86_64")]
 use crate::amx;
 use crate::attention::{self, Attention, Block, Streams};
-use crate::dot::{self, By32, Eights, Floats, K6, K45, Nibbles, Product};
+use crate::dot::{By32, Eights, Floats, K6, K45, Nibbles, Product};
 use crate::format::{Format, Rounding};
 #[cfg(target_arch = "aarch64")]
 use crate::i8mm;
@@ -33,9 +33,10 @@ pub(crate) type JoinFn = unsafe fn(*const f32, usize, *mut f32, usize);
 /// Reads bytes and gives a number that depends on all of them.
 pub(crate) type SweepFn = unsafe fn(*const u8, usize) -> f32;
 
-/// `(tile, units, to)`: unpacks a tile into one signed byte for each weight, in lines of four inputs for each of sixteen rows.
+/// `(units of a tile, how many, to)`: unpacks them into a byte for each weight, in lines of four inputs for each of sixteen rows, as the
+/// [`WideFn`] beside it takes them.
 pub(crate) type UnpackFn = unsafe fn(*const u8, usize, *mut u8);
-/// `(tile, unpacked, units, group, sums)`: adds the product of some units with a group to `[WIDE][16]` sums.
+/// `(units of a tile, the same unpacked, how many, group from their inputs on, sums)`: adds their product to `[WIDE][16]` sums.
 pub(crate) type WideFn = unsafe fn(*const u8, *const u8, usize, Group, *mut f32);
 
 /// A group of [`WIDE`] columns, of which the last in a prompt may have fewer to compute: what the sums of the others become is nobody's business.
@@ -57,7 +58,7 @@ pub(crate) struct Wide {
     pub(crate) end: unsafe fn(),
     /// The most tiles that a thread takes at a time.
     pub(crate) bite: usize,
-    /// For every format of blocks; none for floats.
+    /// None for a format that its [`TileFn`] multiplies with so many columns.
     pub(crate) of: fn(Format) -> Option<(UnpackFn, WideFn)>,
 }
 
@@ -293,17 +294,17 @@ kernels!(neon, simd::Neon<simd::Mull>, [1 2], [1 2 3], #[target_feature(enable =
 kernels!(neon_dotprod, simd::Neon<simd::Dotprod>, [1 2], [1 2 3], #[target_feature(enable = "neon,dotprod")]);
 
 /// Those of `$narrow`, but groups of [`WIDE`] columns run on `$wide`, all but floats.
-/// `$floats` is where floats are multiplied with so many columns; `$width` are of the widths of `$narrow` those that are kept.
+/// `$width` are of the widths of `$narrow` those that are kept.
 macro_rules! wide_kernels {
-    ($name:ident, $narrow:ident, $wide:expr, $floats:ident, [$($width:literal)*]) => {
+    ($name:ident, $narrow:ident, $wide:expr, [$($width:literal)*]) => {
         mod $name {
             use super::*;
 
             fn beside(format: Format, width: usize) -> TileFn {
                 match (format, width) {
-                    (Format::F32, WIDE) => $narrow::tile::<$floats::Floats<{ Format::F32 as usize }>, WIDE>,
-                    (Format::F16, WIDE) => $narrow::tile::<$floats::Floats<{ Format::F16 as usize }>, WIDE>,
-                    (Format::BF16, WIDE) => $narrow::tile::<$floats::Floats<{ Format::BF16 as usize }>, WIDE>,
+                    (Format::F32, WIDE) => $narrow::tile::<Floats<{ Format::F32 as usize }>, WIDE>,
+                    (Format::F16, WIDE) => $narrow::tile::<Floats<{ Format::F16 as usize }>, WIDE>,
+                    (Format::BF16, WIDE) => $narrow::tile::<Floats<{ Format::BF16 as usize }>, WIDE>,
                     _ => ($narrow::KERNELS.tile)(format, width),
                 }
             }
@@ -320,10 +321,10 @@ macro_rules! wide_kernels {
 }
 
 #[cfg(target_arch = "x86_64")]
-wide_kernels!(avx2_quads, avx2, quads::AVX2, quads, [1 2 4]);
+wide_kernels!(avx2_quads, avx2, quads::AVX2, [1 2 4]);
 #[cfg(target_arch = "x86_64")]
-wide_kernels!(avx_vnni_quads, avx_vnni, quads::AVX_VNNI, quads, [1 2 4]);
+wide_kernels!(avx_vnni_quads, avx_vnni, quads::AVX_VNNI, [1 2 4]);
 #[cfg(target_arch = "x86_64")]
-wide_kernels!(with_amx, avx512, amx::TILES, dot, [1 2 4 8]);
+wide_kernels!(with_amx, avx512, amx::TILES, [1 2 4 8]);
 #[cfg(target_arch = "aarch64")]
-wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, dot, [1 2 4]);
+wide_kernels!(neon_i8mm, neon_dotprod, i8mm::MATRICES, [1 2 4]);

@@ -6,7 +6,8 @@
 use crate::format::Rounding;
 use crate::simd::{LANES, Simd};
 
-/// Columns of a group for `wide.rs`, whose matrix instructions want the inputs of each column side by side. No other group has so many.
+/// Columns of a group for `wide.rs`, whose matrix instructions want the inputs of each column side by side, and for `quads.rs`. No other group
+/// has so many.
 pub(crate) const WIDE: usize = 16;
 
 /// 32 inputs of M columns.

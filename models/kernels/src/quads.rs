@@ -1,6 +1,6 @@
 //! Products of sixteen columns, four at a time, for processors without matrix instructions and with few registers: what a prompt is read with there.
 //!
-//! A tile of weights is unpacked once to a byte each, as they are counted from zero, and meets many groups of sixteen columns. Sums of a block are
+//! A slice of a tile of weights is unpacked once to a byte each, and meets many groups of sixteen columns. Sums of a block are
 //! integers, as everywhere; scales are applied to them by the same operations in the same order as in `dot.rs`, so that the results are the same
 //! bits. Touches what its callers give.
 
@@ -8,7 +8,7 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use crate::dispatch::{Group, UnpackFn, Wide, WideFn};
-use crate::dot::{Product, mins, sixes};
+use crate::dot::{mins, sixes};
 use crate::format::Format;
 use crate::panel::{Block32, Block256, WIDE};
 use crate::simd::{Avx2, AvxVnni, LANES, Madd, Simd};
@@ -60,6 +60,12 @@ unsafe fn products<S: Partial, const RUN: usize, const LINES: usize>(
     inputs: *const i8,
     mut sums: [S::Ints; FOUR],
 ) -> [S::Ints; FOUR] {
+    const {
+        assert!(
+            RUN == SIGNED || LINES.is_multiple_of(RUN),
+            "all lines are taken"
+        )
+    };
     // SAFETY: as promised by the caller.
     unsafe {
         let four = |m: usize, line: usize| inputs.add(m * COLUMN + line * 4);
@@ -236,42 +242,40 @@ unsafe fn unpack_sixes<S: Partial>(tile: *const u8, units: usize, to: *mut u8) {
     }
 }
 
-/// F32, F16, BF16, which are not unpacked: sixteen columns, four after four.
-pub(crate) struct Floats<const FORMAT: usize>;
-
-impl<const FORMAT: usize> Product for Floats<FORMAT> {
-    #[inline(always)]
-    unsafe fn tile<S: Simd, const M: usize>(
-        tile: *const u8,
-        units: usize,
-        group: *const u8,
-        into: *mut f32,
-    ) {
-        for first in (0..M).step_by(FOUR) {
-            // SAFETY: as promised by the caller: a unit is two inputs.
-            unsafe {
-                let mut sums = [S::splat(0.0); FOUR];
-                for input in 0..units * 2 {
-                    let weights = if FORMAT == Format::F32 as usize {
-                        S::floats(tile.cast::<f32>().add(input * LANES))
-                    } else if FORMAT == Format::F16 as usize {
-                        S::halves(tile.cast::<u16>().add(input * LANES))
-                    } else {
-                        S::brains(tile.cast::<u16>().add(input * LANES))
-                    };
-                    let values = &*group
-                        .cast::<f32>()
-                        .add(input * M + first)
-                        .cast::<[f32; FOUR]>();
-                    for m in 0..FOUR {
-                        sums[m] = S::fma(weights, S::splat(values[m]), sums[m]);
-                    }
+/// F32, F16, BF16, which stay as they are.
+#[inline(always)]
+unsafe fn floats<S: Simd, const FORMAT: usize>(
+    tile: *const u8,
+    _: *const u8,
+    units: usize,
+    group: Group,
+    sums: *mut f32,
+) {
+    for quad in quads(group) {
+        // SAFETY: as promised to `WideFn`: a unit is two inputs.
+        unsafe {
+            let sums = sums.add(quad * FOUR * LANES);
+            let mut totals = read::<S>(sums);
+            for input in 0..units * 2 {
+                let weights = if FORMAT == Format::F32 as usize {
+                    S::floats(tile.cast::<f32>().add(input * LANES))
+                } else if FORMAT == Format::F16 as usize {
+                    S::halves(tile.cast::<u16>().add(input * LANES))
+                } else {
+                    S::brains(tile.cast::<u16>().add(input * LANES))
+                };
+                let values = &*group.at.cast::<[f32; WIDE]>().add(input);
+                let values = of(values, quad);
+                for m in 0..FOUR {
+                    totals[m] = S::fma(weights, S::splat(values[m]), totals[m]);
                 }
-                write::<S>(sums, into.add(first * LANES));
             }
+            write::<S>(totals, sums);
         }
     }
 }
+
+unsafe fn unpack_nothing(_: *const u8, _: usize, _: *mut u8) {}
 
 /// What jobs with groups of sixteen columns run on: `$name`, a [`crate::dispatch::Wide`] of the instruction set `$simd`.
 macro_rules! wide_of {
@@ -283,7 +287,21 @@ macro_rules! wide_of {
             of: |format| {
                 use crate::wide::{compiled, unpack_eights, unpack_nibbles};
                 match format {
-                    Format::F32 | Format::F16 | Format::BF16 => None,
+                    Format::F32 => compiled!(
+                        $features,
+                        unpack_nothing,
+                        floats::<$simd, { Format::F32 as usize }>
+                    ),
+                    Format::F16 => compiled!(
+                        $features,
+                        unpack_nothing,
+                        floats::<$simd, { Format::F16 as usize }>
+                    ),
+                    Format::BF16 => compiled!(
+                        $features,
+                        unpack_nothing,
+                        floats::<$simd, { Format::BF16 as usize }>
+                    ),
                     Format::Q4_0 => compiled!(
                         $features,
                         unpack_nibbles::<$simd, 0, 2, 64, 0>,

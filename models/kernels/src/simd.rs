@@ -44,7 +44,7 @@ pub(crate) unsafe trait Simd: Copy {
     const COLUMNS: usize;
     /// The most queries that share one pass over keys and values.
     const QUERIES: usize;
-    /// Tiles of keys that meet all queries in one pass: 2 where there are registers for it, else 1.
+    /// Tiles of keys, or of sixteen values, that meet all queries in one pass: 2 where there are registers for it, else 1.
     const TILES: usize;
     /// What [`Simd::dot_signed`] adds to each weight; its caller starts the sum at minus this times the sum of activations.
     const SIGNED_BIAS: i32;

@@ -279,7 +279,8 @@ impl Team {
         let (kernels, size) = (self.kernels, self.pool.size());
         let few = layout.rows <= FEW && kernels.width(layout.rows) <= FEW;
         let tiles = sets.as_flattened().iter().map(|matrix| matrix.tile_count());
-        let bite = bite_of(&layout, kernels, tiles.sum(), size);
+        let tiles = picked.map_or(tiles.sum(), <[u32]>::len);
+        let bite = bite_of(&layout, kernels, tiles, size);
         let (bytes, room) = (layout.bytes, bite_bytes(&layout, kernels, bite));
         self.scratch.reserve((bytes + room) * size);
         let (scratch, next) = (Shared(self.scratch.as_mut_ptr()), AtomicUsize::new(0));

@@ -1,6 +1,6 @@
 //! Products of sixteen columns, for processors with matrix instructions: what a prompt is read with there.
 //!
-//! A tile of weights is unpacked once to signed bytes and meets many groups of sixteen columns. Sums of a block are integers, as everywhere;
+//! A slice of a tile of weights is unpacked once to signed bytes and meets many groups of sixteen columns. Sums of a block are integers, as everywhere;
 //! scales are applied to them by the same operations in the same order as in `dot.rs`, so that the results are the same bits.
 
 use std::array::from_fn;
@@ -30,7 +30,7 @@ pub(crate) struct Operands {
 /// # Safety
 /// The method: the processor has the instruction set, and the pointer is writable for 64 bytes.
 pub(crate) unsafe trait Unpack {
-    /// What computes everything else.
+    /// What else is computed with.
     type Lanes: Simd;
 
     /// Writes a line of weights, less `zero` each.

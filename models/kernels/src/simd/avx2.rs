@@ -93,7 +93,8 @@ pub(super) unsafe fn sum8(a: __m256) -> f32 {
 ///
 /// # Safety
 /// The processor has AVX.
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx")] // the register is refused where nothing says that there is one
 unsafe fn in_order(mut value: __m256i) -> __m256i {
     // SAFETY: no instruction at all.
     unsafe { asm!("/* {} */", inout(ymm_reg) value, options(nomem, nostack, preserves_flags)) }

@@ -11,12 +11,12 @@ use crate::matrix::Matrix;
 use crate::panel::{WIDE, column_bytes};
 use crate::simd::LANES;
 
-/// Tiles that a thread takes at a time when there are many rows: small enough to finish together, large enough not to fight over the counter.
+/// The fewest tiles that a thread takes at a time when there are many rows: large enough not to fight over the counter.
 const BITE: usize = 2;
 /// Bites that each thread should find, so that the last to finish is not far behind the first.
 const BITES: usize = 8;
-/// Inputs of a wide group that are multiplied before the next group's: those of two unpacked tiles and one group take 30 kB, and so stay in a
-/// processor's first cache.
+/// Inputs of a wide group that are multiplied before the next group's: those of a group and an unpacked tile take 20 kB, so that the group stays
+/// in a processor's first cache while the tiles of the bite come from the second, or all in the first where a bite is two.
 const SLICE: usize = 512;
 
 /// Sums of one tile and one group, `[column][row]`.
@@ -204,10 +204,10 @@ impl Panel<'_> {
         }
     }
 
-    /// Adds the products with one slice of the inputs. Floats, which have no tiles, go whole with the first slice.
+    /// Adds the products with one slice of the inputs. What needs no unpacking may go whole with the first slice.
     ///
     /// # Safety
-    /// The tile is unpacked, the group is wide, and the panel is filled.
+    /// The tile's slice is unpacked, the group is wide, and the panel is filled.
     unsafe fn wide_product(
         &self,
         wide: &Wide,
