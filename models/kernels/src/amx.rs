@@ -145,5 +145,6 @@ unsafe impl Grid for Amx {
 
 formats!(
     Amx,
+    16,
     "avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni"
 );

@@ -43,10 +43,6 @@ pub(crate) type WideFn = unsafe fn(*const u8, *const u8, usize, Group, *mut f32)
 #[derive(Clone, Copy)]
 pub(crate) struct Group {
     pub(crate) at: *const u8,
-    #[cfg_attr(
-        not(target_arch = "x86_64"),
-        expect(dead_code, reason = "matrix instructions compute all sixteen")
-    )]
     pub(crate) columns: usize,
 }
 
@@ -58,8 +54,8 @@ pub(crate) struct Wide {
     pub(crate) end: unsafe fn(),
     /// The most tiles that a thread takes at a time.
     pub(crate) bite: usize,
-    /// None for a format that its [`TileFn`] multiplies with so many columns.
-    pub(crate) of: fn(Format) -> Option<(UnpackFn, WideFn)>,
+    /// For every format.
+    pub(crate) of: fn(Format) -> (UnpackFn, WideFn),
 }
 
 /// All functions of one instruction set.
@@ -293,26 +289,16 @@ kernels!(neon, simd::Neon<simd::Mull>, [1 2], [1 2 3], #[target_feature(enable =
 #[cfg(target_arch = "aarch64")]
 kernels!(neon_dotprod, simd::Neon<simd::Dotprod>, [1 2], [1 2 3], #[target_feature(enable = "neon,dotprod")]);
 
-/// Those of `$narrow`, but groups of [`WIDE`] columns run on `$wide`, all but floats.
+/// Those of `$narrow`, but groups of [`WIDE`] columns run on `$wide`.
 /// `$width` are of the widths of `$narrow` those that are kept.
 macro_rules! wide_kernels {
     ($name:ident, $narrow:ident, $wide:expr, [$($width:literal)*]) => {
         mod $name {
             use super::*;
 
-            fn beside(format: Format, width: usize) -> TileFn {
-                match (format, width) {
-                    (Format::F32, WIDE) => $narrow::tile::<Floats<{ Format::F32 as usize }>, WIDE>,
-                    (Format::F16, WIDE) => $narrow::tile::<Floats<{ Format::F16 as usize }>, WIDE>,
-                    (Format::BF16, WIDE) => $narrow::tile::<Floats<{ Format::BF16 as usize }>, WIDE>,
-                    _ => ($narrow::KERNELS.tile)(format, width),
-                }
-            }
-
             pub(super) static KERNELS: Kernels = Kernels {
                 widths: &[$($width,)* WIDE],
                 columns: WIDE,
-                tile: beside,
                 wide: Some(&$wide),
                 ..$narrow::KERNELS
             };

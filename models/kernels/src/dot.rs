@@ -3,6 +3,8 @@
 //! A block's products are summed in integers; its scales are then applied in f32, block after block. That order is the same for every M, so a
 //! column's result does not depend on its neighbours.
 
+use std::array::from_fn;
+
 use crate::format::Format;
 use crate::panel::{Block32, Block256};
 use crate::simd::{LANES, Simd};
@@ -27,11 +29,134 @@ pub(crate) trait Product {
     );
 }
 
+/// Reads M × 16 sums.
 #[inline(always)]
-unsafe fn write<S: Simd, const M: usize>(sums: [S::Floats; M], into: *mut f32) {
+pub(crate) unsafe fn read<S: Simd, const M: usize>(from: *const f32) -> [S::Floats; M] {
+    // SAFETY: `from` has M × 16 elements.
+    from_fn(|column| unsafe { S::floats(from.add(column * LANES)) })
+}
+
+/// Writes M × 16 sums.
+#[inline(always)]
+pub(crate) unsafe fn write<S: Simd, const M: usize>(sums: [S::Floats; M], into: *mut f32) {
     for (column, sum) in sums.into_iter().enumerate() {
         // SAFETY: `into` has M × 16 elements.
         unsafe { S::store(into.add(column * LANES), sum) }
+    }
+}
+
+/// Adds the sums of a block of 32, `found` column by column, times its scales, and its minimums where `MINS` is 1. `head` is where the block's
+/// scales begin in the head of its unit; `d` and `s` are those of [`Block32`].
+#[inline(always)]
+pub(crate) unsafe fn add_block32<S: Simd, const M: usize, const MINS: usize>(
+    head: *const u8,
+    (d, s): (&[f32; M], &[f32; M]),
+    found: impl Fn(usize) -> S::Floats,
+    sums: &mut [S::Floats; M],
+) {
+    // SAFETY: the head of a unit, as promised to the callers.
+    unsafe {
+        let scale = S::halves(head.cast());
+        for m in 0..M {
+            sums[m] = S::fma(found(m), S::mul(scale, S::splat(d[m])), sums[m]);
+        }
+        if MINS == 1 {
+            let min = S::halves(head.add(64).cast());
+            for m in 0..M {
+                sums[m] = S::fma(min, S::splat(s[m]), sums[m]);
+            }
+        }
+    }
+}
+
+/// The scale of sub-block `part` in the head of a unit of 256: of eight, without a sign, or of sixteen, with one.
+#[inline(always)]
+pub(crate) unsafe fn part_scale<S: Simd, const PARTS: usize>(
+    head: *const u8,
+    part: usize,
+) -> S::Floats {
+    // SAFETY: the head of a unit, as promised to the callers.
+    unsafe {
+        let scale = head.add(64 + part * 16);
+        if PARTS == 8 {
+            S::unsigned(scale)
+        } else {
+            S::signed(scale)
+        }
+    }
+}
+
+/// Adds the total of a unit of 256 times its scale, and takes its minimums away where it has eight sub-blocks. `pairs` and `d` are those of
+/// [`Block256`].
+#[inline(always)]
+pub(crate) unsafe fn add_block256<S: Simd, const M: usize, const PARTS: usize>(
+    head: *const u8,
+    d: &[f32; M],
+    pairs: impl Fn(usize, usize) -> i32,
+    total: [S::Floats; M],
+    sums: &mut [S::Floats; M],
+) {
+    // SAFETY: the head of a unit, as promised to the callers.
+    unsafe {
+        let scale = if PARTS == 8 {
+            S::halves(head.cast())
+        } else {
+            S::floats(head.cast())
+        };
+        for m in 0..M {
+            sums[m] = S::fma(total[m], S::mul(scale, S::splat(d[m])), sums[m]);
+        }
+        if PARTS == 8 {
+            mins::<S, M>(head, d, pairs, sums);
+        }
+    }
+}
+
+/// Takes the minimums of one unit away: each times the sum of its 32 inputs.
+#[inline(always)]
+unsafe fn mins<S: Simd, const M: usize>(
+    head: *const u8,
+    d: &[f32; M],
+    pairs: impl Fn(usize, usize) -> i32,
+    sums: &mut [S::Floats; M],
+) {
+    // SAFETY: the head of a unit, as promised to the callers.
+    unsafe {
+        let mut products = [S::ints(0); M];
+        for pair in 0..4 {
+            for m in 0..M {
+                products[m] = S::dot_pairs(products[m], head.add(192 + pair * 32), pairs(pair, m));
+            }
+        }
+        let min = S::halves(head.add(32).cast());
+        for m in 0..M {
+            let scale = S::mul(min, S::splat(-d[m]));
+            sums[m] = S::fma(S::to_floats(products[m]), scale, sums[m]);
+        }
+    }
+}
+
+/// The weights of one input of F32, F16 or BF16.
+#[inline(always)]
+pub(crate) unsafe fn float_weights<S: Simd, const FORMAT: usize>(at: *const u8) -> S::Floats {
+    // SAFETY: sixteen weights, as promised to the callers.
+    unsafe {
+        if FORMAT == Format::F32 as usize {
+            S::floats(at.cast())
+        } else if FORMAT == Format::F16 as usize {
+            S::halves(at.cast())
+        } else {
+            S::brains(at.cast())
+        }
+    }
+}
+
+/// Bytes of the weights of one input of F32, F16 or BF16.
+pub(crate) const fn float_bytes(format: usize) -> usize {
+    if format == Format::F32 as usize {
+        64
+    } else {
+        32
     }
 }
 
@@ -162,26 +287,18 @@ impl<W: Weights, const START: usize, const MINS: usize> Product for By32<W, STAR
                 ask_ahead::<S, M>(unit, head);
                 for half in 0..2 {
                     let block = &*blocks;
-                    let mut products = starts::<S, M, START>(block);
+                    let mut products = starts::<S, M, START>(|start| block.starts[start]);
                     W::dot::<S, M>(
                         unit.add(head + half * W::BYTES),
                         block.q.as_ptr(),
                         &mut products,
                     );
-                    let d = S::halves(unit.add(half * 32).cast());
-                    for m in 0..M {
-                        sums[m] = S::fma(
-                            S::to_floats(products[m]),
-                            S::mul(d, S::splat(block.d[m])),
-                            sums[m],
-                        );
-                    }
-                    if MINS == 1 {
-                        let min = S::halves(unit.add(64 + half * 32).cast());
-                        for m in 0..M {
-                            sums[m] = S::fma(min, S::splat(block.s[m]), sums[m]);
-                        }
-                    }
+                    add_block32::<S, M, MINS>(
+                        unit.add(half * 32),
+                        (&block.d, &block.s),
+                        |m| S::to_floats(products[m]),
+                        &mut sums,
+                    );
                     blocks = blocks.add(1);
                 }
             }
@@ -190,19 +307,15 @@ impl<W: Weights, const START: usize, const MINS: usize> Product for By32<W, STAR
     }
 }
 
+/// Where the sums of a block of 32 start, of those in [`Block32::starts`].
 #[inline(always)]
-unsafe fn starts<S: Simd, const M: usize, const START: usize>(block: &Block32<M>) -> [S::Ints; M] {
+pub(crate) unsafe fn starts<S: Simd, const M: usize, const START: usize>(
+    starts: impl Fn(usize) -> [i32; M],
+) -> [S::Ints; M] {
+    let wanted = START < 2 || (START == 2 && S::SIGNED_BIAS != 0);
+    let start = if wanted { starts(START) } else { [0; M] };
     // SAFETY: lane-wise operations only.
-    unsafe {
-        let mut sums = [S::ints(0); M];
-        let wanted = START < 2 || (START == 2 && S::SIGNED_BIAS != 0);
-        if wanted {
-            for m in 0..M {
-                sums[m] = S::ints(block.starts[START][m]);
-            }
-        }
-        sums
-    }
+    start.map(|start| unsafe { S::ints(start) })
 }
 
 /// Q4_K and Q5_K.
@@ -233,46 +346,15 @@ impl<W: Weights> Product for K45<W> {
                         block.q.as_ptr().add(sub * 8),
                         &mut products,
                     );
-                    let scale = S::unsigned(unit.add(64 + sub * 16));
+                    let scale = part_scale::<S, 8>(unit, sub);
                     for m in 0..M {
                         total[m] = S::fma(S::to_floats(products[m]), scale, total[m]);
                     }
                 }
-                let d = S::halves(unit.cast());
-                for m in 0..M {
-                    sums[m] = S::fma(total[m], S::mul(d, S::splat(block.d[m])), sums[m]);
-                }
-                mins::<S, M>(unit, |pair| block.pairs[pair], block.d, &mut sums);
+                let pairs = |pair: usize, m: usize| block.pairs[pair][m];
+                add_block256::<S, M, 8>(unit, &block.d, pairs, total, &mut sums);
             }
             write::<S, M>(sums, into);
-        }
-    }
-}
-
-/// Takes the minimums of one unit away: each times the sum of its 32 inputs. `pairs` and `d` are those of [`Block256`].
-#[inline(always)]
-pub(crate) unsafe fn mins<S: Simd, const M: usize>(
-    unit: *const u8,
-    pairs: impl Fn(usize) -> [i32; M],
-    d: [f32; M],
-    sums: &mut [S::Floats; M],
-) {
-    // SAFETY: the heads of a unit, as promised to `K45::tile`.
-    unsafe {
-        let mut products = [S::ints(0); M];
-        for pair in 0..4 {
-            let inputs = pairs(pair);
-            for m in 0..M {
-                products[m] = S::dot_pairs(products[m], unit.add(192 + pair * 32), inputs[m]);
-            }
-        }
-        let min = S::halves(unit.add(32).cast());
-        for m in 0..M {
-            sums[m] = S::fma(
-                S::to_floats(products[m]),
-                S::mul(min, S::splat(-d[m])),
-                sums[m],
-            );
         }
     }
 }
@@ -299,15 +381,12 @@ impl Product for K6 {
                 let mut total = [S::splat(0.0); M];
                 for sub in 0..16 {
                     let products = six::<S, M>(unit.add(320 + sub * 192), block, sub);
-                    let scale = S::signed(unit.add(64 + sub * 16));
+                    let scale = part_scale::<S, 16>(unit, sub);
                     for m in 0..M {
                         total[m] = S::fma(S::to_floats(products[m]), scale, total[m]);
                     }
                 }
-                let d = S::floats(unit.cast());
-                for m in 0..M {
-                    sums[m] = S::fma(total[m], S::mul(d, S::splat(block.d[m])), sums[m]);
-                }
+                add_block256::<S, M, 16>(unit, &block.d, |_, _| 0, total, &mut sums);
             }
             write::<S, M>(sums, into);
         }
@@ -363,24 +442,14 @@ impl<const FORMAT: usize> Product for Floats<FORMAT> {
         group: *const u8,
         into: *mut f32,
     ) {
-        let bytes = if FORMAT == Format::F32 as usize {
-            64
-        } else {
-            32
-        };
+        let bytes = float_bytes(FORMAT);
         // SAFETY: as promised by the caller: a unit is two inputs.
         unsafe {
             let mut sums = [S::splat(0.0); M];
             for input in 0..units * 2 {
                 let at = tile.add(input * bytes);
                 ask_ahead::<S, M>(at, bytes);
-                let weights = if FORMAT == Format::F32 as usize {
-                    S::floats(at.cast())
-                } else if FORMAT == Format::F16 as usize {
-                    S::halves(at.cast())
-                } else {
-                    S::brains(at.cast())
-                };
+                let weights = float_weights::<S, FORMAT>(at);
                 let values = &*group.cast::<[f32; M]>().add(input);
                 for m in 0..M {
                     sums[m] = S::fma(weights, S::splat(values[m]), sums[m]);

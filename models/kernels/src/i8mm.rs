@@ -7,7 +7,7 @@ use std::array::from_fn;
 use crate::dispatch::{UnpackFn, Wide, WideFn};
 use crate::format::Format;
 use crate::simd::{Dotprod, Neon, Simd};
-use crate::wide::{Grid, Operands, Sums, Unpack, formats};
+use crate::wide::{Grid, Operands, Sums, Unpack, formats, nothing};
 
 /// What [`crate::isa::Isa::NeonI8mm`] has beyond `sdot`.
 pub(crate) static MATRICES: Wide = Wide {
@@ -16,8 +16,6 @@ pub(crate) static MATRICES: Wide = Wide {
     bite: 2,
     of: by_format,
 };
-
-unsafe fn nothing() {}
 
 /// `vmmlaq_s32`, which is not stable yet: `sum[i][j] += Σ rows[i][k] × columns[j][k]`.
 ///
@@ -139,4 +137,4 @@ unsafe impl Grid for I8mm {
     }
 }
 
-formats!(I8mm, "neon,dotprod,i8mm");
+formats!(I8mm, 4, "neon,dotprod,i8mm");

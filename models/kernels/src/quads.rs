@@ -8,11 +8,11 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use crate::dispatch::{Group, UnpackFn, Wide, WideFn};
-use crate::dot::{mins, sixes};
+use crate::dot::{add_block32, add_block256, part_scale, read, starts, write};
 use crate::format::Format;
 use crate::panel::{Block32, Block256, WIDE};
 use crate::simd::{Avx2, AvxVnni, LANES, Madd, Simd};
-use crate::wide::Unpack;
+use crate::wide::{Unpack, nothing, put_sixes};
 
 /// Columns that share one pass over the weights: their sums take half of sixteen registers.
 const FOUR: usize = 4;
@@ -106,24 +106,6 @@ fn quads(group: Group) -> Range<usize> {
     0..group.columns.div_ceil(FOUR).min(WIDE / FOUR)
 }
 
-/// # Safety
-/// `sums` is readable for 4 × 16 f32; the instruction set is there.
-#[inline(always)]
-unsafe fn read<S: Simd>(sums: *const f32) -> [S::Floats; FOUR] {
-    // SAFETY: as promised by the caller.
-    from_fn(|m| unsafe { S::floats(sums.add(m * LANES)) })
-}
-
-/// # Safety
-/// `sums` is writable for 4 × 16 f32; the instruction set is there.
-#[inline(always)]
-unsafe fn write<S: Simd>(totals: [S::Floats; FOUR], sums: *mut f32) {
-    for (m, total) in totals.into_iter().enumerate() {
-        // SAFETY: as promised by the caller.
-        unsafe { S::store(sums.add(m * LANES), total) }
-    }
-}
-
 /// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0; constants as those of [`crate::dot::By32`]. `BYTES` are those of a unit, two blocks.
 #[inline(always)]
 unsafe fn by32<
@@ -144,42 +126,40 @@ unsafe fn by32<
         let blocks = group.at.cast::<Block32<WIDE>>();
         for quad in quads(group) {
             let sums = sums.add(quad * FOUR * LANES);
-            let mut totals = read::<S>(sums);
+            let mut totals = read::<S, FOUR>(sums);
             for at in 0..units * 2 {
                 let (block, head) = (&*blocks.add(at), tile.add(at / 2 * BYTES + at % 2 * 32));
-                let mut found = [S::ints(0); FOUR];
-                if START < 2 || (START == 2 && S::SIGNED_BIAS != 0) {
-                    found = of(&block.starts[START], quad).map(|start| S::ints(start));
-                }
+                let found = starts::<S, FOUR, START>(|start| of(&block.starts[start], quad));
                 let inputs = block.q.as_ptr().cast::<i8>().add(quad * FOUR * COLUMN);
                 let found = products::<S, RUN, 8>(unpacked.add(at * 512), inputs, found);
-                let (d, scales) = (S::halves(head.cast()), of(&block.d, quad));
-                for m in 0..FOUR {
-                    let scale = S::mul(d, S::splat(scales[m]));
-                    totals[m] = S::fma(S::to_floats(found[m]), scale, totals[m]);
-                }
-                if MINS == 1 {
-                    let (min, inputs) = (S::halves(head.add(64).cast()), of(&block.s, quad));
-                    for m in 0..FOUR {
-                        totals[m] = S::fma(min, S::splat(inputs[m]), totals[m]);
-                    }
-                }
+                add_block32::<S, FOUR, MINS>(
+                    head,
+                    (&of(&block.d, quad), &of(&block.s, quad)),
+                    |m| S::to_floats(found[m]),
+                    &mut totals,
+                );
             }
-            write::<S>(totals, sums);
+            write::<S, FOUR>(totals, sums);
         }
     }
 }
 
 /// Formats with 256 inputs in a block: eight sub-blocks of eight lines (Q4_K, Q5_K) or sixteen of four (Q6_K), each with a scale of its own.
 #[inline(always)]
-unsafe fn by256<S: Partial, const RUN: usize, const LINES: usize, const BYTES: usize>(
+unsafe fn by256<
+    S: Partial,
+    const RUN: usize,
+    const PARTS: usize,
+    const LINES: usize,
+    const BYTES: usize,
+>(
     tile: *const u8,
     unpacked: *const u8,
     units: usize,
     group: Group,
     sums: *mut f32,
 ) {
-    let parts = 64 / LINES;
+    const { assert!(PARTS * LINES == 64, "a block is 64 lines") };
     // SAFETY: as promised to `WideFn`: a unit is a block, and so are its inputs and 4096 unpacked bytes.
     unsafe {
         for unit in 0..units {
@@ -187,11 +167,11 @@ unsafe fn by256<S: Partial, const RUN: usize, const LINES: usize, const BYTES: u
             let (head, weights) = (tile.add(unit * BYTES), unpacked.add(unit * 4096));
             for quad in quads(group) {
                 let mut total = [S::splat(0.0); FOUR];
-                for part in 0..parts {
+                for part in 0..PARTS {
                     let (run, input) = (part * LINES / 8, part * LINES % 8 * 4);
                     let inputs = (run * WIDE + quad * FOUR) * COLUMN + input;
                     let mut found = [S::ints(0); FOUR];
-                    if LINES == 4 {
+                    if PARTS == 16 {
                         found = of(&block.starts[part], quad).map(|start| S::ints(start));
                     }
                     let found = products::<S, RUN, LINES>(
@@ -199,30 +179,16 @@ unsafe fn by256<S: Partial, const RUN: usize, const LINES: usize, const BYTES: u
                         block.q.as_ptr().cast::<i8>().add(inputs),
                         found,
                     );
-                    let scale = head.add(64 + part * 16);
-                    let scale = if LINES == 8 {
-                        S::unsigned(scale)
-                    } else {
-                        S::signed(scale)
-                    };
+                    let scale = part_scale::<S, PARTS>(head, part);
                     for m in 0..FOUR {
                         total[m] = S::fma(S::to_floats(found[m]), scale, total[m]);
                     }
                 }
-                let d = if LINES == 8 {
-                    S::halves(head.cast())
-                } else {
-                    S::floats(head.cast())
-                };
                 let sums = sums.add(quad * FOUR * LANES);
-                let (mut all, scales) = (read::<S>(sums), of(&block.d, quad));
-                for m in 0..FOUR {
-                    all[m] = S::fma(total[m], S::mul(d, S::splat(scales[m])), all[m]);
-                }
-                if LINES == 8 {
-                    mins::<S, FOUR>(head, |pair| of(&block.pairs[pair], quad), scales, &mut all);
-                }
-                write::<S>(all, sums);
+                let mut all = read::<S, FOUR>(sums);
+                let pairs = |pair: usize, m: usize| of(&block.pairs[pair], quad)[m];
+                add_block256::<S, FOUR, PARTS>(head, &of(&block.d, quad), pairs, total, &mut all);
+                write::<S, FOUR>(all, sums);
             }
         }
     }
@@ -230,52 +196,11 @@ unsafe fn by256<S: Partial, const RUN: usize, const LINES: usize, const BYTES: u
 
 #[inline(always)]
 unsafe fn unpack_sixes<S: Partial>(tile: *const u8, units: usize, to: *mut u8) {
-    const BYTES: usize = Format::Q6_K.unit().1;
     for at in 0..units * 16 {
-        // SAFETY: as promised to `UnpackFn`: 320 bytes of scales, then sixteen times three lines.
-        unsafe {
-            let lines = tile.add(at / 16 * BYTES + 320 + at % 16 * 192);
-            for (line, bytes) in sixes::<S, WIDE>(lines).into_iter().enumerate() {
-                S::put(bytes, 0, to.add(at * 256 + line * 64));
-            }
-        }
+        // SAFETY: as promised to `UnpackFn`.
+        unsafe { put_sixes::<S>(tile, at, 0, to.add(at * 256)) }
     }
 }
-
-/// F32, F16, BF16, which stay as they are.
-#[inline(always)]
-unsafe fn floats<S: Simd, const FORMAT: usize>(
-    tile: *const u8,
-    _: *const u8,
-    units: usize,
-    group: Group,
-    sums: *mut f32,
-) {
-    for quad in quads(group) {
-        // SAFETY: as promised to `WideFn`: a unit is two inputs.
-        unsafe {
-            let sums = sums.add(quad * FOUR * LANES);
-            let mut totals = read::<S>(sums);
-            for input in 0..units * 2 {
-                let weights = if FORMAT == Format::F32 as usize {
-                    S::floats(tile.cast::<f32>().add(input * LANES))
-                } else if FORMAT == Format::F16 as usize {
-                    S::halves(tile.cast::<u16>().add(input * LANES))
-                } else {
-                    S::brains(tile.cast::<u16>().add(input * LANES))
-                };
-                let values = &*group.at.cast::<[f32; WIDE]>().add(input);
-                let values = of(values, quad);
-                for m in 0..FOUR {
-                    totals[m] = S::fma(weights, S::splat(values[m]), totals[m]);
-                }
-            }
-            write::<S>(totals, sums);
-        }
-    }
-}
-
-unsafe fn unpack_nothing(_: *const u8, _: usize, _: *mut u8) {}
 
 /// What jobs with groups of sixteen columns run on: `$name`, a [`crate::dispatch::Wide`] of the instruction set `$simd`.
 macro_rules! wide_of {
@@ -285,22 +210,24 @@ macro_rules! wide_of {
             end: nothing,
             bite: 8,
             of: |format| {
-                use crate::wide::{compiled, unpack_eights, unpack_nibbles};
+                use crate::wide::{
+                    compiled, floats, unpack_eights, unpack_nibbles, unpack_nothing,
+                };
                 match format {
                     Format::F32 => compiled!(
                         $features,
                         unpack_nothing,
-                        floats::<$simd, { Format::F32 as usize }>
+                        floats::<$simd, { Format::F32 as usize }, FOUR>
                     ),
                     Format::F16 => compiled!(
                         $features,
                         unpack_nothing,
-                        floats::<$simd, { Format::F16 as usize }>
+                        floats::<$simd, { Format::F16 as usize }, FOUR>
                     ),
                     Format::BF16 => compiled!(
                         $features,
                         unpack_nothing,
-                        floats::<$simd, { Format::BF16 as usize }>
+                        floats::<$simd, { Format::BF16 as usize }, FOUR>
                     ),
                     Format::Q4_0 => compiled!(
                         $features,
@@ -330,25 +257,23 @@ macro_rules! wide_of {
                     Format::Q4_K => compiled!(
                         $features,
                         unpack_nibbles::<$simd, 0, 8, 320, 0>,
-                        by256::<$simd, FOUR_BITS, 8, { Format::Q4_K.unit().1 }>
+                        by256::<$simd, FOUR_BITS, 8, 8, { Format::Q4_K.unit().1 }>
                     ),
                     Format::Q5_K => compiled!(
                         $features,
                         unpack_nibbles::<$simd, 1, 8, 320, 0>,
-                        by256::<$simd, FIVE_BITS, 8, { Format::Q5_K.unit().1 }>
+                        by256::<$simd, FIVE_BITS, 8, 8, { Format::Q5_K.unit().1 }>
                     ),
                     Format::Q6_K => compiled!(
                         $features,
                         unpack_sixes::<$simd>,
-                        by256::<$simd, SIX_BITS, 4, { Format::Q6_K.unit().1 }>
+                        by256::<$simd, SIX_BITS, 16, 4, { Format::Q6_K.unit().1 }>
                     ),
                 }
             },
         };
     };
 }
-
-unsafe fn nothing() {}
 
 wide_of!(AVX2, Avx2<Madd>, "avx2,fma,f16c");
 wide_of!(AVX_VNNI, Avx2<AvxVnni>, "avx2,fma,f16c,avxvnni");

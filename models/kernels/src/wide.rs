@@ -3,13 +3,14 @@
 //! A slice of a tile of weights is unpacked once to signed bytes and meets many groups of sixteen columns. Sums of a block are integers, as everywhere;
 //! scales are applied to them by the same operations in the same order as in `dot.rs`, so that the results are the same bits.
 
-use std::array::from_fn;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::dispatch::Group;
-use crate::dot::{mins, sixes};
+use crate::dot::{
+    add_block32, add_block256, float_bytes, float_weights, part_scale, read, sixes, write,
+};
 use crate::format::Format;
 use crate::panel::{Block32, Block256, WIDE};
 use crate::simd::{LANES, Simd};
@@ -102,20 +103,6 @@ impl<G: Grid, N: Fn(usize) -> Operands> Pipeline<G, N> {
     }
 }
 
-#[inline(always)]
-unsafe fn read<G: Grid>(sums: *const f32) -> [Floats<G>; WIDE] {
-    // SAFETY: `sums` has 16 × 16 elements.
-    from_fn(|column| unsafe { G::Lanes::floats(sums.add(column * LANES)) })
-}
-
-#[inline(always)]
-unsafe fn write<G: Grid>(totals: &[Floats<G>; WIDE], sums: *mut f32) {
-    for (column, total) in totals.iter().enumerate() {
-        // SAFETY: `sums` has 16 × 16 elements.
-        unsafe { G::Lanes::store(sums.add(column * LANES), *total) }
-    }
-}
-
 /// Q4_0, Q4_1, Q5_0, Q5_1, Q8_0; `MINS` is 1 where a minimum follows the scale. `BYTES` are those of a unit, two blocks.
 #[inline(always)]
 pub(crate) unsafe fn by32<G: Grid, const MINS: usize, const BYTES: usize>(
@@ -128,7 +115,7 @@ pub(crate) unsafe fn by32<G: Grid, const MINS: usize, const BYTES: usize>(
     // SAFETY: as promised to `WideFn`: a unit is two blocks, and so are its inputs and 1024 unpacked bytes.
     unsafe {
         let blocks = group.at.cast::<Block32<WIDE>>();
-        let mut totals = read::<G>(sums);
+        let mut totals = read::<G::Lanes, WIDE>(sums);
         let pipeline = Pipeline::<G, _> {
             operands: |at| Operands {
                 inputs: (*blocks.add(at)).q.as_ptr().cast(),
@@ -139,19 +126,14 @@ pub(crate) unsafe fn by32<G: Grid, const MINS: usize, const BYTES: usize>(
         };
         pipeline.run(|at, found| {
             let (block, head) = (&*blocks.add(at), tile.add(at / 2 * BYTES + at % 2 * 32));
-            let d = G::Lanes::halves(head.cast());
-            for m in 0..WIDE {
-                let scale = G::Lanes::mul(d, G::Lanes::splat(block.d[m]));
-                totals[m] = G::Lanes::fma(G::floats(found.0[m].as_ptr()), scale, totals[m]);
-            }
-            if MINS == 1 {
-                let min = G::Lanes::halves(head.add(64).cast());
-                for m in 0..WIDE {
-                    totals[m] = G::Lanes::fma(min, G::Lanes::splat(block.s[m]), totals[m]);
-                }
-            }
+            add_block32::<G::Lanes, WIDE, MINS>(
+                head,
+                (&block.d, &block.s),
+                |m| G::floats(found.0[m].as_ptr()),
+                &mut totals,
+            );
         });
-        write::<G>(&totals, sums);
+        write::<G::Lanes, WIDE>(totals, sums);
     }
 }
 
@@ -194,30 +176,15 @@ pub(crate) unsafe fn by256<G: Grid, const PARTS: usize, const BYTES: usize>(
         pipeline.run(|at, found| {
             let (unit, part) = (at / PARTS, at % PARTS);
             let (block, head) = (&*blocks.add(unit), tile.add(unit * BYTES));
-            let scale = head.add(64 + part * 16);
-            let scale = if PARTS == 8 {
-                G::Lanes::unsigned(scale)
-            } else {
-                G::Lanes::signed(scale)
-            };
+            let scale = part_scale::<G::Lanes, PARTS>(head, part);
             for m in 0..WIDE {
                 totals[m] = G::Lanes::fma(G::floats(found.0[m].as_ptr()), scale, totals[m]);
             }
             if part + 1 == PARTS {
-                let d = if PARTS == 8 {
-                    G::Lanes::halves(head.cast())
-                } else {
-                    G::Lanes::floats(head.cast())
-                };
-                let mut all = read::<G>(sums);
-                for m in 0..WIDE {
-                    let scale = G::Lanes::mul(d, G::Lanes::splat(block.d[m]));
-                    all[m] = G::Lanes::fma(totals[m], scale, all[m]);
-                }
-                if PARTS == 8 {
-                    mins::<G::Lanes, WIDE>(head, |pair| block.pairs[pair], block.d, &mut all);
-                }
-                write::<G>(&all, sums);
+                let mut all = read::<G::Lanes, WIDE>(sums);
+                let pairs = |pair: usize, m: usize| block.pairs[pair][m];
+                add_block256::<G::Lanes, WIDE, PARTS>(head, &block.d, pairs, totals, &mut all);
+                write::<G::Lanes, WIDE>(all, sums);
                 totals = [G::Lanes::splat(0.0); WIDE];
             }
         });
@@ -281,24 +248,66 @@ pub(crate) unsafe fn unpack_eights(tile: *const u8, units: usize, to: *mut u8) {
     }
 }
 
+/// The weights of sub-block `at` of Q6_K, less `zero` each.
+#[inline(always)]
+pub(crate) unsafe fn put_sixes<G: Unpack>(tile: *const u8, at: usize, zero: i8, to: *mut u8) {
+    const BYTES: usize = Format::Q6_K.unit().1;
+    // SAFETY: as promised to `UnpackFn`: 320 bytes of scales, then sixteen times three lines.
+    unsafe {
+        let lines = tile.add(at / 16 * BYTES + 320 + at % 16 * 192);
+        for (line, bytes) in sixes::<G::Lanes, WIDE>(lines).into_iter().enumerate() {
+            G::put(bytes, zero, to.add(line * 64));
+        }
+    }
+}
+
 #[inline(always)]
 pub(crate) unsafe fn unpack_sixes<G: Grid>(tile: *const u8, units: usize, to: *mut u8) {
-    const BYTES: usize = Format::Q6_K.unit().1;
     for at in 0..units * 16 {
-        // SAFETY: as promised to `UnpackFn`: 320 bytes of scales, then sixteen times three lines.
+        // SAFETY: as promised to `UnpackFn`.
         unsafe {
-            let lines = tile.add(at / 16 * BYTES + 320 + at % 16 * 192);
             // The first of a pair stands before the zeros, the second behind them.
             let weights = to.add(sixteen(at) + at % 2 * 256);
             if at.is_multiple_of(2) {
                 weights.add(256).write_bytes(0, 256);
             }
-            for (group, bytes) in sixes::<G::Lanes, WIDE>(lines).into_iter().enumerate() {
-                G::put(bytes, 32, weights.add(group * 64));
-            }
+            put_sixes::<G>(tile, at, 32, weights);
         }
     }
 }
+
+/// F32, F16, BF16, which stay as they are: as many columns in one pass as there are registers for.
+#[inline(always)]
+pub(crate) unsafe fn floats<S: Simd, const FORMAT: usize, const COLUMNS: usize>(
+    tile: *const u8,
+    _: *const u8,
+    units: usize,
+    group: Group,
+    sums: *mut f32,
+) {
+    const { assert!(WIDE.is_multiple_of(COLUMNS), "passes are whole") };
+    for first in (0..group.columns).step_by(COLUMNS) {
+        // SAFETY: as promised to `WideFn`: a unit is two inputs.
+        unsafe {
+            let sums = sums.add(first * LANES);
+            let mut totals = read::<S, COLUMNS>(sums);
+            for input in 0..units * 2 {
+                let weights = float_weights::<S, FORMAT>(tile.add(input * float_bytes(FORMAT)));
+                let values = group.at.cast::<f32>().add(input * WIDE + first);
+                let values = &*values.cast::<[f32; COLUMNS]>();
+                for m in 0..COLUMNS {
+                    totals[m] = S::fma(weights, S::splat(values[m]), totals[m]);
+                }
+            }
+            write::<S, COLUMNS>(totals, sums);
+        }
+    }
+}
+
+pub(crate) unsafe fn unpack_nothing(_: *const u8, _: usize, _: *mut u8) {}
+
+/// What [`crate::dispatch::Wide`] begins and ends with where there is nothing to be set up.
+pub(crate) unsafe fn nothing() {}
 
 /// Gives generic functions the instruction set that they are compiled for.
 macro_rules! compiled {
@@ -319,56 +328,75 @@ macro_rules! compiled {
             // SAFETY: the caller's promises are the same.
             unsafe { $wide(tile, unpacked, units, group, sums) }
         }
-        Some((unpack as UnpackFn, wide as WideFn))
+        (unpack as UnpackFn, wide as WideFn)
     }};
 }
 pub(crate) use compiled;
 
-/// The function `by_format` of a [`Grid`]: see [`crate::dispatch::Wide::of`].
+/// The function `by_format` of a [`Grid`], with floats in `$columns` columns: see [`crate::dispatch::Wide::of`].
 macro_rules! formats {
-    ($grid:ty, $features:literal) => {
-        fn by_format(format: Format) -> Option<(UnpackFn, WideFn)> {
+    ($grid:ty, $columns:literal, $features:literal) => {
+        fn by_format(format: Format) -> (UnpackFn, WideFn) {
+            use $crate::wide::{
+                by32, by256, compiled, floats, unpack_eights, unpack_nibbles, unpack_nothing,
+                unpack_sixes,
+            };
+            type Lanes = <$grid as Unpack>::Lanes;
             match format {
-                Format::F32 | Format::F16 | Format::BF16 => None,
-                Format::Q4_0 => $crate::wide::compiled!(
+                Format::F32 => compiled!(
                     $features,
-                    $crate::wide::unpack_nibbles::<$grid, 0, 2, 64, 8>,
-                    $crate::wide::by32::<$grid, 0, { Format::Q4_0.unit().1 }>
+                    unpack_nothing,
+                    floats::<Lanes, { Format::F32 as usize }, $columns>
                 ),
-                Format::Q4_1 => $crate::wide::compiled!(
+                Format::F16 => compiled!(
                     $features,
-                    $crate::wide::unpack_nibbles::<$grid, 0, 2, 128, 0>,
-                    $crate::wide::by32::<$grid, 1, { Format::Q4_1.unit().1 }>
+                    unpack_nothing,
+                    floats::<Lanes, { Format::F16 as usize }, $columns>
                 ),
-                Format::Q5_0 => $crate::wide::compiled!(
+                Format::BF16 => compiled!(
                     $features,
-                    $crate::wide::unpack_nibbles::<$grid, 1, 2, 64, 16>,
-                    $crate::wide::by32::<$grid, 0, { Format::Q5_0.unit().1 }>
+                    unpack_nothing,
+                    floats::<Lanes, { Format::BF16 as usize }, $columns>
                 ),
-                Format::Q5_1 => $crate::wide::compiled!(
+                Format::Q4_0 => compiled!(
                     $features,
-                    $crate::wide::unpack_nibbles::<$grid, 1, 2, 128, 0>,
-                    $crate::wide::by32::<$grid, 1, { Format::Q5_1.unit().1 }>
+                    unpack_nibbles::<$grid, 0, 2, 64, 8>,
+                    by32::<$grid, 0, { Format::Q4_0.unit().1 }>
                 ),
-                Format::Q8_0 => $crate::wide::compiled!(
+                Format::Q4_1 => compiled!(
                     $features,
-                    $crate::wide::unpack_eights,
-                    $crate::wide::by32::<$grid, 0, { Format::Q8_0.unit().1 }>
+                    unpack_nibbles::<$grid, 0, 2, 128, 0>,
+                    by32::<$grid, 1, { Format::Q4_1.unit().1 }>
                 ),
-                Format::Q4_K => $crate::wide::compiled!(
+                Format::Q5_0 => compiled!(
                     $features,
-                    $crate::wide::unpack_nibbles::<$grid, 0, 8, 320, 0>,
-                    $crate::wide::by256::<$grid, 8, { Format::Q4_K.unit().1 }>
+                    unpack_nibbles::<$grid, 1, 2, 64, 16>,
+                    by32::<$grid, 0, { Format::Q5_0.unit().1 }>
                 ),
-                Format::Q5_K => $crate::wide::compiled!(
+                Format::Q5_1 => compiled!(
                     $features,
-                    $crate::wide::unpack_nibbles::<$grid, 1, 8, 320, 0>,
-                    $crate::wide::by256::<$grid, 8, { Format::Q5_K.unit().1 }>
+                    unpack_nibbles::<$grid, 1, 2, 128, 0>,
+                    by32::<$grid, 1, { Format::Q5_1.unit().1 }>
                 ),
-                Format::Q6_K => $crate::wide::compiled!(
+                Format::Q8_0 => compiled!(
                     $features,
-                    $crate::wide::unpack_sixes::<$grid>,
-                    $crate::wide::by256::<$grid, 16, { Format::Q6_K.unit().1 }>
+                    unpack_eights,
+                    by32::<$grid, 0, { Format::Q8_0.unit().1 }>
+                ),
+                Format::Q4_K => compiled!(
+                    $features,
+                    unpack_nibbles::<$grid, 0, 8, 320, 0>,
+                    by256::<$grid, 8, { Format::Q4_K.unit().1 }>
+                ),
+                Format::Q5_K => compiled!(
+                    $features,
+                    unpack_nibbles::<$grid, 1, 8, 320, 0>,
+                    by256::<$grid, 8, { Format::Q5_K.unit().1 }>
+                ),
+                Format::Q6_K => compiled!(
+                    $features,
+                    unpack_sixes::<$grid>,
+                    by256::<$grid, 16, { Format::Q6_K.unit().1 }>
                 ),
             }
         }

@@ -204,7 +204,7 @@ impl Panel<'_> {
         }
     }
 
-    /// Adds the products with one slice of the inputs. What needs no unpacking may go whole with the first slice.
+    /// Adds the products with one slice of the inputs.
     ///
     /// # Safety
     /// The tile's slice is unpacked, the group is wide, and the panel is filled.
@@ -217,21 +217,16 @@ impl Panel<'_> {
         sums: &mut Sums,
     ) {
         let (matrix, format) = (of.matrix, of.matrix.format());
+        let (_, multiply) = (wide.of)(format);
         // SAFETY: as promised by the caller.
         unsafe {
-            match (wide.of)(format) {
-                Some((_, multiply)) => {
-                    let (tile, units) = units_of(matrix, self.tile(matrix, of.tile), slice);
-                    let before = WIDE * column_bytes(format.rounding(), slice.start);
-                    let group = Group {
-                        at: self.group(matrix, first).add(before),
-                        columns: WIDE.min(self.layout.rows - first),
-                    };
-                    multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
-                }
-                None if slice.start == 0 => self.product(matrix, of.tile, first, WIDE, sums),
-                None => {}
-            }
+            let (tile, units) = units_of(matrix, self.tile(matrix, of.tile), slice);
+            let before = WIDE * column_bytes(format.rounding(), slice.start);
+            let group = Group {
+                at: self.group(matrix, first).add(before),
+                columns: WIDE.min(self.layout.rows - first),
+            };
+            multiply(tile, of.unpacked, units, group, sums.as_mut_ptr().cast());
         }
     }
 
@@ -319,12 +314,11 @@ impl WideTile<'_> {
     /// # Safety
     /// `packed` is the tile, the slice begins within it, and there is room for its bytes.
     unsafe fn unpack(self, wide: &Wide, packed: *const u8, slice: &Range<usize>) {
-        if let Some((unpack, _)) = (wide.of)(self.matrix.format()) {
-            // SAFETY: as promised by the caller.
-            unsafe {
-                let (from, units) = units_of(self.matrix, packed, slice);
-                unpack(from, units, self.unpacked);
-            }
+        let (unpack, _) = (wide.of)(self.matrix.format());
+        // SAFETY: as promised by the caller.
+        unsafe {
+            let (from, units) = units_of(self.matrix, packed, slice);
+            unpack(from, units, self.unpacked);
         }
     }
 }
