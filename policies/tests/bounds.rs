@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cloister_policies::{
-    Argument, AttestationKind, Bundle, Call, Ceiling, Confinement, Decision, Grants, Label,
-    Manifest, Mode, Negotiated, Op, Permit, Resource, Session, UnixMillis, shipped,
+    Argument, Bundle, Call, Ceiling, Decision, Grants, Label, Manifest, Negotiated, Op, Permit,
+    Resource, Session, UnixMillis, shipped,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+
+mod common;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 /// Calls that are tried: more than any bound in these tests.
@@ -73,12 +75,9 @@ fn by_tool() -> Bundle {
 
 fn session(device: Ceiling) -> Session {
     Session {
-        attestation: AttestationKind::None,
-        confinement: Confinement::Full,
-        mode: Mode::Attended,
-        person: None,
         reserved: vec![PathBuf::from("/home")],
         device,
+        ..common::session()
     }
 }
 

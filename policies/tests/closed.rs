@@ -9,27 +9,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use cloister_policies::{
-    Argument, AttestationKind, Bundle, Call, Ceiling, Confinement, Decision, Label, Manifest, Mode,
-    Negotiated, Op, PolicyError, ReleaseTerms, Resource, Session, UnixMillis, shipped,
-    shipped_for_agents,
+    Argument, AttestationKind, Bundle, Call, Ceiling, Decision, Label, Manifest, Negotiated, Op,
+    PolicyError, ReleaseTerms, Resource, Session, UnixMillis, shipped, shipped_for_agents,
 };
 use proptest::prelude::*;
+
+mod common;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 
 fn session() -> Session {
-    let confinement = Confinement::Full;
     let reserved = vec![
         PathBuf::from("/home/alice/.cloister"),
         PathBuf::from("/home/alice/cloister"),
     ];
     Session {
-        attestation: AttestationKind::None,
-        confinement,
-        mode: Mode::Attended,
         person: Some("alice".into()),
         reserved,
-        device: Ceiling::NONE,
+        ..common::session()
     }
 }
 

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cloister_policies::{
-    AttestationKind, Bundle, Ceiling, Confinement, Manifest, Mode, Negotiated, Op, Session,
-    UnixMillis, shipped,
+    AttestationKind, Bundle, Ceiling, Manifest, Negotiated, Op, Session, UnixMillis, shipped,
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+
+mod common;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 const FOLDERS: [&str; 6] = ["/f", "/f/a", "/f/a/deep", "/f/b", "/g", "/fa"];
@@ -103,12 +104,9 @@ fn ceiling() -> impl Strategy<Value = Ceiling> {
 
 fn session(device: Ceiling) -> Session {
     Session {
-        attestation: AttestationKind::None,
-        confinement: Confinement::Full,
-        mode: Mode::Attended,
-        person: None,
         reserved: vec![PathBuf::from("/f/b")],
         device,
+        ..common::session()
     }
 }
 

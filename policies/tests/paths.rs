@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cloister_policies::{
-    Argument, AttestationKind, Bundle, Call, Ceiling, Confinement, Grants, Label, Manifest, Mode,
-    Op, Resource, Session, UnixMillis, shipped_for_agents,
+    Argument, Bundle, Call, Ceiling, Confinement, Grants, Label, Manifest, Mode, Op, Resource,
+    Session, UnixMillis, shipped_for_agents,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+
+mod common;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 /// Requests that are put to both.
@@ -24,12 +26,11 @@ static BUNDLE: LazyLock<Bundle> =
 
 fn session(mode: Mode, confinement: Confinement) -> Session {
     Session {
-        attestation: AttestationKind::None,
         confinement,
         mode,
-        person: None,
         reserved: vec![PathBuf::from("/f/home")],
         device: Ceiling::parse("a.toml", "[files]\nnever = [\"/f/hr\"]\n").unwrap(),
+        ..common::session()
     }
 }
 

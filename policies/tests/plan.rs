@@ -10,26 +10,21 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use cloister_policies::{
-    Argument, AttestationKind, Bundle, Call, Ceiling, Confinement, Decision, Frozen, Grants, Label,
-    Manifest, Mode, Permit, Plan, Session, UnixMillis, shipped,
+    Argument, Bundle, Call, Decision, Frozen, Grants, Label, Manifest, Permit, Plan, Session,
+    UnixMillis, shipped,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
+
+mod common;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 /// Plans against which calls are held. Each call is judged first, a millisecond.
 const PLANS: u32 = 32;
 
 static BUNDLE: LazyLock<Bundle> = LazyLock::new(|| Bundle::load(&shipped()).unwrap());
-static SESSION: LazyLock<Session> = LazyLock::new(|| Session {
-    attestation: AttestationKind::None,
-    confinement: Confinement::Full,
-    mode: Mode::Attended,
-    person: None,
-    reserved: Vec::new(),
-    device: Ceiling::NONE,
-});
+static SESSION: LazyLock<Session> = LazyLock::new(common::session);
 static GRANTS: LazyLock<Grants> = LazyLock::new(|| {
     let text = br#"{"agent": "a", "version": "1", "capabilities": []}"#;
     let manifest = Manifest::parse(text, Path::new("/f")).unwrap();

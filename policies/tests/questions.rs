@@ -9,10 +9,11 @@
 use std::path::Path;
 
 use cloister_policies::{
-    Argument, AttestationKind, Bundle, Call, Ceiling, Confinement, Decision, Label, Manifest, Mode,
-    Op, Permit, Resource, Session, UnixMillis, shipped,
+    Argument, Bundle, Call, Decision, Label, Manifest, Op, Permit, Resource, UnixMillis, shipped,
 };
 use serde_json::json;
+
+mod common;
 
 const NOW: UnixMillis = UnixMillis(1_000_000);
 const MANIFEST: &[u8] =
@@ -20,14 +21,7 @@ const MANIFEST: &[u8] =
 
 /// Leave to write a file to these places, once a person was asked.
 fn asked(places: &[(&str, Label)]) -> Permit {
-    let session = Session {
-        attestation: AttestationKind::None,
-        confinement: Confinement::Full,
-        mode: Mode::Attended,
-        person: None,
-        reserved: Vec::new(),
-        device: Ceiling::NONE,
-    };
+    let session = common::session();
     let bundle = Bundle::load(&shipped()).unwrap();
     let manifest = Manifest::parse(MANIFEST, Path::new("/f")).unwrap();
     let grants = bundle.negotiate(&manifest, &session, NOW).grants;
