@@ -81,9 +81,8 @@ struct Language {
 
 impl Language {
     fn read(gguf: &Gguf<'_>) -> Result<Self, ModelError> {
-        let (tokenizer, vocabulary) = Tokenizer::beside(gguf, Vocabulary::new)?;
-        let tokenizer = Arc::new(tokenizer);
-        let vocabulary = vocabulary?.of(&tokenizer);
+        let tokenizer = Arc::new(Tokenizer::new(gguf)?);
+        let vocabulary = Vocabulary::new(&tokenizer)?;
         let template = match Template::new(gguf, Arc::clone(&tokenizer)) {
             Ok(template) => Ok(template),
             Err(ModelError::Template { why }) => Err(why),

@@ -2,7 +2,7 @@
 //! Everything is bounded by fuel instead of by a clock, so that the same constraint is refused on every machine.
 
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use llguidance::toktrie::{
@@ -12,7 +12,7 @@ use llguidance::{ParserFactory, earley::SlicedBiasComputer};
 use serde_json::{Value, json};
 
 use crate::ModelError;
-use crate::tokenizer::{Spelling, Tokenizer};
+use crate::tokenizer::Tokenizer;
 
 mod calls;
 
@@ -64,13 +64,16 @@ fn refused(why: impl ToString) -> ModelError {
     }
 }
 
+/// A factory of parsers over one vocabulary, or why there is none.
+type Made = Result<ParserFactory, String>;
+
 /// The tokens of a model as a trie over their bytes. Made once for each engine; cheap to share.
 pub struct Vocabulary {
-    env: Arc<Env>,
-    factory: ParserFactory,
+    /// The trie. It takes as long to make as all else that text needs, and most plans ask for no token at all, so it waits for the first constraint.
+    plain: LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>,
     /// The same with slices: tries of the tokens that the inside of a string may consist of, whose masks are then at hand. A dozen of them take
     /// longer to make than all else in a vocabulary, so they wait for the first constraint that is better off with them.
-    sliced: OnceLock<Result<ParserFactory, String>>,
+    sliced: OnceLock<Made>,
 }
 
 /// How many tokens may follow at a step.
@@ -82,10 +85,10 @@ enum Width {
     Wide,
 }
 
-/// The trie, and the tokenizer that says which tokens a forced text consists of, once it is there: the two are made at once.
+/// The trie, and the tokenizer that says which tokens a forced text consists of.
 struct Env {
     trie: TokTrie,
-    tokenizer: OnceLock<Arc<Tokenizer>>,
+    tokenizer: Option<Arc<Tokenizer>>,
 }
 
 impl TokenizerEnv for Env {
@@ -94,7 +97,7 @@ impl TokenizerEnv for Env {
     }
 
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<u32> {
-        match self.tokenizer.get() {
+        match &self.tokenizer {
             Some(tokenizer) => self
                 .trie
                 .tokenize_with_greedy_fallback(bytes, |text| tokenizer.encode_continued(text)),
@@ -104,57 +107,32 @@ impl TokenizerEnv for Env {
 }
 
 impl Vocabulary {
-    /// The vocabulary of a tokenizer that spells so. Control tokens are in it only as ends, behind a mark that no UTF-8 text holds; no text can
-    /// lead to one.
+    /// The vocabulary of a tokenizer. Control tokens are in it only as ends, behind a mark that no UTF-8 text holds; no text can lead to one.
     ///
     /// # Errors
     /// [`ModelError::Tokenizer`] when it has no end token or is beyond the limits.
-    pub(crate) fn new(spelling: &Spelling) -> Result<Self, ModelError> {
-        let words = spelling.words(TokTrie::SPECIAL_TOKEN_MARKER);
-        Self::from_words(&words, spelling.ends())
+    pub(crate) fn new(tokenizer: &Arc<Tokenizer>) -> Result<Self, ModelError> {
+        let spelling = tokenizer.spelling();
+        let ends = Ends::of(spelling.ends(), spelling.lengths())?;
+        let tokenizer = Arc::clone(tokenizer);
+        Ok(Self::lazily(move || {
+            let words = tokenizer.spelling().words(TokTrie::SPECIAL_TOKEN_MARKER);
+            ends.over(&words, Some(tokenizer))
+        }))
     }
 
-    /// With the tokenizer that spells so.
-    pub(crate) fn of(self, tokenizer: &Arc<Tokenizer>) -> Self {
-        let _ = self.env.tokenizer.set(Arc::clone(tokenizer)); // whoever is first, it is the same
-        self
+    /// Without a tokenizer: forced texts become the longest tokens.
+    #[cfg(test)]
+    fn from_words(words: Vec<Vec<u8>>, ends: &[u32]) -> Result<Self, ModelError> {
+        let ends = Ends::of(ends, words.iter().map(Vec::len))?;
+        Ok(Self::lazily(move || ends.over(&words, None)))
     }
 
-    fn from_words(words: &[Vec<u8>], ends: &[u32]) -> Result<Self, ModelError> {
-        let wrong = |why: &str| ModelError::Tokenizer {
-            why: why.to_owned(),
-        };
-        let bytes: usize = words.iter().map(Vec::len).sum();
-        if words.len() > LIMITS.tokens
-            || bytes > LIMITS.token_bytes
-            || words.iter().any(|w| w.len() > LIMITS.token)
-        {
-            return Err(wrong("its vocabulary is too large"));
-        }
-        let size = u32::try_from(words.len()).map_err(|_| wrong("its vocabulary is too large"))?;
-        let first = *ends
-            .first()
-            .ok_or_else(|| wrong("it names no token that ends a text"))?;
-        if ends.iter().any(|end| *end >= size) {
-            return Err(wrong("an end token lies outside the vocabulary"));
-        }
-        let trie = TokTrie::from(&TokRxInfo::new(size, first), words).with_eos_tokens(ends);
-        let env = Arc::new(Env {
-            trie,
-            tokenizer: OnceLock::new(),
-        });
-        let tok_env: TokEnv = Arc::clone(&env) as TokEnv;
-        let caps = InferenceCapabilities {
-            ff_tokens: true,
-            ..InferenceCapabilities::default()
-        };
-        let mut factory = ParserFactory::new(&tok_env, caps, &[]).map_err(refused)?;
-        *factory.quiet().limits_mut() = parser_limits();
-        Ok(Self {
-            env,
-            factory,
+    fn lazily(make: impl FnOnce() -> Made + Send + 'static) -> Self {
+        Self {
+            plain: LazyLock::new(Box::new(make)),
             sliced: OnceLock::new(),
-        })
+        }
     }
 
     /// Makes what the first constraint on free text would wait for: some 0.3 s with 150 000 tokens.
@@ -166,15 +144,70 @@ impl Vocabulary {
     }
 
     fn factory(&self, width: Width) -> Result<&ParserFactory, ModelError> {
+        let plain = self.plain.as_ref().map_err(refused)?;
         let sliced = || {
             let slices = SlicedBiasComputer::general_slices();
-            let sliced = self.factory.with_slices(&slices);
+            let sliced = plain.with_slices(&slices);
             sliced.map_err(|error| error.to_string())
         };
         match width {
-            Width::Narrow => Ok(&self.factory),
+            Width::Narrow => Ok(plain),
             Width::Wide => self.sliced.get_or_init(sliced).as_ref().map_err(refused),
         }
+    }
+}
+
+/// The tokens that end a text, of a vocabulary that a trie can hold.
+struct Ends {
+    size: u32,
+    first: u32,
+    all: Vec<u32>,
+}
+
+impl Ends {
+    /// Of as many tokens as there are lengths, in bytes.
+    fn of(ends: &[u32], lengths: impl ExactSizeIterator<Item = usize>) -> Result<Self, ModelError> {
+        let wrong = |why: &str| ModelError::Tokenizer {
+            why: why.to_owned(),
+        };
+        let too_large = || wrong("its vocabulary is too large");
+        let size = u32::try_from(lengths.len()).map_err(|_| too_large())?;
+        let mut bytes = 0_usize;
+        for length in lengths {
+            bytes = bytes.saturating_add(length);
+            if length > LIMITS.token || bytes > LIMITS.token_bytes {
+                return Err(too_large());
+            }
+        }
+        if size as usize > LIMITS.tokens {
+            return Err(too_large());
+        }
+        let first = *ends
+            .first()
+            .ok_or_else(|| wrong("it names no token that ends a text"))?;
+        if ends.iter().any(|end| *end >= size) {
+            return Err(wrong("an end token lies outside the vocabulary"));
+        }
+        Ok(Self {
+            size,
+            first,
+            all: ends.to_vec(),
+        })
+    }
+
+    /// The factory over the words that were measured.
+    fn over(self, words: &[Vec<u8>], tokenizer: Option<Arc<Tokenizer>>) -> Made {
+        let info = TokRxInfo::new(self.size, self.first);
+        let trie = TokTrie::from(&info, words).with_eos_tokens(&self.all);
+        let env: TokEnv = Arc::new(Env { trie, tokenizer });
+        let caps = InferenceCapabilities {
+            ff_tokens: true,
+            ..InferenceCapabilities::default()
+        };
+        let factory = ParserFactory::new(&env, caps, &[]);
+        let mut factory = factory.map_err(|error| error.to_string())?;
+        *factory.quiet().limits_mut() = parser_limits();
+        Ok(factory)
     }
 }
 

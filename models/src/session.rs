@@ -10,6 +10,7 @@ use crate::forward::{Forward, Mark};
 use crate::gains::{Drafts, Gains, Head};
 use crate::grammar::{Constraint, Matcher};
 use crate::logits::{Ask, Logits, Tiles};
+use crate::meanwhile::meanwhile;
 use crate::sampler::Sampling;
 use crate::snapshot::{self, Miss, StateKey};
 use crate::watch::{Progress, Watch, tell};
@@ -237,8 +238,11 @@ impl<'e> Session<'e> {
         constraint: &Constraint,
         watch: &mut dyn Watch,
     ) -> Result<Decoded, ModelError> {
-        let mut matcher = constraint.start(self.engine.vocabulary())?;
-        self.read(&[], watch)?;
+        let vocabulary = self.engine.vocabulary();
+        let started = || constraint.start(vocabulary);
+        let (matcher, read) = meanwhile(started, || self.read(&[], watch));
+        let mut matcher = matcher?;
+        read?;
         let (tokenizer, gains) = (self.engine.tokenizer(), self.gains);
         let decoded = decode::choose(self, tokenizer, &mut matcher, gains, watch)?;
         self.count(decoded.counts);

@@ -7,7 +7,6 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::ModelError;
 use crate::gguf::Gguf;
-use crate::meanwhile::meanwhile;
 
 mod bytelevel;
 mod parts;
@@ -26,7 +25,7 @@ pub struct Tokenizer {
     bos: Option<u32>,
 }
 
-/// What each token stands for. Known before there is anything that splits text.
+/// What each token stands for.
 pub(crate) struct Spelling {
     pieces: Vec<Piece>,
     ends: Vec<u32>,
@@ -60,36 +59,25 @@ impl Tokenizer {
         Self::from_parts(Parts::read(gguf)?)
     }
 
-    /// The same, while `aside` makes something of what the tokens stand for.
-    pub(crate) fn beside<T: Send>(
-        gguf: &Gguf<'_>,
-        aside: impl FnMut(&Spelling) -> T + Send,
-    ) -> Result<(Self, T), ModelError> {
-        Self::from_parts_beside(Parts::read(gguf)?, aside)
-    }
-
-    fn from_parts(parts: Parts) -> Result<Self, ModelError> {
-        Self::from_parts_beside(parts, |_| ()).map(|(tokenizer, ())| tokenizer)
-    }
-
-    fn from_parts_beside<T: Send>(
-        mut parts: Parts,
-        mut aside: impl FnMut(&Spelling) -> T + Send,
-    ) -> Result<(Self, T), ModelError> {
+    fn from_parts(mut parts: Parts) -> Result<Self, ModelError> {
         let spelling = Spelling::of(&mut parts);
-        let (made, model) = meanwhile(|| aside(&spelling), || Model::new(&mut parts));
+        let model = Model::new(&mut parts)?;
         let control = parts
             .of_kind(Kind::Control)
             .map(|(id, text)| (text.to_owned(), id))
             .collect();
-        let tokenizer = Self {
-            model: model?,
+        Ok(Self {
+            model,
             literals: Literals::new(&parts)?,
             spelling,
             control,
             bos: parts.bos,
-        };
-        Ok((tokenizer, made))
+        })
+    }
+
+    /// What each token stands for.
+    pub(crate) fn spelling(&self) -> &Spelling {
+        &self.spelling
     }
 
     /// The tokens of a text that begins here: after a control token, or at the start of everything.
@@ -228,6 +216,15 @@ impl Spelling {
             Piece::Nothing => Vec::new(),
         };
         self.pieces.iter().map(word).collect()
+    }
+
+    /// How many bytes each of the words has.
+    pub(crate) fn lengths(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.pieces.iter().map(|piece| match piece {
+            Piece::Text(bytes) => bytes.len(),
+            Piece::Control(text) => text.len().saturating_add(1),
+            Piece::Nothing => 0,
+        })
     }
 
     fn piece(&self, id: u32) -> Option<&Piece> {

@@ -16,7 +16,7 @@ fn vocabulary() -> Vocabulary {
     ] {
         words.push(longer.as_bytes().to_vec());
     }
-    Vocabulary::from_words(&words, &[END]).unwrap()
+    Vocabulary::from_words(words, &[END]).unwrap()
 }
 
 fn owned(texts: &[&str]) -> Vec<String> {
@@ -239,9 +239,11 @@ fn a_control_token_is_never_text() {
 
 #[test]
 fn a_vocabulary_beyond_the_trie_is_refused() {
-    assert!(Vocabulary::from_words(&[vec![b'a'; LIMITS.token + 1], b"e".to_vec()], &[1]).is_err());
-    assert!(Vocabulary::from_words(&[b"a".to_vec()], &[1]).is_err());
-    assert!(Vocabulary::from_words(&[b"a".to_vec()], &[]).is_err());
+    assert!(
+        Vocabulary::from_words(vec![vec![b'a'; LIMITS.token + 1], b"e".to_vec()], &[1]).is_err()
+    );
+    assert!(Vocabulary::from_words(vec![b"a".to_vec()], &[1]).is_err());
+    assert!(Vocabulary::from_words(vec![b"a".to_vec()], &[]).is_err());
 }
 
 proptest! {

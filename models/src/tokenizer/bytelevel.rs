@@ -71,17 +71,15 @@ impl ByteLevel {
             splits,
             whole_pieces,
         } = rules(parts.pre.as_deref())?;
-        let vocab: Vocab = parts
-            .for_text()
-            .map(|(id, text)| (text.to_owned(), id))
-            .collect();
+        let mut vocab = Vocab::with_capacity(parts.texts.len());
+        vocab.extend(parts.for_text().map(|(id, text)| (text.to_owned(), id)));
         check(&vocab, &parts.merges)?;
         let merges = std::mem::take(&mut parts.merges);
         let model = BPE::builder()
             .vocab_and_merges(vocab, merges)
             .ignore_merges(whole_pieces == WholePieces::Taken)
             .build()
-            .map_err(|e| wrong(e.to_string()))?;
+            .map_err(unbuilt)?;
         let mut engine = Engine::new(model);
         engine.with_pre_tokenizer(Some(splitter(splits)?));
         Ok(Self { engine })
@@ -109,8 +107,8 @@ fn splitter(splits: &[&str]) -> Result<Sequence, ModelError> {
     Ok(Sequence::new(steps))
 }
 
-/// Every printable byte of ASCII has a token, so whatever is no gibberish to the model is not lost (SmolLM2 has none for some others); and every
-/// merge joins two tokens to a third, which the builder relies on.
+/// Every printable byte of ASCII has a token, so whatever is no gibberish to the model is not lost (SmolLM2 has none for some others). That every
+/// merge joins two tokens to a third is the builder's to look up; it relies on none to be longer than every token.
 fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
     let needed = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
     let known = |letter: char| vocab.contains_key(letter.encode_utf8(&mut [0; 4]) as &str);
@@ -118,22 +116,26 @@ fn check(vocab: &Vocab, merges: &[(String, String)]) -> Result<(), ModelError> {
     if let Some((_, byte)) = letters().find(missing) {
         return Err(wrong(format!("no token stands for the byte {byte}")));
     }
-    let mut joined = String::new();
-    for (left, right) in merges {
-        joined.clear();
-        joined.push_str(left);
-        joined.push_str(right);
-        if ![left, right, &joined]
-            .into_iter()
-            .all(|text| vocab.contains_key(text))
-        {
-            return Err(wrong(format!(
-                "the merge `{}` names a token that is not there",
-                shown(&format!("{left} {right}"))
-            )));
-        }
+    let longest = vocab.keys().map(String::len).max().unwrap_or_default();
+    let over = |(left, right): &&(String, String)| left.len().saturating_add(right.len()) > longest;
+    match merges.iter().find(over) {
+        Some((left, right)) => Err(no_token(&format!("{left}{right}"))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+fn unbuilt(error: tokenizers::Error) -> ModelError {
+    match error.downcast_ref() {
+        Some(tokenizers::models::bpe::Error::MergeTokenOutOfVocabulary(text)) => no_token(text),
+        _ => wrong(error.to_string()),
+    }
+}
+
+fn no_token(text: &str) -> ModelError {
+    wrong(format!(
+        "a merge names the token `{}`, which is not there",
+        shown(text)
+    ))
 }
 
 /// GPT-2's spelling of bytes: printable ones stand for themselves, the others, in order, for letters from U+0100 on.

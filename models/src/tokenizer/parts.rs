@@ -266,7 +266,7 @@ fn read_texts(gguf: &Gguf<'_>) -> Result<Vec<String>, ModelError> {
         )));
     }
     let texts = texts.map(owned).collect::<Result<Vec<_>, _>>()?;
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(texts.len());
     let twice = texts
         .iter()
         .find(|text| !text.is_empty() && !seen.insert(text.as_str()));

@@ -222,21 +222,21 @@ fn merges() -> Vec<Case> {
         )
     };
     let parts = |merge: &str| format!("the merge `{merge}` has not two parts");
-    let names = |merge: &str| format!("the merge `{merge}` names a token that is not there");
+    let names = |token: &str| format!("a merge names the token `{token}`, which is not there");
     vec![
         merged("an empty merge", b"", &parts("")),
         merged("a merge of one part", b"ab", &parts("ab")),
         merged("a merge with nothing", b"a ", &parts("a ")),
         merged("a merge of spaces", b" ", &parts(" ")),
-        merged("a merge of no left", b"zz b", &names("zz b")),
-        merged("a merge of no right", b"a zz", &names("a zz")),
-        merged("a merge to nothing", b"a c", &names("a c")),
+        merged("a merge of no left", b"zz b", &names("zzb")),
+        merged("a merge of no right", b"a zz", &names("azz")),
+        merged("a merge to nothing", b"a c", &names("ac")),
         merged(
             "a merge to a control token",
             b"<|im_ end|>",
-            &names("<|im_ end|>"),
+            &names("<|im_end|>"),
         ),
-        merged("a merge of three", b"a b c", &names("a b c")),
+        merged("a merge of three", b"a b c", &names("ab c")),
         merged(
             "a merge that is no UTF-8",
             b"a \xff",
