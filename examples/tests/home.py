@@ -1,9 +1,12 @@
 """What the end-to-end tests share: the built binaries, homes, a TPM simulator, runs and what they leave behind.
 
 CLOISTER_BIN (default: target/release/cloister) and CLOISTER_TEST_MODEL (default: the one in the cache) say what is tested.
-One home with the model is made for the whole run; a test that changes it takes a copy, in which the model is a hard link.
+To make a home compiles every tool, which takes longer than most tests. So one home with the model is made for the whole run, and one with a TPM; a
+test that changes it takes a copy, in which the model is a hard link.
 """
 import atexit
+import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -155,19 +158,18 @@ def link_if_big(source, target):
     return shutil.copy2(source, target)
 
 
-def make_home(path, tpm=None, policy=None, model=MODEL):
+def make_home(path, tpm=None, policy=None):
     """A new home, in which the example's agent may run unattended; `policy` is a bundle to use instead of the shipped one."""
     home = Home(path, tpm)
     home.must("init", *(["--policy", policy] if policy else ["--unattended-agents", AGENT]))
-    if model:
-        home.must("models", "import", model, "--name", "test-model")
-        share(home.path / "models/test-model.gguf")
+    home.must("models", "import", MODEL, "--name", "test-model")
+    share(home.path / "models/test-model.gguf")
     return home
 
 
 def share(imported):
     """Homes made one by one hold their model once on the disk: half a gigabyte each would fill a small one."""
-    kept = scratch() / f"{hashlib.sha256(imported.read_bytes()).hexdigest()}.gguf"
+    kept = shared() / f"{hashlib.sha256(imported.read_bytes()).hexdigest()}.gguf"
     if not kept.exists():
         imported.replace(kept)
     imported.unlink(missing_ok=True)
@@ -191,11 +193,17 @@ def set_policy(home, folder, **settings):
     shutil.copytree(home.path / "policies", bundle)
     place = bundle / "settings.json"
     place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | settings), encoding="utf-8")
-    with home.at_terminal(folder, "policy", "install", str(bundle)) as terminal:
+    install(home, bundle)
+
+
+def install(home, bundle):
+    """Have another policy in force, as its admin would. Returns the home."""
+    with home.at_terminal(Path(bundle).parent, "policy", "install", str(bundle)) as terminal:
         terminal.expect(r"\[y\]es.*: ")
         terminal.press("y\r")
         if terminal.wait() != DONE:
             raise AssertionError(terminal.seen)
+    return home
 
 
 @functools.cache
@@ -207,15 +215,44 @@ def scratch():
 
 
 @functools.cache
+def shared():
+    """A folder of all workers of a run; of a process that runs alone, its own."""
+    return Path(os.environ.get("CLOISTER_TESTS_SHARED") or scratch())
+
+
+@contextlib.contextmanager
+def made_once(name):
+    """The place of what all workers use, and where it is to be made if it is not there: one of them makes it, the others wait."""
+    place, making = shared() / name, shared() / f"{name}.making"
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir()
+        yield place, None if place.exists() else making
+        if not place.exists():
+            making.rename(place)
+        shutil.rmtree(making, ignore_errors=True)
+
+
+@functools.cache
 def plain_home():
     """A home without a TPM, its model pinned. Shared: whoever changes it or its ledger takes a copy."""
-    return make_home(scratch() / "plain-home")
+    with made_once("plain") as (place, making):
+        if making:
+            make_home(making / "home")
+    return Home(place / "home")
 
 
 @functools.cache
 def attested_home():
-    """A home enrolled with a simulator that runs until the tests end. Shared like `plain_home`."""
-    return make_home(scratch() / "attested-home", Tpm())
+    """A home enrolled with a simulator that runs until the tests end, one for each worker. Shared like `plain_home`."""
+    with made_once("attested") as (place, making):
+        if making:
+            tpm = Tpm()
+            make_home(making / "home", tpm)
+            tpm.turn_off()
+            shutil.copytree(tpm.state, making / "tpm")
+    return Home(place / "home", Tpm(place / "tpm"))
 
 
 def invoices(folder, **changes):

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Run the end-to-end tests, a worker for each core, or those of the modules that are named.
 
-Most tests wait for a screen, a simulator or one core more than they compute. Each worker takes the next module when it has done with one, so homes
-are made once a worker, and tests of one module follow each other as unittest orders them.
+Most tests wait for a screen, a simulator or one core more than they compute. Each worker takes the next module when it has done with one, so tests of
+one module follow each other as unittest orders them. What all of them copy is made once, in a folder that they share.
 """
 import multiprocessing
 import os
 import queue
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -65,11 +66,13 @@ def main(named):
     workers = [spawn.Process(target=work, args=(modules, done)) for _ in range(os.cpu_count() or 1)]
     for name in [*names, *(None for _ in workers)]:
         modules.put(name)
-    for worker in workers:
-        worker.start()
-    results = collect(names, workers, done)
-    for worker in workers:
-        worker.join()
+    with tempfile.TemporaryDirectory(prefix="cloister-tests-") as shared:
+        os.environ["CLOISTER_TESTS_SHARED"] = shared
+        for worker in workers:
+            worker.start()
+        results = collect(names, workers, done)
+        for worker in workers:
+            worker.join()
     return tell(names, results, time.monotonic() - begun)
 
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import unittest
 
-from home import DONE, INTEGRITY, RENAME, REFUSED, SOUND, TAMPERED, UNATTESTED, Case, Tpm, letters, make_home, scratch, snapshot
+from home import DONE, INTEGRITY, RENAME, REFUSED, SOUND, TAMPERED, UNATTESTED, Case, Tpm, attested_home, letters, scratch, snapshot
 from test_checker import CHECK, other, ours
 from test_consent import QUESTION
 
@@ -15,14 +15,13 @@ CHALLENGE = "c0ffee"
 @functools.cache
 def enrolled():
     """(home, the TPM's state) of a device with one session, at whose end b.txt was released. Tests take copies of both."""
-    tpm = Tpm()
-    home = make_home(scratch() / "device", tpm)
+    home = attested_home().twin(scratch() / "device")
     with home.at_terminal(letters(scratch() / "device-letters"), "run", "--manifest", "manifest.json", RENAME) as terminal:
         terminal.expect(QUESTION)
         terminal.press("y\r")
         assert terminal.wait() == DONE, terminal.seen
-    tpm.turn_off()
-    return home, tpm.state
+    home.tpm.turn_off()
+    return home, home.tpm.state
 
 
 class Device(Case):

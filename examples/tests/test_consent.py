@@ -5,7 +5,7 @@ import re
 import shutil
 import time
 
-from home import (BIN, DONE, FAILED, INTEGRITY, RENAME, REFUSED, REQUEST, Case, clean_env, invoices, letters, make_home,
+from home import (BIN, DONE, FAILED, INTEGRITY, PROJECT, RENAME, REFUSED, REQUEST, Case, clean_env, invoices, letters, make_home,
                   plain_home, snapshot)
 from terminal import END_OF_INPUT, Terminal
 
@@ -304,7 +304,7 @@ class Waiting(Asked):
 
     def test_a_ledger_that_does_not_verify_is_not_believed(self):
         """Every signature in another home's ledger holds, and it says that this was made; but not under our admin."""
-        other = make_home(self.folder / "other")
+        other = make_home(self.folder / "other", policy=PROJECT / "policies/rules")
         self.assert_code(other.run(self.work, RENAME, unattended=()), REFUSED)
         (theirs,) = (other.path / "quarantine").iterdir()
         for part in ("ledger", "quarantine"):

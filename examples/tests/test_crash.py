@@ -11,7 +11,7 @@ import shutil
 import unittest
 
 import strace
-from home import BIN, DONE, PROJECT, REFUSED, RENAME, UNATTESTED, Case, clean_env, letters, make_home, snapshot
+from home import BIN, DONE, PROJECT, REFUSED, RENAME, UNATTESTED, Case, clean_env, install, letters, plain_home, snapshot
 
 CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "openat")
 FAULTS = ("error=EIO", "error=ENOSPC", "signal=KILL")
@@ -42,7 +42,7 @@ def places(log):
 class Crash(Case):
     def setUp(self):
         super().setUp()
-        self.shared = make_home(self.folder / "home", policy=any_agent(self.folder / "policy"))
+        self.shared = install(plain_home().copy(self.folder / "home"), any_agent(self.folder / "policy"))
         self.assert_code(self.shared.run(letters(self.folder / "letters"), RENAME), DONE)  # so that there are entries that could be lost
         self.session = self.shared.entries()[-1]["session"]
         self.log = self.folder / "log"

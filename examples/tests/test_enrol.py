@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import unittest
 
-from home import DONE, FAILED, INTEGRITY, Case, Tpm, letters, make_home, scratch
+from home import DONE, FAILED, INTEGRITY, Case, Tpm, letters, plain_home, scratch
 from test_checker import other, ours
 from test_attest import sized
 
@@ -31,18 +31,13 @@ def maker():
     return ca / "issuercert.pem", ca / "swtpm-localca-rootca-cert.pem", states
 
 
-@functools.cache
-def unenrolled():
-    return make_home(scratch() / "unenrolled-home", None)
-
-
 @unittest.skipUnless(shutil.which("swtpm_setup") and shutil.which("swtpm_localca"), "swtpm-tools is not installed")
 class Enrolment(Case):
     def setUp(self):
         super().setUp()
         self.issuer, self.root, (one, two) = maker()
         self.tpm, self.another = (self.turned_on(state) for state in (one, two))
-        self.admin = unenrolled().copy(self.folder / "admin")
+        self.admin = plain_home().copy(self.folder / "admin")
         self.device = self.device_with(self.tpm, "device")
 
     def turned_on(self, state):
@@ -52,7 +47,7 @@ class Enrolment(Case):
 
     def device_with(self, tpm, name):
         """A home of the same admin, who keeps the key elsewhere."""
-        home = unenrolled().copy(self.folder / name)
+        home = plain_home().copy(self.folder / name)
         (home.path / "admin/admin.key").unlink()
         home.tpm = tpm
         return home
@@ -125,7 +120,7 @@ class Enrolment(Case):
         roots = self.admin.path / "keys/roots.json"
         self.assertEqual(other(self.device.ledger, roots), ours(self.device.ledger, roots))
         self.assertEqual(ours(self.device.ledger, roots)["verdict"], "sound")
-        self.assertEqual(ours(self.device.ledger, unenrolled().path / "keys/roots.json")["verdict"], "unanchored")
+        self.assertEqual(ours(self.device.ledger, plain_home().path / "keys/roots.json")["verdict"], "unanchored")
 
     def test_the_chain_may_be_given_up_to_its_root(self):
         request = self.asked()

@@ -4,7 +4,7 @@ import os
 import subprocess
 import unittest
 
-from home import (BIN, DONE, FAILED, INTEGRITY, MODEL, REFUSED, REPORT, REQUEST, Case, clean_env, invoices, letters, make_home, plain_home,
+from home import (BIN, DONE, FAILED, INTEGRITY, MODEL, REFUSED, REPORT, REQUEST, Case, clean_env, invoices, letters, plain_home,
                   snapshot)
 from terminal import INTERRUPT
 
@@ -23,7 +23,8 @@ class Broken(Case):
         cut = self.folder / "cut.gguf"
         with MODEL.open("rb") as whole, cut.open("wb") as out:
             out.write(whole.read(MODEL.stat().st_size // 2))
-        home = make_home(self.folder / "home", model=None)
+        home = plain_home().copy(self.folder / "home")
+        home.must("models", "remove", "test-model")
         run = home.call("models", "import", cut, "--name", "cut")
         if run.code == DONE:  # pinned as it is: then loading must say what is wrong with it
             run = home.run(invoices(self.folder / "invoices"))

@@ -3,7 +3,7 @@ import json
 import shutil
 import time
 
-from home import (DONE, FAILED, PROJECT, REFUSED, RENAME, Case, invoices, letters, make_home, plain_home, snapshot)
+from home import (DONE, FAILED, PROJECT, REFUSED, RENAME, Case, install, invoices, letters, plain_home, snapshot)
 
 QUESTION = r"Release\? \[y\]es.*: "
 REPLACE = "Replace alpha with omega in a.txt and save it as reports/b.txt"
@@ -241,7 +241,7 @@ def remembering(folder):
 class Remembered(Case):
     def setUp(self):
         super().setUp()
-        self.home = make_home(self.folder / "home", policy=remembering(self.folder / "policy"))
+        self.home = install(plain_home().copy(self.folder / "home"), remembering(self.folder / "policy"))
         self.work = letters(self.folder / "letters")
         path = self.work / "manifest.json"
         manifest = json.loads(path.read_text(encoding="utf-8"))

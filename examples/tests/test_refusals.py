@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import unittest
 
-from home import (AGENT, DONE, INTEGRITY, MODEL, NO_PLAN, PROJECT, REFUSED, REPORT, Case, Tpm, attested_home, flip, invoices, make_home,
+from home import (AGENT, DONE, INTEGRITY, MODEL, NO_PLAN, PROJECT, REFUSED, REPORT, Case, Tpm, attested_home, flip, install, invoices,
                   plain_home, snapshot, tpm_wanted)
 
 
@@ -113,9 +113,8 @@ class Grants(Refusal):
 
 class MissingTpm(Refusal):
     def test_a_policy_that_wants_a_tpm_runs_nothing_without_one(self):
-        tpm = Tpm()
-        home = make_home(self.folder / "home", tpm, tpm_wanted(self.folder / "policy"))
-        tpm.stop()
+        home = install(attested_home().twin(self.folder / "home"), tpm_wanted(self.folder / "policy"))
+        home.tpm.stop()
         run = home.run(self.work)
         self.assert_code(run, REFUSED, INTEGRITY)
         self.assertEqual(run.doc["attestation"], "none")
@@ -170,7 +169,7 @@ class Replacing(Refusal):
         settings = json.loads((policy / "settings.json").read_text(encoding="utf-8"))
         settings["unattended"] |= {"agents": [AGENT], "replace": True}
         (policy / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-        home = make_home(self.folder / "home", policy=policy)
+        home = install(plain_home().copy(self.folder / "home"), policy)
         run = home.run(self.work, self.ORDER)
         self.assert_code(run, DONE)
         self.assertEqual([file["path"] for file in run.doc["released"]], [REPORT])
