@@ -48,6 +48,8 @@ class New(Case):
 
 
 class Add(Case):
+    """Listing reads each package that is pinned and holds it against its pin; to verify them compiles all of them, and is tested with the commands."""
+
     def setUp(self):
         super().setUp()
         self.home = plain_home().copy(self.folder / "home")
@@ -58,18 +60,18 @@ class Add(Case):
         run = self.home.call("tools", "add", self.home.path / "tools/text")
         self.assert_code(run, FAILED)
         self.assert_clear(run, "tools/text")
-        self.home.must("tools", "verify")
+        self.home.must("tools", "list")
 
     def test_what_a_crash_left_unpinned_is_mended_by_adding_again(self):
         shutil.rmtree(self.home.path / "tools/text")
-        self.assertNotEqual(self.home.call("tools", "verify").code, DONE)
+        self.assertNotEqual(self.home.call("tools", "list").code, DONE)
         self.home.must("tools", "add", self.package)
-        self.home.must("tools", "verify")
+        self.home.must("tools", "list")
 
     def test_an_unsound_package_leaves_the_old_one(self):
         (self.package / "tool.wasm").write_bytes(b"no component")
         self.assertNotEqual(self.home.call("tools", "add", self.package).code, DONE)
-        self.home.must("tools", "verify")
+        self.home.must("tools", "list")
 
     def test_a_pipe_in_a_strangers_package_is_not_waited_for(self):
         (self.package / "tool.toml").unlink()
@@ -78,7 +80,7 @@ class Add(Case):
             run = self.home.call("tools", *args)
             self.assertNotEqual(run.code, DONE)
             self.assert_clear(run, "tool.toml")
-        self.home.must("tools", "verify")
+        self.home.must("tools", "list")
 
 
 @unittest.skipUnless(os.environ.get("CLOISTER_JS_TOOL"), "make test-js builds the tool in JavaScript first")
