@@ -127,7 +127,15 @@ impl Rego {
         let data = serde_json::json!({ "settings": settings });
         self.engine
             .add_data(data.into())
-            .map_err(|error| unreadable("settings.json", &error))
+            .map_err(|error| unreadable("settings.json", &error))?;
+        self.prepare();
+        Ok(())
+    }
+
+    /// Has regorus analyse the rules here, once: otherwise each decision would, in its own copy, and that costs several times the evaluation. What is
+    /// asked for is no rule, so the answer is an error; rules that cannot be analysed stay so, and then every decision forbids.
+    fn prepare(&mut self) {
+        let _ = self.engine.eval_rule("data".to_owned());
     }
 
     /// What the rules of `data.cloister.<kind>.verdict` say; never empty.

@@ -161,6 +161,17 @@ fn a_policy_that_permits_permits() {
     assert_eq!(rule(&format!("verdict := {YES}")), "permit yes");
 }
 
+/// Only the analysis finds that, after all files were read; then every decision forbids, so that no case can pass.
+#[test]
+fn rules_with_a_variable_that_is_never_bound_do_not_load() {
+    let loaded = bundle(&format!("verdict := {YES} if {{ unbound > 1 }}"));
+    let error = loaded.err().unwrap();
+    assert!(
+        matches!(&error, PolicyError::CaseFailed { got, .. } if got.contains("policy.error")),
+        "{error}"
+    );
+}
+
 #[test]
 fn undefined_error_conflict_and_nonsense_forbid() {
     assert_eq!(
