@@ -9,7 +9,7 @@
 # make races    targets and quarantined bytes changed between question and release, ten times as often as in make test
 # make tamper   every bit of every byte of a ledger changed, and every other kind of change at every place: 10^5 and more, where make test has 10^4
 # make agentdojo   AgentDojo's four suites, from PyPI, replayed through labels, policy and frozen plans, and with each off (see runtime/tests/attacks/README.md)
-# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 2,000
+# make noninterference  10^5 generated plans with other documents and other answers of the model, where make test has 10^4
 # make injections  over 200 injection letters from pinned packages in cells, headings, sheets and file names, each run beside one without
 # make bench-ledger   what an entry of the ledger costs, beside a write and fdatasync of as many bytes; entries verified a second
 # make crash    each system call of a session fails or kills it, in turn (some 700 faults, half an hour), where make test tries a dozen

@@ -20,14 +20,18 @@ pub(crate) struct Reach<'a> {
     folder: &'a Path,
     grants: &'a Grants,
     files: Vec<Known>,
+    /// Where each of them lies. Every word of a request is held against all of them, for every tool.
+    paths: Vec<Option<PathBuf>>,
 }
 
 impl<'a> Reach<'a> {
     pub(crate) fn new(folder: &'a Path, grants: &'a Grants, files: Vec<Known>) -> Reach<'a> {
+        let paths = files.iter().map(|f| below(folder, &f.name)).collect();
         Reach {
             folder,
             grants,
             files,
+            paths,
         }
     }
 
@@ -46,8 +50,9 @@ impl<'a> Reach<'a> {
         let exact = self
             .files
             .iter()
-            .find(|f| f.name == typed || path.is_some() && self.path(&f.name) == path);
-        exact.or_else(|| {
+            .zip(&self.paths)
+            .find(|(f, lies)| f.name == typed || path.is_some() && **lies == path);
+        exact.map(|(f, _)| f).or_else(|| {
             let last = |f: &&Known| {
                 f.name
                     .rsplit('/')
@@ -121,6 +126,10 @@ impl<'a> Reach<'a> {
     }
 
     fn path(&self, typed: &str) -> Option<PathBuf> {
-        normalise(&self.folder.join(typed))
+        below(self.folder, typed)
     }
+}
+
+fn below(folder: &Path, name: &str) -> Option<PathBuf> {
+    normalise(&folder.join(name))
 }
