@@ -31,7 +31,7 @@ use papers::{described, request};
 /// Names of types whose values reach other people, as in the shipped settings.
 const SINKS: [&str; 4] = ["file-name", "formula", "link", "recipient"];
 
-/// 10^4, which take both processors some twenty seconds, or as many as `CLOISTER_PLANS` says (`make noninterference`: 10^5).
+/// 10^4, which take half a minute of two processors, or as many as `CLOISTER_PLANS` says (`make noninterference`: 10^5).
 fn plans() -> u32 {
     std::env::var("CLOISTER_PLANS").map_or(10_000, |text| text.parse().unwrap())
 }
