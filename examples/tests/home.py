@@ -170,8 +170,9 @@ def make_home(path, tpm=None, policy=None):
 def share(imported):
     """Homes made one by one hold their model once on the disk: half a gigabyte each would fill a small one."""
     kept = shared() / f"{hashlib.sha256(imported.read_bytes()).hexdigest()}.gguf"
-    if not kept.exists():
-        imported.replace(kept)
+    with one_worker(kept):
+        if not kept.exists():
+            imported.replace(kept)
     imported.unlink(missing_ok=True)
     link_if_big(kept, imported)
 
@@ -221,11 +222,18 @@ def shared():
 
 
 @contextlib.contextmanager
+def one_worker(place):
+    """The others wait."""
+    with place.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def made_once(name):
     """The place of what all workers use, and where it is to be made if it is not there: one of them makes it, the others wait."""
     place, making = shared() / name, shared() / f"{name}.making"
-    with place.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_worker(place):
         shutil.rmtree(making, ignore_errors=True)
         making.mkdir()
         yield place, None if place.exists() else making

@@ -304,7 +304,12 @@ class Waiting(Asked):
 
     def test_a_ledger_that_does_not_verify_is_not_believed(self):
         """Every signature in another home's ledger holds, and it says that this was made; but not under our admin."""
-        other = make_home(self.folder / "other", policy=PROJECT / "policies/rules")
+        policy = self.folder / "policy"
+        shutil.copytree(PROJECT / "policies/rules", policy)
+        settings = json.loads((policy / "settings.json").read_text(encoding="utf-8")) | {"undo": {"days": 3}}
+        (policy / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        other = make_home(self.folder / "other", policy=policy)
+        self.assertEqual(json.loads((other.path / "policies/settings.json").read_text(encoding="utf-8")), settings)
         self.assert_code(other.run(self.work, RENAME, unattended=()), REFUSED)
         (theirs,) = (other.path / "quarantine").iterdir()
         for part in ("ledger", "quarantine"):

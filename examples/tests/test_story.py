@@ -21,7 +21,7 @@ def told(attested):
     """(home, folder, snapshot before, run, system calls or None) of one unattended run of the example's request."""
     name = "attested" if attested else "plain"
     shared = attested_home() if attested else plain_home()
-    home = shared.copy(scratch() / f"{name}-story-home")
+    home = shared.twin(scratch() / f"{name}-story-home")  # its session raises the counter of a TPM of its own
     folder = invoices(scratch() / f"{name}-story")
     before = snapshot(folder)
     log = scratch() / f"{name}-story.strace"

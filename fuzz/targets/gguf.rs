@@ -1,4 +1,4 @@
-//! A model file: parsed, every tensor lies in it, and loaded as any model is. What loads reads a few tokens.
+//! A model file: parsed, every tensor lies in it, and loaded as any model is. What loads makes what grammars need, and reads a few tokens.
 #![no_main]
 
 use cloister_models::{
@@ -19,6 +19,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let _ = file.strings("tokenizer.ggml.tokens").map(Iterator::count);
     let small = matches!(Engine::needs(&file, DeviceChoice::Threads(1)), Ok(Some(needs)) if needs.weights + needs.session < MOST);
     if small && let Ok(engine) = load(bytes) {
+        let _ = engine.vocabulary().prepare();
         let tokens = engine.tokenizer().encode("a b");
         let _ = engine.session().and_then(|mut session: Session<'_>| {
             session.extend(&tokens, &mut Unwatched)?;

@@ -241,8 +241,8 @@ impl<'e> Session<'e> {
         let vocabulary = self.engine.vocabulary();
         let started = || constraint.start(vocabulary);
         let (matcher, read) = meanwhile(started, || self.read(&[], watch));
+        read?; // first: an interruption is heard whatever the constraint says
         let mut matcher = matcher?;
-        read?;
         let (tokenizer, gains) = (self.engine.tokenizer(), self.gains);
         let decoded = decode::choose(self, tokenizer, &mut matcher, gains, watch)?;
         self.count(decoded.counts);

@@ -106,6 +106,7 @@ fn the_files_they_are_made_from_load_and_write() {
     for draft in sound() {
         for device in [DeviceChoice::Threads(1), DeviceChoice::Candle] {
             let engine = load(&draft.bytes(), device).unwrap();
+            engine.vocabulary().prepare().unwrap();
             let mut session = engine.session().unwrap();
             session.extend(&[1, 2, 3], &mut Unwatched).unwrap();
             let written = session

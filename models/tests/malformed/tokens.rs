@@ -231,6 +231,7 @@ fn merges() -> Vec<Case> {
         merged("a merge of no left", b"zz b", &names("zzb")),
         merged("a merge of no right", b"a zz", &names("azz")),
         merged("a merge to nothing", b"a c", &names("ac")),
+        merged("a merge longer than every token", b"ab ab", &names("abab")),
         merged(
             "a merge to a control token",
             b"<|im_ end|>",
