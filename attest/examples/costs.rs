@@ -9,6 +9,9 @@
     reason = "a benchmark ends where something fails"
 )]
 
+#[path = "../../benches/told.rs"]
+mod told;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +21,7 @@ use cloister_attest::{
     AdminKey, Binding, Body, Digest, ENTRIES_FILE, Evidence, Files, Ledger, Memory, Note, Roots,
     SessionKey, SessionStart, Statement, Storage, UnixMillis, verify,
 };
+use told::{at_part, sorted};
 use zeroize::Zeroizing;
 
 /// Appends in turn with plain writes. Some seconds on a disk that takes a millisecond.
@@ -75,24 +79,11 @@ fn appends(folder: &Path) {
             beside.sync_data().unwrap();
         }));
     }
-    let ratios = with
-        .iter()
-        .zip(&without)
-        .map(|(a, b)| a.as_secs_f64() / b.as_secs_f64());
-    let ratios = sorted(ratios.collect());
-    let micros = |times: &[Duration]| {
-        at_part(
-            &sorted(times.iter().map(|t| t.as_secs_f64() * 1e6).collect()),
-            0.5,
-        )
-    };
     println!(
-        "append: {APPENDS} of {line} bytes, median {:.0} us; write and fdatasync of as many bytes {:.0} us; ratio of pairs: median {:.2}, middle half {:.2} to {:.2}",
-        micros(&with),
-        micros(&without),
-        at_part(&ratios, 0.5),
-        at_part(&ratios, 0.25),
-        at_part(&ratios, 0.75)
+        "append: {APPENDS} of {line} bytes, median {:.0} us; write and fdatasync of as many bytes {:.0} us; {}",
+        told::median(&with) * 1e6,
+        told::median(&without) * 1e6,
+        told::ratio(&with, &without)
     );
     for file in [ours, plain] {
         std::fs::remove_file(file).unwrap();
@@ -113,7 +104,7 @@ fn verifying() {
         assert!(report.entries() >= VERIFIED as u64, "{report}");
         report.entries() as f64 / begun.elapsed().as_secs_f64()
     });
-    let rates = sorted(rates.collect());
+    let rates = sorted(rates);
     println!(
         "verify: {:.0} entries a second on one core, median of {TURNS} ({:.0} to {:.0})",
         at_part(&rates, 0.5),
@@ -185,18 +176,4 @@ fn timed(work: impl FnOnce()) -> Duration {
     let begun = Instant::now();
     work();
     begun.elapsed()
-}
-
-fn sorted(mut numbers: Vec<f64>) -> Vec<f64> {
-    numbers.sort_by(f64::total_cmp);
-    numbers
-}
-
-/// The number that this part of the others lies below.
-fn at_part(sorted: &[f64], part: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted
-        .get((last as f64 * part) as usize)
-        .copied()
-        .unwrap_or(f64::NAN)
 }

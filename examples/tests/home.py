@@ -177,29 +177,25 @@ def share(imported):
     link_if_big(kept, imported)
 
 
-def tpm_wanted(folder):
-    """The shipped policy, but no session runs without at least a simulated TPM."""
-    shutil.copytree(PROJECT / "policies/rules", folder)
+def bundle(folder, source=PROJECT / "policies/rules", **changes):
+    """The shipped policy, or another, in a new folder, with parts of its settings changed."""
+    shutil.copytree(source, folder)
     place = Path(folder, "settings.json")
     settings = json.loads(place.read_text(encoding="utf-8"))
-    settings["attestation"]["allow_none"] = False
-    settings["unattended"]["agents"] = [AGENT]
+    for name, parts in changes.items():
+        settings[name] = settings.get(name, {}) | parts
     place.write_text(json.dumps(settings), encoding="utf-8")
     return folder
 
 
-def set_policy(home, folder, **settings):
-    """Have the policy in force with these settings changed, installed as its admin would."""
-    bundle = Path(folder, "changed-policy")
-    shutil.copytree(home.path / "policies", bundle)
-    place = bundle / "settings.json"
-    place.write_text(json.dumps(json.loads(place.read_text(encoding="utf-8")) | settings), encoding="utf-8")
-    install(home, bundle)
+def set_policy(home, folder, **changes):
+    """Have the policy in force with parts of its settings changed, installed as its admin would."""
+    install(home, bundle(Path(folder, "changed-policy"), home.path / "policies", **changes))
 
 
-def install(home, bundle):
+def install(home, policy):
     """Have another policy in force, as its admin would. Returns the home."""
-    with home.at_terminal(Path(bundle).parent, "policy", "install", str(bundle)) as terminal:
+    with home.at_terminal(Path(policy).parent, "policy", "install", str(policy)) as terminal:
         terminal.expect(r"\[y\]es.*: ")
         terminal.press("y\r")
         if terminal.wait() != DONE:
@@ -229,37 +225,34 @@ def one_worker(place):
         yield
 
 
-@contextlib.contextmanager
-def made_once(name):
-    """The place of what all workers use, and where it is to be made if it is not there: one of them makes it, the others wait."""
+def made_once(name, make):
+    """A folder of that name for all workers. One of them has `make` fill it, the others wait."""
     place, making = shared() / name, shared() / f"{name}.making"
     with one_worker(place):
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir()
-        yield place, None if place.exists() else making
         if not place.exists():
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            make(making)
             making.rename(place)
-        shutil.rmtree(making, ignore_errors=True)
+    return place
 
 
 @functools.cache
 def plain_home():
     """A home without a TPM, its model pinned. Shared: whoever changes it or its ledger takes a copy."""
-    with made_once("plain") as (place, making):
-        if making:
-            make_home(making / "home")
-    return Home(place / "home")
+    return Home(made_once("plain", lambda folder: make_home(folder / "home")) / "home")
 
 
 @functools.cache
 def attested_home():
     """A home enrolled with a simulator that runs until the tests end, one for each worker. Shared like `plain_home`."""
-    with made_once("attested") as (place, making):
-        if making:
-            tpm = Tpm()
-            make_home(making / "home", tpm)
-            tpm.turn_off()
-            shutil.copytree(tpm.state, making / "tpm")
+    def make(folder):
+        tpm = Tpm()
+        make_home(folder / "home", tpm)
+        tpm.turn_off()
+        shutil.copytree(tpm.state, folder / "tpm")
+
+    place = made_once("attested", make)
     return Home(place / "home", Tpm(place / "tpm"))
 
 

@@ -5,7 +5,7 @@ import re
 import shutil
 import time
 
-from home import (BIN, DONE, FAILED, INTEGRITY, PROJECT, RENAME, REFUSED, REQUEST, Case, clean_env, invoices, letters, make_home,
+from home import (BIN, DONE, FAILED, INTEGRITY, RENAME, REFUSED, REQUEST, Case, bundle, clean_env, invoices, letters, make_home,
                   plain_home, snapshot)
 from terminal import END_OF_INPUT, Terminal
 
@@ -304,12 +304,10 @@ class Waiting(Asked):
 
     def test_a_ledger_that_does_not_verify_is_not_believed(self):
         """Every signature in another home's ledger holds, and it says that this was made; but not under our admin."""
-        policy = self.folder / "policy"
-        shutil.copytree(PROJECT / "policies/rules", policy)
-        settings = json.loads((policy / "settings.json").read_text(encoding="utf-8")) | {"undo": {"days": 3}}
-        (policy / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        policy = bundle(self.folder / "policy", undo={"days": 3})
         other = make_home(self.folder / "other", policy=policy)
-        self.assertEqual(json.loads((other.path / "policies/settings.json").read_text(encoding="utf-8")), settings)
+        settings = [json.loads((place / "settings.json").read_text(encoding="utf-8")) for place in (other.path / "policies", policy)]
+        self.assertEqual(*settings)
         self.assert_code(other.run(self.work, RENAME, unattended=()), REFUSED)
         (theirs,) = (other.path / "quarantine").iterdir()
         for part in ("ledger", "quarantine"):

@@ -11,22 +11,12 @@ import shutil
 import unittest
 
 import strace
-from home import BIN, DONE, PROJECT, REFUSED, RENAME, UNATTESTED, Case, clean_env, install, letters, plain_home, snapshot
+from home import BIN, DONE, REFUSED, RENAME, UNATTESTED, Case, bundle, clean_env, install, letters, plain_home, snapshot
 
 CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "openat")
 FAULTS = ("error=EIO", "error=ENOSPC", "signal=KILL")
 FEW = 12  # places of a session that `make test` tries, each with another fault than the one before
 CALL = re.compile(r"^(\d+) +(\w+)\(", re.MULTILINE)
-
-
-def any_agent(folder):
-    """The shipped policy, under which any agent may run unattended: the move is released by its word."""
-    shutil.copytree(PROJECT / "policies/rules", folder)
-    place = folder / "settings.json"
-    settings = json.loads(place.read_text(encoding="utf-8"))
-    settings["unattended"]["agents"] = ["*"]
-    place.write_text(json.dumps(settings), encoding="utf-8")
-    return folder
 
 
 def places(log):
@@ -42,7 +32,8 @@ def places(log):
 class Crash(Case):
     def setUp(self):
         super().setUp()
-        self.shared = install(plain_home().copy(self.folder / "home"), any_agent(self.folder / "policy"))
+        any_agent = bundle(self.folder / "policy", unattended={"agents": ["*"]})  # may run unattended: the move is released by its word
+        self.shared = install(plain_home().copy(self.folder / "home"), any_agent)
         self.assert_code(self.shared.run(letters(self.folder / "letters"), RENAME), DONE)  # so that there are entries that could be lost
         self.session = self.shared.entries()[-1]["session"]
         self.log = self.folder / "log"

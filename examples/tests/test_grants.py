@@ -3,7 +3,7 @@ import json
 import shutil
 import time
 
-from home import (DONE, FAILED, PROJECT, REFUSED, RENAME, Case, install, invoices, letters, plain_home, snapshot)
+from home import (DONE, FAILED, REFUSED, RENAME, Case, bundle, install, invoices, letters, plain_home, snapshot)
 
 QUESTION = r"Release\? \[y\]es.*: "
 REPLACE = "Replace alpha with omega in a.txt and save it as reports/b.txt"
@@ -228,20 +228,11 @@ class Revoked(Case):
         self.assert_revoked("tool")
 
 
-def remembering(folder):
-    """The shipped policy, but answers about new files may be remembered for a week."""
-    shutil.copytree(PROJECT / "policies/rules", folder)
-    path = folder / "settings.json"
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    settings["consent"]["remember_days"] = 7
-    path.write_text(json.dumps(settings), encoding="utf-8")
-    return folder
-
-
 class Remembered(Case):
     def setUp(self):
         super().setUp()
-        self.home = install(plain_home().copy(self.folder / "home"), remembering(self.folder / "policy"))
+        remembering = bundle(self.folder / "policy", consent={"remember_days": 7})  # answers about new files, for a week
+        self.home = install(plain_home().copy(self.folder / "home"), remembering)
         self.work = letters(self.folder / "letters")
         path = self.work / "manifest.json"
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -137,8 +137,7 @@ class Model(Office):
         tools = [step["tool"] for step in (self.home.run(work, CLASSIFY).doc.get("plan") or {"steps": []})["steps"]]
         self.assertEqual([tool for tool in tools if tool.startswith("model.")], [])
         self.assertEqual(asked(self.home), [])
-        call = json.loads((self.home.path / "policies/settings.json").read_text(encoding="utf-8"))["call"]
-        set_policy(self.home, self.folder, call=call | {"ask_model": False})
+        set_policy(self.home, self.folder, call={"ask_model": False})
         run = self.home.run(self.work, CLASSIFY)
         self.assert_code(run, REFUSED)
         self.assertEqual([decision["rule"] for decision in run.doc["decisions"]], ["model.asked"])

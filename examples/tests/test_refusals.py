@@ -5,8 +5,8 @@ import shutil
 import subprocess
 import unittest
 
-from home import (AGENT, DONE, INTEGRITY, MODEL, NO_PLAN, PROJECT, REFUSED, REPORT, Case, Tpm, attested_home, flip, install, invoices,
-                  plain_home, snapshot, tpm_wanted)
+from home import (AGENT, DONE, INTEGRITY, MODEL, NO_PLAN, REFUSED, REPORT, Case, Tpm, attested_home, bundle, flip, install, invoices,
+                  plain_home, snapshot)
 
 
 class Refusal(Case):
@@ -113,7 +113,8 @@ class Grants(Refusal):
 
 class MissingTpm(Refusal):
     def test_a_policy_that_wants_a_tpm_runs_nothing_without_one(self):
-        home = install(attested_home().twin(self.folder / "home"), tpm_wanted(self.folder / "policy"))
+        tpm_wanted = bundle(self.folder / "policy", attestation={"allow_none": False}, unattended={"agents": [AGENT]})
+        home = install(attested_home().twin(self.folder / "home"), tpm_wanted)
         home.tpm.stop()
         run = home.run(self.work)
         self.assert_code(run, REFUSED, INTEGRITY)
@@ -164,11 +165,7 @@ class Replacing(Refusal):
 
     def test_it_does_where_the_signed_settings_say_so(self):
         """The twin of the refusal above."""
-        policy = self.folder / "policy"
-        shutil.copytree(PROJECT / "policies/rules", policy)
-        settings = json.loads((policy / "settings.json").read_text(encoding="utf-8"))
-        settings["unattended"] |= {"agents": [AGENT], "replace": True}
-        (policy / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        policy = bundle(self.folder / "policy", unattended={"agents": [AGENT], "replace": True})
         home = install(plain_home().copy(self.folder / "home"), policy)
         run = home.run(self.work, self.ORDER)
         self.assert_code(run, DONE)

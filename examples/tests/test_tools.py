@@ -66,7 +66,7 @@ class Add(Case):
         shutil.rmtree(self.home.path / "tools/text")
         self.assertNotEqual(self.home.call("tools", "list").code, DONE)
         self.home.must("tools", "add", self.package)
-        self.home.must("tools", "list")
+        self.home.must("tools", "verify")
 
     def test_an_unsound_package_leaves_the_old_one(self):
         (self.package / "tool.wasm").write_bytes(b"no component")

@@ -171,17 +171,14 @@ impl Ends {
             why: why.to_owned(),
         };
         let too_large = || wrong("its vocabulary is too large");
-        let size = u32::try_from(lengths.len()).map_err(|_| too_large())?;
-        let mut bytes = 0_usize;
-        for length in lengths {
-            bytes = bytes.saturating_add(length);
-            if length > LIMITS.token || bytes > LIMITS.token_bytes {
-                return Err(too_large());
-            }
-        }
-        if size as usize > LIMITS.tokens {
+        let count = lengths.len();
+        let (longest, bytes) = lengths.fold((0, 0_usize), |(longest, bytes), length| {
+            (length.max(longest), bytes.saturating_add(length))
+        });
+        if count > LIMITS.tokens || longest > LIMITS.token || bytes > LIMITS.token_bytes {
             return Err(too_large());
         }
+        let size = u32::try_from(count).map_err(|_| too_large())?;
         let first = *ends
             .first()
             .ok_or_else(|| wrong("it names no token that ends a text"))?;

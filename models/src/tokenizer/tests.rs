@@ -64,6 +64,15 @@ fn bytes_merge_by_rank_and_user_defined_tokens_stay_whole() {
 }
 
 #[test]
+fn words_are_as_long_as_they_are_measured() {
+    let tokenizers = [bytelevel(&[]).unwrap(), sentencepiece()];
+    for spelling in tokenizers.iter().map(Tokenizer::spelling) {
+        let words = spelling.words(0xFF);
+        assert!(spelling.lengths().eq(words.iter().map(Vec::len)));
+    }
+}
+
+#[test]
 fn pairs_join_by_score() {
     assert_eq!(
         pieces(&sentencepiece(), "abab ab<tool>é"),

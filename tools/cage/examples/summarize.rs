@@ -2,6 +2,9 @@
 //! every layer and fuel, beside the same crates natively, in turn. `make bench-cage` runs it with the component, a folder of tables and the
 //! command that runs tools/guests/sheet/src/bench.rs.
 
+#[path = "../../../benches/told.rs"]
+mod told;
+
 use std::error::Error;
 use std::path::Path;
 use std::process::Command;
@@ -52,17 +55,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             last = Some(run.used);
         }
-        let pairs = caged.iter().zip(&natively);
-        let ratios = sorted(pairs.map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()));
-        let seconds = |times: &[Duration]| sorted(times.iter().map(Duration::as_secs_f64));
         let used = last.unwrap_or_default();
         println!(
-            "{table}: in the cage {:.0} ms, natively {:.0} ms; ratio of pairs: median {:.2}, middle half {:.2} to {:.2}; {:.2e} fuel, {} MiB in the guest, {} MiB in its process",
-            at_part(&seconds(&caged), 0.5) * 1e3,
-            at_part(&seconds(&natively), 0.5) * 1e3,
-            at_part(&ratios, 0.5),
-            at_part(&ratios, 0.25),
-            at_part(&ratios, 0.75),
+            "{table}: in the cage {:.0} ms, natively {:.0} ms; {}; {:.2e} fuel, {} MiB in the guest, {} MiB in its process",
+            told::median(&caged) * 1e3,
+            told::median(&natively) * 1e3,
+            told::ratio(&caged, &natively),
             used.fuel as f64,
             used.memory_bytes >> 20,
             used.process_bytes.unwrap_or_default() >> 20
@@ -175,19 +173,4 @@ fn total(run: &Run) -> Option<u64> {
         Value::Unsigned(total) if name == "total" => Some(*total),
         _ => None,
     })
-}
-
-fn sorted(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers
-}
-
-/// The number that this part of the others lies below.
-fn at_part(sorted: &[f64], part: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted
-        .get((last as f64 * part) as usize)
-        .copied()
-        .unwrap_or(f64::NAN)
 }
